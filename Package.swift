@@ -1,0 +1,85 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The layout of targets is the architecture: values first, one wrapper for each outside thing, the
+// pipeline alone knows the order. docs/architecture.md says what each one holds; ArchitectureTests
+// keeps the direction of the imports.
+
+let model: Target.Dependency = "RootfsModel"
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+let package = Package(
+    name: "rootfs-build",
+    products: [.executable(name: "rootfs-build", targets: ["rootfs-build"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // C, seen through one folder each.
+        .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+        .systemLibrary(name: "CExt2FS", pkgConfig: "ext2fs", providers: [.apt(["libext2fs-dev", "comerr-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "CSandbox"),
+
+        // Values: no file system, clock, environment or process.
+        .target(name: "RootfsModel", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+        .target(name: "Recipes", dependencies: [model, .product(name: "Yams", package: "Yams")]),
+        .target(name: "Debian", dependencies: [model]),
+        .target(name: "Solving", dependencies: [model, "Debian"]),
+        .target(name: "Provisioning", dependencies: [model, "Recipes"]),
+
+        // Outside: one outside thing each.
+        .target(name: "LibArchive", dependencies: [model, "CArchive"]),
+        .target(name: "Storage", dependencies: [model, systemPackage]),
+        .target(name: "DebianArchive", dependencies: [model, "Debian", "Storage", "LibArchive", "CCurl", systemPackage]),
+        .target(name: "Sandboxing", dependencies: [model, "CSandbox"]),
+        .target(name: "Dpkg", dependencies: [model, "Debian", "LibArchive", "Sandboxing", "Storage"]),
+        .target(name: "Ext4", dependencies: [model, "Storage", "CExt2FS"]),
+        .target(name: "Kernels", dependencies: [model, "LibArchive"]),
+        .target(name: "Booting", dependencies: [model]),
+
+        // The order of things, and the command line.
+        .target(
+            name: "Pipeline",
+            dependencies: [
+                model, "Recipes", "Debian", "Solving", "Provisioning", "LibArchive", "Storage", "DebianArchive",
+                "Sandboxing", "Dpkg", "Ext4", "Kernels", "Booting", systemPackage,
+            ]),
+        .target(
+            name: "Commands",
+            dependencies: [
+                model, "Recipes", "Debian", "Storage", "Pipeline",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .executableTarget(name: "rootfs-build", dependencies: ["Commands"]),
+
+        .testTarget(name: "RootfsModelTests", dependencies: [model, "Storage"]),
+        .testTarget(name: "RecipesTests", dependencies: [model, "Recipes"]),
+        .testTarget(name: "DebianTests", dependencies: [model, "Debian"]),
+        .testTarget(name: "SolvingTests", dependencies: [model, "Debian", "Solving"]),
+        .testTarget(name: "ProvisioningTests", dependencies: [model, "Recipes", "Provisioning"]),
+        .testTarget(name: "StorageTests", dependencies: [model, "Storage"]),
+        .testTarget(name: "DebianArchiveTests", dependencies: [model, "Debian", "Storage", "DebianArchive"]),
+        .testTarget(name: "DpkgTests", dependencies: [model, "Debian", "Storage", "LibArchive", "Sandboxing", "Dpkg"]),
+        .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4"]),
+        .testTarget(name: "KernelsTests", dependencies: [model, "LibArchive", "Kernels"]),
+        .testTarget(name: "BootingTests", dependencies: [model, "Booting"]),
+        .testTarget(
+            name: "EndToEndTests", dependencies: [model, "Debian", "Recipes", "Storage", "Ext4", "Pipeline"]),
+    ]
+)
+
+for target in package.targets where [.regular, .test, .executable].contains(target.type) && target.name != "CSandbox" {
+    target.swiftSettings = [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+        .treatAllWarnings(as: .error),
+    ]
+}

@@ -1,0 +1,6 @@
+// libext2fs as Swift sees it, with what Swift cannot import spelled as functions.
+#pragma once
+#include <et/com_err.h>
+#include <ext2fs/ext2_fs.h>
+#include <ext2fs/ext2fs.h>
+#include <ext2fs/ext2_err.h>

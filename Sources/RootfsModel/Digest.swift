@@ -1,0 +1,107 @@
+internal import Crypto
+
+/// A SHA-256 digest, the identity of content. Compared and ordered by its 32 bytes.
+public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
+    /// The 32 bytes, as four big-endian words.
+    private let words: SIMD4<UInt64>
+
+    init(_ digest: SHA256Digest) {
+        self.words = digest.withUnsafeBytes { bytes in
+            SIMD4((0..<4).map { UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self)) })
+        }
+    }
+
+    /// The digest of these bytes.
+    public init(hashing bytes: [UInt8]) {
+        var hasher = DigestHasher()
+        hasher.update(bytes)
+        self = hasher.finalized()
+    }
+
+    /// The digest of this text's UTF-8.
+    public init(hashing text: String) {
+        self.init(hashing: Array(text.utf8))
+    }
+
+    /// A digest from 64 hexadecimal digits, with or without `sha256:` in front; nil for anything else.
+    public init?(hex: some StringProtocol) {
+        let prefix = "sha256:"
+        let digits = hex.hasPrefix(prefix) ? Substring(hex.dropFirst(prefix.count)) : Substring(hex)
+        guard digits.utf8.count == 64 else { return nil }
+        var words = SIMD4<UInt64>()
+        for (index, byte) in digits.utf8.enumerated() {
+            guard let digit = hexDigitValue(byte) else { return nil }
+            words[index / 16] = words[index / 16] << 4 | UInt64(digit)
+        }
+        self.words = words
+    }
+
+    /// 64 lower-case hexadecimal digits.
+    public var hex: String {
+        String(decoding: hexBytes, as: UTF8.self)
+    }
+
+    /// The ASCII of `hex`.
+    public var hexBytes: [UInt8] {
+        var bytes = [UInt8]()
+        bytes.reserveCapacity(64)
+        for word in 0..<4 {
+            for shift in stride(from: 60, through: 0, by: -4) {
+                bytes.append(lowerHexDigits[Int(words[word] >> UInt64(shift) & 15)])
+            }
+        }
+        return bytes
+    }
+
+    /// The 32 bytes.
+    public var bytes: [UInt8] {
+        (0..<32).map { UInt8(truncatingIfNeeded: words[$0 / 8] >> UInt64(56 - $0 % 8 * 8)) }
+    }
+
+    /// `sha256:` and the digits: how digests are shown to people and written to JSON.
+    public var description: String { "sha256:" + hex }
+
+    public static func < (left: Digest, right: Digest) -> Bool {
+        for index in 0..<4 where left.words[index] != right.words[index] {
+            return left.words[index] < right.words[index]
+        }
+        return false
+    }
+}
+
+let lowerHexDigits = Array("0123456789abcdef".utf8)
+
+/// The value of one hexadecimal digit in ASCII, either case.
+func hexDigitValue(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+    default: nil
+    }
+}
+
+/// Takes a digest while the bytes pass.
+public struct DigestHasher: Sendable {
+    private var hasher = SHA256()
+
+    public init() {}
+
+    public mutating func update(_ bytes: [UInt8]) {
+        bytes.withUnsafeBytes { hasher.update(bufferPointer: $0) }
+    }
+
+    public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        hasher.update(bufferPointer: bytes)
+    }
+
+    /// Feeds this text's UTF-8 and a NUL, so that neighbouring fields cannot run into each other.
+    public mutating func update(field text: String) {
+        update(Array(text.utf8) + [0])
+    }
+
+    /// The digest of all bytes so far; the hasher can go on.
+    public func finalized() -> Digest {
+        Digest(hasher.finalize())
+    }
+}

@@ -1,0 +1,110 @@
+/// The path of a node below a tree's root, as bytes: no leading, trailing or doubled slash, no `.` or `..`
+/// component, no NUL. The root itself is the empty path. Ordered by bytes, so a parent stands before what
+/// is in it, as in `LC_ALL=C sort`.
+public struct TreePath: Hashable, Comparable, Sendable, CustomStringConvertible {
+    public let bytes: [UInt8]
+
+    public static let root = TreePath(unchecked: [])
+    static let slash = UInt8(ascii: "/")
+
+    private init(unchecked bytes: [UInt8]) {
+        self.bytes = bytes
+    }
+
+    /// Brings a path into the form above: drops leading `/` and `./`, trailing and doubled slashes and `.`
+    /// components. nil when it has a `..` component or a NUL: such a path could leave the tree.
+    public init?(normalizing bytes: some Collection<UInt8>) {
+        var result = [UInt8]()
+        result.reserveCapacity(bytes.count)
+        for component in bytes.split(separator: Self.slash) {
+            if component.elementsEqual(".".utf8) { continue }
+            if component.elementsEqual("..".utf8) || component.contains(0) { return nil }
+            if !result.isEmpty { result.append(Self.slash) }
+            result.append(contentsOf: component)
+        }
+        self.bytes = result
+    }
+
+    public init?(normalizing text: String) {
+        self.init(normalizing: Array(text.utf8))
+    }
+
+    /// The path of the child with this name; the name holds no slash and is not empty, `.` or `..`.
+    public func appending(_ name: some Collection<UInt8>) -> TreePath {
+        precondition(!name.isEmpty && !name.contains(Self.slash), "a name is one component")
+        if bytes.isEmpty { return TreePath(unchecked: Array(name)) }
+        var result = [UInt8]()
+        result.reserveCapacity(bytes.count + 1 + name.count)
+        result.append(contentsOf: bytes)
+        result.append(Self.slash)
+        result.append(contentsOf: name)
+        return TreePath(unchecked: result)
+    }
+
+    /// This path with another below it.
+    public func appending(_ path: TreePath) -> TreePath {
+        if bytes.isEmpty { return path }
+        if path.isRoot { return self }
+        return TreePath(unchecked: bytes + [Self.slash] + path.bytes)
+    }
+
+    public var isRoot: Bool { bytes.isEmpty }
+
+    /// The directory it is in; nil for the root.
+    public var parent: TreePath? {
+        if bytes.isEmpty { return nil }
+        guard let index = bytes.lastIndex(of: Self.slash) else { return .root }
+        return TreePath(unchecked: Array(bytes[..<index]))
+    }
+
+    /// The last component; empty for the root.
+    public var name: ArraySlice<UInt8> {
+        guard let index = bytes.lastIndex(of: Self.slash) else { return bytes[...] }
+        return bytes[(index + 1)...]
+    }
+
+    public var components: [ArraySlice<UInt8>] {
+        bytes.split(separator: Self.slash)
+    }
+
+    /// Whether it is this directory or something below it.
+    public func isWithin(_ directory: TreePath) -> Bool {
+        if directory.bytes.isEmpty { return true }
+        guard bytes.starts(with: directory.bytes) else { return false }
+        return bytes.count == directory.bytes.count || bytes[directory.bytes.count] == Self.slash
+    }
+
+    /// The part below a directory that it is within; nil where it is not.
+    public func relative(to directory: TreePath) -> TreePath? {
+        guard isWithin(directory) else { return nil }
+        if directory.isRoot { return self }
+        return TreePath(unchecked: Array(bytes.dropFirst(directory.bytes.count + 1)))
+    }
+
+    /// With a leading slash, for messages: bytes that are not UTF-8 show as U+FFFD.
+    public var description: String { "/" + String(decoding: bytes, as: UTF8.self) }
+
+    public static func < (left: TreePath, right: TreePath) -> Bool {
+        left.bytes.withUnsafeBufferPointer { a in
+            right.bytes.withUnsafeBufferPointer { b in
+                let count = min(a.count, b.count)
+                var index = 0
+                while index < count {
+                    if a[index] != b[index] { return a[index] < b[index] }
+                    index += 1
+                }
+                return a.count < b.count
+            }
+        }
+    }
+}
+
+extension TreePath: ExpressibleByStringLiteral {
+    /// A path written in the program. Stops the program when it has a `..`.
+    public init(stringLiteral text: StaticString) {
+        guard let path = TreePath(normalizing: text.description) else {
+            preconditionFailure("not a path inside a tree: \(text)")
+        }
+        self = path
+    }
+}
