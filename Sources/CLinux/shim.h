@@ -10,3 +10,13 @@ static inline unsigned device_minor(dev_t device) { return minor(device); }
 static inline dev_t device_number(unsigned major_number, unsigned minor_number) {
     return makedev(major_number, minor_number);
 }
+
+// renameat2(2) is in glibc behind _GNU_SOURCE only.
+#include <sys/syscall.h>
+#include <unistd.h>
+#ifndef RENAME_EXCHANGE
+#define RENAME_EXCHANGE (1 << 1)
+#endif
+static inline int exchange_paths(const char *a, const char *b) {
+    return (int)syscall(SYS_renameat2, -100 /* AT_FDCWD */, a, -100, b, RENAME_EXCHANGE);
+}
