@@ -65,6 +65,7 @@ let package = Package(
         .testTarget(name: "ProvisioningTests", dependencies: [model, "Recipes", "Provisioning"]),
         .testTarget(name: "StorageTests", dependencies: [model, "Storage"]),
         .testTarget(name: "DebianArchiveTests", dependencies: [model, "Debian", "Storage", "DebianArchive"]),
+        .testTarget(name: "SandboxingTests", dependencies: [model, "Sandboxing"]),
         .testTarget(name: "DpkgTests", dependencies: [model, "Debian", "Storage", "LibArchive", "Sandboxing", "Dpkg"]),
         .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4"]),
         .testTarget(name: "KernelsTests", dependencies: [model, "LibArchive", "Kernels"]),
