@@ -28,10 +28,11 @@ struct IsolationTests {
     @Test func onlyTheSandboxesOwnMountsAreThere() throws {
         let (_, lines) = try tree.run("cat /proc/self/mountinfo")
         let points = lines.map { String($0.split(separator: " ")[4]) }
+        // The last is not in every kernel.
         #expect(
-            points.sorted() == [
+            points.filter { $0 != "/proc/sysrq-trigger" }.sorted() == [
                 "/", "/dev", "/dev/full", "/dev/null", "/dev/pts", "/dev/random", "/dev/shm", "/dev/tty", "/dev/urandom", "/dev/zero",
-                "/proc", "/proc/sys", "/proc/sysrq-trigger", "/sys",
+                "/proc", "/proc/sys", "/sys",
             ])
         #expect(!lines.contains { $0.contains(tree.directory) })
     }
@@ -44,7 +45,8 @@ struct IsolationTests {
             (echo x > /sys/kernel/uevent_helper) 2>/dev/null && echo sysfs written; \
             true
             """
-        #expect(try tree.run(script).lines == [])
+        let lines = try tree.run(script).lines
+        #expect(lines == [])
     }
 
     @Test func thereIsNoNetworkButLoopback() throws {
@@ -73,7 +75,8 @@ struct IsolationTests {
     }
 
     @Test func processOneIsTheOnlyOther() throws {
-        #expect(try tree.run("ls /proc | tr -dc '0-9\\n' | sort -n | head -n 2; echo $$").lines.filter { !$0.isEmpty } == ["1", "2", "2"])
+        let lines = try tree.run("echo /proc/[0-9]*; echo $$").lines
+        #expect(lines == ["/proc/1 /proc/2", "2"])
     }
 
     @Test func syncSucceedsWithoutSyncing() throws {
@@ -89,7 +92,7 @@ struct IsolationTests {
         setenv("SANDBOX_LEAK", "1", 1)
         let script = """
             env | sort; umask; pwd; readlink /proc/self/fd/0; ls /proc/$$/fd | wc -w; \
-            while read line; do case $line in SigBlk*|SigIgn*|SigCgt*|NoNewPrivs*) echo $line;; "Max core"*) echo $line;; esac; done < /proc/$$/status; \
+            cat /proc/self/status | while read line; do case $line in SigBlk*|SigIgn*|SigCgt*|NoNewPrivs*) echo $line;; esac; done; \
             while read line; do case $line in "Max core"*) echo $line;; esac; done < /proc/$$/limits; \
             read pid comm state parent group session tty rest < /proc/$$/stat; echo $pid $group $session $tty
             """
