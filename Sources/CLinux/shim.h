@@ -1,0 +1,22 @@
+// The parts of the C library that Swift's Glibc module leaves out.
+#pragma once
+#include <sys/file.h>
+#include <sys/sysmacros.h>
+#include <sys/types.h>
+#include <sys/xattr.h>
+
+static inline unsigned device_major(dev_t device) { return major(device); }
+static inline unsigned device_minor(dev_t device) { return minor(device); }
+static inline dev_t device_number(unsigned major_number, unsigned minor_number) {
+    return makedev(major_number, minor_number);
+}
+
+// renameat2(2) is in glibc behind _GNU_SOURCE only.
+#include <sys/syscall.h>
+#include <unistd.h>
+#ifndef RENAME_EXCHANGE
+#define RENAME_EXCHANGE (1 << 1)
+#endif
+static inline int exchange_paths(const char *a, const char *b) {
+    return (int)syscall(SYS_renameat2, -100 /* AT_FDCWD */, a, -100, b, RENAME_EXCHANGE);
+}
