@@ -64,6 +64,7 @@ let package = Package(
             ]),
         .executableTarget(name: "rootfs-build", dependencies: ["Commands"]),
 
+        .testTarget(name: "ArchitectureTests"),
         .testTarget(name: "RootfsModelTests", dependencies: [model, "Storage"]),
         .testTarget(name: "RecipesTests", dependencies: [model, "Recipes"]),
         .testTarget(name: "DebianTests", dependencies: [model, "Debian"]),

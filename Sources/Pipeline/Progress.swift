@@ -12,6 +12,8 @@ public enum ProgressEvent: Sendable {
     case warning(String)
     /// A line that a script in the sandbox printed.
     case output(stage: String, line: String)
+    /// A shell has the terminal from now on, and gives it back.
+    case terminalTaken, terminalReturned
 }
 
 public enum ProgressUnit: Sendable {

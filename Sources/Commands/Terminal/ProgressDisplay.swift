@@ -16,6 +16,8 @@ final class ProgressDisplay: Sendable {
         /// How many live lines stand on the terminal now.
         var drawn = 0
         var lastDraw: UInt64 = 0
+        /// A shell has the terminal.
+        var isSuspended = false
     }
 
     private let verbosity: Verbosity
@@ -54,6 +56,10 @@ final class ProgressDisplay: Sendable {
             case .note(let text): log(text, atLeast: .normal, &state)
             case .warning(let text): log("warning: \(text)", atLeast: .quiet, &state)
             case .output(let stage, let line): log("\(stage) | \(line)", atLeast: .verbose, &state)
+            case .terminalTaken:
+                erase(&state)
+                state.isSuspended = true
+            case .terminalReturned: state.isSuspended = false
             }
             if isTerminal, verbosity > .quiet, now - state.lastDraw > 80_000_000 { draw(&state, now: now) }
         }
@@ -81,7 +87,7 @@ final class ProgressDisplay: Sendable {
     }
 
     private func draw(_ state: inout State, now: UInt64) {
-        guard verbosity > .quiet else { return }
+        guard verbosity > .quiet, !state.isSuspended else { return }
         let width = terminalWidth()
         var text = state.drawn > 0 ? "\u{1B}[\(state.drawn)F\u{1B}[J" : ""
         for stage in state.running { text += stage.text(now: now, width: width) + "\n" }
