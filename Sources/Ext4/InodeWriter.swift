@@ -22,7 +22,8 @@ struct InodeWriter {
         let inode = plan.inodes.inodes[position]
         let node = inode.node.map { tree.nodes[$0] }
         let isDirectory = node?.isDirectory ?? true
-        ext2fs_inode_alloc_stats2(fs, inode.number, 1, isDirectory ? 1 : 0)
+        // The root is among the reserved inodes, which are counted already.
+        if inode.number != InodePlan.root { ext2fs_inode_alloc_stats2(fs, inode.number, 1, isDirectory ? 1 : 0) }
         let extents = blockPlan.extents[blockPlan.ranges[position]]
         let blocks = blockPlan.treeBlocks[position] ?? []
         let map = ExtentTree.build(extents, blocks: blocks)
