@@ -5,6 +5,7 @@ import RootfsModel
 /// All strings that the child needs, laid out in memory before it exists.
 struct LaunchPlan: ~Copyable {
     private let interactive: Bool
+    private let copiedUp: CStrings
     private let hostname: CStrings
     private let linkNames: CStrings
     private let linkTargets: CStrings
@@ -18,10 +19,13 @@ struct LaunchPlan: ~Copyable {
     private let environment: CStrings
     private let directory: CStrings
 
-    init(_ sandbox: Sandbox, _ root: borrowing PreparedRoot, _ command: Command, interactive: Bool) throws(Failure) {
+    init(
+        _ sandbox: Sandbox, _ root: borrowing PreparedRoot, _ command: Command, interactive: Bool = false, copiedUp: [String] = []
+    ) throws(Failure) {
         try Self.check(sandbox, command)
         let layers = root.lower.indices.map(String.init)
         self.interactive = interactive
+        self.copiedUp = CStrings(copiedUp)
         hostname = CStrings([sandbox.hostname])
         linkNames = CStrings(layers + ["u", "w"])
         linkTargets = CStrings(root.lower + [root.upper, root.work])
@@ -55,6 +59,7 @@ struct LaunchPlan: ~Copyable {
         plan.bind_insides = UnsafePointer(bindInsides.pointer)
         plan.neutralized = UnsafePointer(neutralized.pointer)
         plan.mounts = mounts
+        plan.copied_up = UnsafePointer(copiedUp.pointer)
         plan.programs = UnsafePointer(programs.pointer)
         plan.arguments = UnsafePointer(arguments.pointer)
         plan.environment = UnsafePointer(environment.pointer)

@@ -54,7 +54,7 @@ public struct Sandbox: Sendable {
     ///   task's cancellation. A command that fails is no error but an outcome.
     public func run(_ command: Command, output: (ArraySlice<UInt8>) -> Void = { _ in }) throws -> Outcome {
         let prepared = try PreparedRoot.prepare(root, binds: binds)
-        let process = try SandboxProcess.start(LaunchPlan(self, prepared, command, interactive: false))
+        let process = try SandboxProcess.start(LaunchPlan(self, prepared, command))
         try process.release()
         var lines = OutputLines()
         let status = try process.awaitEnd(&lines, output: output)

@@ -24,6 +24,9 @@ struct csandbox_plan {
     /// One slot for each bind, then one for each neutralized path.
     int *mounts;
 
+    /// Opened for writing, which makes overlayfs copy them to the upper directory; what is no regular file is left alone. If there are
+    /// any, nothing is executed.
+    char *const *copied_up;
     /// What to try to execute, in this order.
     char *const *programs;
     char *const *arguments;
@@ -75,3 +78,6 @@ int csandbox_probe(int user_namespace, const char **step);
 
 /// Removes an extended attribute of a file, not following a symbolic link. Returns 0, also if there was none, or an errno.
 int csandbox_remove_attribute(const char *path, const char *name);
+
+/// Whether a file has an extended attribute, not following a symbolic link.
+int csandbox_has_attribute(const char *path, const char *name);
