@@ -24,6 +24,7 @@ let package = Package(
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "CExt2FS", pkgConfig: "ext2fs", providers: [.apt(["libext2fs-dev", "comerr-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "CBooting"),
         .target(name: "CSandbox"),
 
         // Values: no file system, clock, environment or process.
@@ -41,7 +42,7 @@ let package = Package(
         .target(name: "Dpkg", dependencies: [model, "Debian", "LibArchive", "Sandboxing", "Storage"]),
         .target(name: "Ext4", dependencies: [model, "Storage", "CExt2FS"]),
         .target(name: "Kernels", dependencies: [model, "LibArchive"]),
-        .target(name: "Booting", dependencies: [model]),
+        .target(name: "Booting", dependencies: [model, "CBooting"]),
 
         // The order of things, and the command line.
         .target(
@@ -75,7 +76,7 @@ let package = Package(
     ]
 )
 
-for target in package.targets where [.regular, .test, .executable].contains(target.type) && target.name != "CSandbox" {
+for target in package.targets where [.regular, .test, .executable].contains(target.type) && !["CBooting", "CSandbox"].contains(target.name) {
     target.swiftSettings = [
         .enableUpcomingFeature("ExistentialAny"),
         .enableUpcomingFeature("InternalImportsByDefault"),
