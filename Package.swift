@@ -70,7 +70,7 @@ let package = Package(
         .testTarget(name: "DpkgTests", dependencies: [model, "Debian", "Storage", "LibArchive", "Sandboxing", "Dpkg"]),
         .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4"]),
         .testTarget(name: "KernelsTests", dependencies: [model, "LibArchive", "Kernels"]),
-        .testTarget(name: "BootingTests", dependencies: [model, "Booting"]),
+        .testTarget(name: "BootingTests", dependencies: [model, "Booting", "Kernels"]),
         .testTarget(
             name: "EndToEndTests", dependencies: [model, "Debian", "Recipes", "Storage", "Ext4", "Pipeline"]),
     ]
