@@ -24,6 +24,7 @@ let package = Package(
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "CExt2FS", pkgConfig: "ext2fs", providers: [.apt(["libext2fs-dev", "comerr-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "CBooting"),
         .target(name: "CSandbox"),
 
         // Values: no file system, clock, environment or process.
@@ -46,7 +47,7 @@ let package = Package(
             ]),
         .target(name: "Ext4", dependencies: [model, "Storage", "CExt2FS", systemPackage]),
         .target(name: "Kernels", dependencies: [model, "LibArchive"]),
-        .target(name: "Booting", dependencies: [model]),
+        .target(name: "Booting", dependencies: [model, "CBooting"]),
 
         // The order of things, and the command line.
         .target(
@@ -78,13 +79,13 @@ let package = Package(
             dependencies: [model, "Debian", "Storage", "LibArchive", "Sandboxing", "Dpkg", systemPackage]),
         .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4", systemPackage]),
         .testTarget(name: "KernelsTests", dependencies: [model, "LibArchive", "Kernels"]),
-        .testTarget(name: "BootingTests", dependencies: [model, "Booting"]),
+        .testTarget(name: "BootingTests", dependencies: [model, "Booting", "Kernels"]),
         .testTarget(
             name: "EndToEndTests", dependencies: [model, "Debian", "Recipes", "Storage", "Ext4", "Pipeline"]),
     ]
 )
 
-for target in package.targets where [.regular, .test, .executable].contains(target.type) && target.name != "CSandbox" {
+for target in package.targets where [.regular, .test, .executable].contains(target.type) && !["CBooting", "CSandbox"].contains(target.name) {
     target.swiftSettings = [
         .enableUpcomingFeature("ExistentialAny"),
         .enableUpcomingFeature("InternalImportsByDefault"),

@@ -1,1 +1,16 @@
-// Booting
+// Booting starts a virtual machine from a kernel, an initrd and an image, reads its console until what was expected
+// has appeared, and stops it. It knows QEMU's microvm machine and the text of a Firecracker configuration; it knows
+// nothing of packages, layers or recipes. The image is never written to. Whatever happens to this process, the
+// machine it started ends with it: the guard in CBooting sees to that. It is one of the places that read a clock
+// (the monotonic one, for times and deadlines), since waiting is what it is for.
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Musl
+#endif
+
+/// The kernel's words for an errno.
+func errorText(_ code: Int32) -> String {
+    String(cString: strerror(code))
+}

@@ -1,0 +1,163 @@
+import Booting
+import Foundation
+import Kernels
+import RootfsModel
+import Testing
+
+/// Boots a real kernel under QEMU. The kernel and a static busybox come from the folder that
+/// ROOTFS_BUILD_TEST_KERNEL names: the unpacked packages linux-image-…-cloud-amd64 and busybox-static.
+@Suite(.serialized) struct RealBoot {
+    struct Material {
+        var kernel: Vmlinux
+        var config: KernelConfig
+        var modules: KernelModules
+        var busybox: [UInt8]
+        var read: (TreePath) throws -> [UInt8]?
+
+        init?() throws {
+            guard let folder = ProcessInfo.processInfo.environment["ROOTFS_BUILD_TEST_KERNEL"] else {
+                print("skipped: ROOTFS_BUILD_TEST_KERNEL names no unpacked kernel package")
+                return nil
+            }
+            guard FileManager.default.isExecutableFile(atPath: "/usr/bin/qemu-system-x86_64") else {
+                print("skipped: the host has no qemu-system-x86_64")
+                return nil
+            }
+            let root = URL(fileURLWithPath: folder)
+            func read(_ path: TreePath) throws -> [UInt8]? {
+                let file = root.path + path.description
+                return FileManager.default.fileExists(atPath: file)
+                    ? Array(try Data(contentsOf: URL(fileURLWithPath: file))) : nil
+            }
+            let names = try FileManager.default.subpathsOfDirectory(atPath: folder).sorted()
+            let paths = names.compactMap { TreePath(normalizing: $0) }
+            let image = try #require(names.first { $0.hasPrefix("boot/vmlinuz-") }.flatMap { TreePath(normalizing: $0) })
+            let config = try #require(names.first { $0.hasPrefix("boot/config-") }.flatMap { TreePath(normalizing: $0) })
+            self.kernel = try extractKernel(from: try #require(try read(image)), named: "vmlinuz", for: "amd64")
+            self.config = KernelConfig(parsing: try #require(try read(config)))
+            self.modules = try KernelModules(paths: paths, read: read)
+            self.busybox = try #require(try read("bin/busybox"))
+            self.read = read
+        }
+
+        func initrd(_ names: [String] = ["virtio_mmio", "virtio_blk", "virtio_net"]) throws -> [UInt8] {
+            let modules = try modules.resolve(names, config: config, read: read)
+            return try Initrd(
+                modules: modules, busybox: busybox, architecture: .amd64, moment: Timestamp(seconds: 1_700_000_000)
+            ).bytes()
+        }
+    }
+
+    @Test func theInitrdHandsOverToTheImagesInit() throws {
+        guard let material = try Material() else { return }
+        let decision = try initrdNeeded(mode: .auto, config: material.config, modules: material.modules)
+        #expect(decision.isNeeded)
+        let folder = try Folder()
+        let script = """
+            #!/bin/busybox sh
+            echo "init got: $0 $*"
+            echo "in dev: $(/bin/busybox ls -d /dev/console /dev/vda)"
+            echo "in proc: $(/bin/busybox ls /proc)"
+            echo "the image says hello"
+            /bin/busybox mount -t proc proc /proc
+            echo "mounts: $(/bin/busybox grep -c . /proc/mounts) $(/bin/busybox grep ' / ' /proc/mounts | /bin/busybox tail -n1)"
+            echo "the image is done"
+            exec /bin/busybox sleep 60
+
+            """
+        let image = try folder.image(files: ["bin/busybox": material.busybox, "sbin/init": Array(script.utf8)])
+        let machine = VirtualMachine(
+            kernel: try folder.file("vmlinux", material.kernel.bytes),
+            initrd: try folder.file("initrd", material.initrd()), image: image,
+            arguments: ["console=ttyS0", "reboot=k", "panic=1", "quiet", "--", "two", "words"], memory: 512, vcpus: 1)
+        let before = try Data(contentsOf: URL(fileURLWithPath: image))
+        let report = try machine.boot(
+            expecting: ["the image says hello", "the image is done"], within: .seconds(120))
+        #expect(report.succeeded, "\(report.failure?.description ?? "")")
+        #expect(report.stoppedCleanly)
+        let text = report.lines.map(\.text)
+        #expect(text.contains("init got: /sbin/init two words"), "\(text)")
+        #expect(text.contains { $0.hasPrefix("in dev: /dev/console") })
+        #expect(text.contains("in proc: "))
+        #expect(text.contains { $0.contains("/dev/vda / ext4 rw") }, "\(text)")
+        #expect(try Data(contentsOf: URL(fileURLWithPath: image)) == before)
+        print(report.summary)
+    }
+
+    @Test func aRootDeviceThatIsNotThereIsSaidNotWaitedForInSilence() throws {
+        guard let material = try Material() else { return }
+        let folder = try Folder()
+        let machine = VirtualMachine(
+            kernel: try folder.file("vmlinux", material.kernel.bytes),
+            initrd: try folder.file("initrd", material.initrd()), image: try folder.image(files: [:]),
+            arguments: ["root=/dev/vdb", "ro", "quiet"], memory: 512, vcpus: 1)
+        let report = try machine.boot(expecting: ["login:"], within: .seconds(120))
+        #expect(report.ending == .guestStopped)
+        let text = report.lines.map(\.text)
+        #expect(text.contains("initrd: FATAL: root device /dev/vdb did not appear within 10 s"), "\(text)")
+        #expect(text.contains("initrd: block devices: vda"), "\(text)")
+        #expect(text.contains("initrd: virtio devices: virtio0 (0x0002)"), "\(text)")
+    }
+
+    @Test func nomoduleOnTheCommandLineIsNamedAsTheCause() throws {
+        guard let material = try Material() else { return }
+        let folder = try Folder()
+        let machine = VirtualMachine(
+            kernel: try folder.file("vmlinux", material.kernel.bytes),
+            initrd: try folder.file("initrd", material.initrd()), image: try folder.image(files: [:]),
+            arguments: ["nomodule", "quiet"], memory: 512, vcpus: 1)
+        let report = try machine.boot(expecting: ["login:"], within: .seconds(120))
+        let text = report.lines.map(\.text)
+        #expect(text.contains("initrd: hint: nomodule is on the command line, and the drivers are modules: remove it"), "\(text)")
+    }
+
+    @Test func withoutAnInitrdAModularKernelPanicsAndThePanicIsTheReason() throws {
+        guard let material = try Material() else { return }
+        let folder = try Folder()
+        let machine = VirtualMachine(
+            kernel: try folder.file("vmlinux", material.kernel.bytes), initrd: nil,
+            image: try folder.image(files: [:]), arguments: [], memory: 512, vcpus: 1)
+        let report = try machine.boot(expecting: ["login:"], within: .seconds(120))
+        guard case .panic(let line) = report.ending else {
+            Issue.record("\(report.summary)")
+            return
+        }
+        #expect(line.contains("VFS: Unable to mount root fs"))
+    }
+}
+
+/// A folder that is removed with this value.
+final class Folder: Sendable {
+    let url: URL
+
+    init() throws {
+        url = FileManager.default.temporaryDirectory.appendingPathComponent("booting-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(at: url) }
+
+    func file(_ name: String, _ bytes: [UInt8], executable: Bool = false) throws -> String {
+        let file = url.appendingPathComponent(name)
+        try Data(bytes).write(to: file)
+        if executable { try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path) }
+        return file.path
+    }
+
+    /// An ext4 image of 32 MiB with these files, all executable, and the usual empty directories.
+    func image(files: [String: [UInt8]]) throws -> String {
+        let root = url.appendingPathComponent("root")
+        for directory in ["bin", "sbin", "dev", "proc", "sys"] {
+            try FileManager.default.createDirectory(at: root.appendingPathComponent(directory), withIntermediateDirectories: true)
+        }
+        for (name, bytes) in files { _ = try file("root/\(name)", bytes, executable: true) }
+        let image = url.appendingPathComponent("root.ext4").path
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/sbin/mke2fs")
+        process.arguments = ["-q", "-t", "ext4", "-d", root.path, image, "32M"]
+        try process.run()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else { throw Failure("mke2fs failed") }
+        return image
+    }
+}
