@@ -58,15 +58,22 @@ extension Universe {
         var seen = Set<Int32>()
         let requests = packages.joined().filter { seen.insert($0).inserted }
         var solver = Solver(self, candidates: candidates)
-        guard solver.run(requests), solver.firstViolation() == nil else {
-            throw Failure("unsatisfiable")
+        if let failed = solver.run(requests) ?? solver.firstViolation() {
+            let isBase = zip(layers, packages).filter { $0.0.layer == LayerRequests.base }.flatMap(\.1)
+            let isAsked = zip(layers, packages).filter { $0.0.layer != LayerRequests.base }.flatMap(\.1)
+            var writer = ReasonWriter(self, candidates: candidates, base: Set(isBase).subtracting(isAsked))
+            let explanation = Explanation(self, candidates: candidates, requests: requests)
+            guard let contradiction = explanation.contradiction else { throw writer.failure(solver.setbacks, failed) }
+            throw writer.failure(explanation, contradiction)
         }
         let kept = solver.kept(requests)
+        let layerOf = attribute(kept, layers: packages, candidates: candidates)
         return Solution(
             packages: try kept.map { name in
                 let version = Int(candidates[Int(name)])
                 return Solution.Package(
-                    stanza: try stanza(of: version), pocket: sources[Int(versions[version].source)].pocket, layer: "")
+                    stanza: try stanza(of: version), pocket: sources[Int(versions[version].source)].pocket,
+                    layer: layerOf[Int(name)] >= 0 ? layers[layerOf[Int(name)]].layer : LayerRequests.base)
             }.sorted { $0.stanza.name < $1.stanza.name })
     }
 }

@@ -47,14 +47,14 @@ struct Solver {
         depth = [UInt8](repeating: 0, count: count)
     }
 
-    /// Selects all requests, then expands them in order. False as soon as one fails.
-    mutating func run(_ requests: [Int32]) -> Bool {
+    /// Selects all requests, then expands them in order. The first that fails; nil when none does.
+    mutating func run(_ requests: [Int32]) -> Int32? {
         for request in requests where isAlive[Int(request)] {
             select(request)
             isMarked[Int(request)] = true
         }
-        for request in requests where !expand(request) { return false }
-        return true
+        for request in requests where !expand(request) { return request }
+        return nil
     }
 
     /// The selected packages that something keeps, sorted by number: what the roots, Essential and Protected packages reach.
