@@ -59,13 +59,22 @@ let package = Package(
             ]),
         .executableTarget(name: "rootfs-build", dependencies: ["Commands"]),
 
+        // A signed archive and its server, made for a test.
+        .target(
+            name: "ArchiveFixture",
+            dependencies: [
+                model, "Debian", "Storage", "CArchive", systemPackage, .product(name: "Crypto", package: "swift-crypto"),
+            ], path: "Tests/ArchiveFixture"),
+
         .testTarget(name: "RootfsModelTests", dependencies: [model, "Storage"]),
         .testTarget(name: "RecipesTests", dependencies: [model, "Recipes"]),
         .testTarget(name: "DebianTests", dependencies: [model, "Debian"]),
         .testTarget(name: "SolvingTests", dependencies: [model, "Debian", "Solving"]),
         .testTarget(name: "ProvisioningTests", dependencies: [model, "Recipes", "Provisioning"]),
         .testTarget(name: "StorageTests", dependencies: [model, "Storage", "CLinux", systemPackage]),
-        .testTarget(name: "DebianArchiveTests", dependencies: [model, "Debian", "Storage", "DebianArchive"]),
+        .testTarget(
+            name: "DebianArchiveTests",
+            dependencies: [model, "Debian", "Storage", "LibArchive", "DebianArchive", "ArchiveFixture", systemPackage]),
         .testTarget(name: "DpkgTests", dependencies: [model, "Debian", "Storage", "LibArchive", "Sandboxing", "Dpkg"]),
         .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4"]),
         .testTarget(name: "KernelsTests", dependencies: [model, "LibArchive", "Kernels"]),
