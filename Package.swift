@@ -65,6 +65,13 @@ let package = Package(
             ]),
         .executableTarget(name: "rootfs-build", dependencies: ["Commands"]),
 
+        // A signed archive and its server, made for a test.
+        .target(
+            name: "ArchiveFixture",
+            dependencies: [
+                model, "Debian", "Storage", "CArchive", systemPackage, .product(name: "Crypto", package: "swift-crypto"),
+            ], path: "Tests/ArchiveFixture"),
+
         .testTarget(name: "ArchitectureTests"),
         .testTarget(name: "RootfsModelTests", dependencies: [model, "Storage"]),
         .testTarget(name: "RecipesTests", dependencies: [model, "Recipes"]),
@@ -72,16 +79,21 @@ let package = Package(
         .testTarget(name: "SolvingTests", dependencies: [model, "Debian", "Solving"]),
         .testTarget(name: "ProvisioningTests", dependencies: [model, "Recipes", "Provisioning"]),
         .testTarget(name: "StorageTests", dependencies: [model, "Storage", "CLinux", systemPackage]),
-        .testTarget(name: "DebianArchiveTests", dependencies: [model, "Debian", "Storage", "DebianArchive"]),
+        .testTarget(
+            name: "DebianArchiveTests",
+            dependencies: [model, "Debian", "Storage", "LibArchive", "DebianArchive", "ArchiveFixture", systemPackage]),
         .testTarget(name: "SandboxingTests", dependencies: [model, "Sandboxing"]),
         .testTarget(
             name: "DpkgTests",
-            dependencies: [model, "Debian", "Storage", "LibArchive", "Sandboxing", "Dpkg", systemPackage]),
+            dependencies: [
+                model, "Debian", "Storage", "LibArchive", "Sandboxing", "Dpkg", "ArchiveFixture", systemPackage,
+            ]),
         .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4", systemPackage]),
         .testTarget(name: "KernelsTests", dependencies: [model, "LibArchive", "Kernels"]),
         .testTarget(name: "BootingTests", dependencies: [model, "Booting", "Kernels"]),
         .testTarget(
-            name: "EndToEndTests", dependencies: [model, "Debian", "Recipes", "Storage", "Ext4", "Pipeline"]),
+            name: "EndToEndTests",
+            dependencies: [model, "Debian", "Recipes", "Storage", "Ext4", "Pipeline", "ArchiveFixture", systemPackage]),
     ]
 )
 

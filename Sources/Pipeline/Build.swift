@@ -63,7 +63,7 @@ private struct RecipeBuild {
     private var name: String { recipe.name.value }
     private var imageName: String { "\(name).ext4" }
 
-    init(path: String, recipe: Recipe, settings: BuildSettings) throws {
+    init(path: String, recipe: Recipe, settings: BuildSettings) {
         self.path = path
         self.recipe = recipe
         self.settings = settings

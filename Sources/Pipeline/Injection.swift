@@ -22,7 +22,7 @@ public func inject(
     guard !exists(destination) else {
         throw Failure("\(destination) exists", hint: "remove it, or name another file with -o")
     }
-    let reader = try Ext4Reader(at: image)
+    let reader = try Ext4Reader(image)
     var record = try recordOf(image, reader.information)
     var tree = try reader.tree(digesting: true)
     let moment = Timestamp(seconds: record.fileSystem.moment)

@@ -15,7 +15,7 @@ public struct InspectedTree {
             tree = try scanDirectory(path, digesting: false)
             information = nil
         } else {
-            let reader = try Ext4Reader(at: path)
+            let reader = try Ext4Reader(path)
             tree = try reader.tree(digesting: false)
             information = reader.information
         }
