@@ -99,7 +99,7 @@ public struct LayerBuilder {
         return BuiltLayer(placement: builder.placement, lower: builder.lower, upper: builder.upper)
     }
 
-    private init(
+    init(
         request: LayerRequest, directory: FilePath, placement: Placement, output: @escaping (String) -> Void,
         progress: @escaping (LayerStep) -> Void, onFailure: @escaping (Sandbox) -> Void
     ) {
@@ -174,7 +174,7 @@ public struct LayerBuilder {
     }
 
     /// Conffiles and dpkg's database.
-    private func writeDatabase(below: FileTree) throws {
+    func writeDatabase(below: FileTree) throws {
         var directory = try UpperDirectory.open(upper, below: below)
         var firstNames = [UInt32: TreePath]()
         for link in placement.conffiles {
