@@ -71,6 +71,7 @@ let package = Package(
         .testTarget(name: "ProvisioningTests", dependencies: [model, "Recipes", "Provisioning"]),
         .testTarget(name: "StorageTests", dependencies: [model, "Storage", "CLinux", systemPackage]),
         .testTarget(name: "DebianArchiveTests", dependencies: [model, "Debian", "Storage", "DebianArchive"]),
+        .testTarget(name: "SandboxingTests", dependencies: [model, "Sandboxing"]),
         .testTarget(
             name: "DpkgTests",
             dependencies: [model, "Debian", "Storage", "LibArchive", "Sandboxing", "Dpkg", systemPackage]),

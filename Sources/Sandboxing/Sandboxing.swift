@@ -2,7 +2,7 @@
 // host name and network, an overlayfs that catches every write, and nothing of the host in reach. It knows nothing of packages.
 // Each run is complete in itself: it mounts, runs, and leaves no process and no mount, whether the command ended, was cancelled, or
 // the builder was killed. Between runs nothing is mounted and the caller may edit `upper` directly.
-public import RootfsModel
+import RootfsModel
 
 /// A tree of files in which commands can be run.
 public struct Sandbox: Sendable {
@@ -53,22 +53,23 @@ public struct Sandbox: Sendable {
     /// - Throws: `Failure` if the sandbox cannot be set up or the command cannot be started, `CancellationError` within 50 ms of the
     ///   task's cancellation. A command that fails is no error but an outcome.
     public func run(_ command: Command, output: (ArraySlice<UInt8>) -> Void = { _ in }) throws -> Outcome {
-        throw Failure("cannot run \(command.arguments.first ?? "nothing"): the sandbox is not built yet")
+        let prepared = try PreparedRoot.prepare(root, binds: binds)
+        let process = try SandboxProcess.start(LaunchPlan(self, prepared, command, interactive: false))
+        try process.release()
+        var lines = OutputLines()
+        let status = try process.awaitEnd(&lines, output: output)
+        return Outcome(status: status, tail: lines.tail)
     }
 
     /// Runs an interactive command on the caller's stdin, stdout and stderr; the terminal's signals go to it alone.
     public func runShell(_ command: Command) throws -> Outcome {
-        throw Failure("cannot run \(command.arguments.first ?? "nothing"): the sandbox is not built yet")
-    }
-
-    /// Whether sandboxes can be made at all.
-    public enum Availability: Sendable {
-        case available
-        case unavailable(Failure)
-    }
-
-    /// Asks the kernel, by trying, whether this process may make sandboxes.
-    public static func availability() -> Availability {
-        .unavailable(Failure("the sandbox is not built yet"))
+        let prepared = try PreparedRoot.prepare(root, binds: binds)
+        // Before the start, and put back after the end: a shell changes both.
+        let terminal = Terminal()
+        defer { terminal?.restore() }
+        let process = try SandboxProcess.start(LaunchPlan(self, prepared, command, interactive: true))
+        try process.release()
+        var lines = OutputLines()
+        return Outcome(status: try process.awaitEnd(&lines, output: { _ in }))
     }
 }
