@@ -44,7 +44,7 @@ let package = Package(
                 model, "Debian", "LibArchive", "Sandboxing", "Storage", "CLinux", systemPackage,
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
-        .target(name: "Ext4", dependencies: [model, "Storage", "CExt2FS"]),
+        .target(name: "Ext4", dependencies: [model, "Storage", "CExt2FS", systemPackage]),
         .target(name: "Kernels", dependencies: [model, "LibArchive"]),
         .target(name: "Booting", dependencies: [model]),
 
@@ -53,7 +53,7 @@ let package = Package(
             name: "Pipeline",
             dependencies: [
                 model, "Recipes", "Debian", "Solving", "Provisioning", "LibArchive", "Storage", "DebianArchive",
-                "Sandboxing", "Dpkg", "Ext4", "Kernels", "Booting", systemPackage,
+                "Sandboxing", "Dpkg", "Ext4", "Kernels", "Booting", "CLinux", systemPackage,
             ]),
         .target(
             name: "Commands",
@@ -75,7 +75,7 @@ let package = Package(
         .testTarget(
             name: "DpkgTests",
             dependencies: [model, "Debian", "Storage", "LibArchive", "Sandboxing", "Dpkg", systemPackage]),
-        .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4"]),
+        .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4", systemPackage]),
         .testTarget(name: "KernelsTests", dependencies: [model, "LibArchive", "Kernels"]),
         .testTarget(name: "BootingTests", dependencies: [model, "Booting"]),
         .testTarget(
