@@ -33,9 +33,15 @@ public struct Payload: Hashable, Sendable {
         let path = directory.appending("listing")
         var tree = try Listing.parse(try readFile(at: path), name: path.string)
         let directory = treeDirectory.string
+        var firstNames = [UInt32: TreePath]()
         tree.updateEach { node in
             guard case .file(var blob, let group) = node.kind else { return }
-            blob.source = .file(directory: directory, path: node.path)
+            var path = node.path
+            if group != 0 {
+                path = firstNames[group] ?? path
+                firstNames[group] = path
+            }
+            blob.source = .file(directory: directory, path: path)
             node.kind = .file(blob, linkGroup: group)
         }
         return tree
