@@ -89,8 +89,10 @@ struct InspectCommand: AsyncParsableCommand {
             let command = self
             try await command.source.output.perform { progress in
                 let image = try InspectedTree(at: absolutePath(command.source.image))
-                let count = try image.extract(command.path, to: command.destination.map { try absolutePath($0) })
-                progress(.note("\(count) paths copied"))
+                let (copied, leftOut) = try image.extract(
+                    command.path, to: command.destination.map { try absolutePath($0) })
+                progress(.note("\(copied) paths copied"))
+                if leftOut > 0 { progress(.warning("\(leftOut) devices left out: only root can make them")) }
                 return .done
             }
         }

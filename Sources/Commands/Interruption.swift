@@ -1,33 +1,62 @@
-internal import Dispatch
 internal import Glibc
 internal import Synchronization
 
-/// SIGINT and SIGTERM as cancellation: the first one asks the work to stop and clean up, a second SIGINT ends
+/// SIGINT, SIGTERM and SIGHUP as cancellation: the first one asks the work to stop and clean up, a second one ends
 /// the program at once.
-final class Interruption: Sendable {
-    private let sources: [any DispatchSourceSignal]
-    private let count = Mutex(0)
-
-    var happened: Bool { count.withLock { $0 > 0 } }
-
-    init(_ cancel: @escaping @Sendable () -> Void) {
-        let signals = [SIGINT, SIGTERM, SIGHUP]
-        sources = signals.map { DispatchSource.makeSignalSource(signal: $0, queue: .global()) }
-        for (signal, source) in zip(signals, sources) {
-            Glibc.signal(signal, SIG_IGN)
-            source.setEventHandler { [weak self] in
-                let times = self?.count.withLock { count in
-                    count += 1
-                    return count
-                }
-                if times ?? 2 > 1 { _exit(130) }
-                cancel()
-            }
-            source.resume()
-        }
+///
+/// A thread of its own waits for them; they are blocked everywhere else, so that no system call is cut short.
+enum Interruption {
+    private struct State {
+        var count = 0
+        var cancel: (@Sendable () -> Void)?
     }
 
-    func end() {
-        for source in sources { source.cancel() }
+    private static let state = Mutex(State())
+
+    static var happened: Bool { state.withLock { $0.count > 0 } }
+
+    /// Blocks the signals; called before the program's first thread is made, as threads inherit the mask.
+    static func block() {
+        var set = signals
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+        signal(SIGPIPE, SIG_IGN)
+    }
+
+    /// Calls `cancel` when a signal comes, also when it came before this call.
+    static func watch(_ cancel: @escaping @Sendable () -> Void) {
+        let isFirst = state.withLock { state in
+            let isFirst = state.cancel == nil
+            state.cancel = cancel
+            return isFirst
+        }
+        if happened { cancel() }
+        guard isFirst else { return }
+        var thread = pthread_t()
+        pthread_create(
+            &thread, nil,
+            { _ in
+                while true {
+                    var set = Interruption.signals
+                    var number: Int32 = 0
+                    if sigwait(&set, &number) == 0 { Interruption.arrived() }
+                }
+            }, nil)
+        pthread_detach(thread)
+    }
+
+    private static func arrived() {
+        let (count, cancel) = state.withLock { state in
+            state.count += 1
+            return (state.count, state.cancel)
+        }
+        if count > 1 { _exit(130) }
+        cancel?()
+    }
+
+    private static var signals: sigset_t {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, number) }
+        return set
     }
 }

@@ -32,4 +32,10 @@ public struct RootfsBuild: AsyncParsableCommand {
         defaultSubcommand: BuildCommand.self)
 
     public init() {}
+
+    /// The program: signals first, then the command line.
+    public static func start() async {
+        Interruption.block()
+        await main()
+    }
 }

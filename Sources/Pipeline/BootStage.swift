@@ -1,5 +1,5 @@
 internal import Booting
-public import RootfsModel
+internal import RootfsModel
 internal import Storage
 public import SystemPackage
 

@@ -1,9 +1,11 @@
 internal import Debian
 internal import DebianArchive
 internal import Dpkg
+internal import Ext4
 internal import Recipes
-public import RootfsModel
+internal import RootfsModel
 internal import Sandboxing
+internal import Solving
 internal import Storage
 internal import SystemPackage
 
@@ -45,7 +47,7 @@ public func build(recipes: [String], settings: BuildSettings) async throws -> [B
     if !mistakes.isEmpty { throw Failures(mistakes) }
     var results = [BuildResult]()
     for (path, recipe) in loaded {
-        var build = try RecipeBuild(path: path, recipe: recipe, settings: settings)
+        var build = RecipeBuild(path: path, recipe: recipe, settings: settings)
         results.append(try await build.run())
     }
     return results
@@ -58,7 +60,6 @@ private struct RecipeBuild {
     let settings: BuildSettings
     let directory: FilePath
     var clock: StageClock
-    var warnings: [String] = []
 
     private var name: String { recipe.name.value }
     private var imageName: String { "\(name).ext4" }
@@ -111,9 +112,11 @@ private struct RecipeBuild {
             }
         }
         let base = try finishLayers(layers.tree, lock: lock, moment: moment)
-        let (tree, removed) = try provisionTree(base, overlays: overlays, moment: moment)
+        let provisioned = try provisionTree(
+            base, recipe: recipe, overlays: overlays, moment: moment, store: settings.store, clock: &clock)
+        for warning in provisioned.warnings { settings.progress(.warning(warning)) }
         let finished = try clock.run("listing") { _ in
-            let finished = try FinishedTree(tree, moment: moment)
+            let finished = try FinishedTree(provisioned.tree, moment: moment)
             return (finished, "\(finished.tree.nodes.count) paths, \(byteText(finished.tree.contentSize))")
         }
         let fileSystem = ImageRecord.FileSystemEntry(recipe.image, moment: moment)
@@ -143,7 +146,7 @@ private struct RecipeBuild {
                     because: $0.isFresh ? "the store has \($0.key)" : "the store had no \($0.key)")
             },
             unpinned: held.isNew ? ["packages were resolved now: \(held.path.string) pins them from now on"] : [],
-            removed: removed, warnings: warnings, outputs: outputs)
+            removed: provisioned.removed, warnings: provisioned.warnings, outputs: outputs)
         try writeFile(try recordBytes(buildRecord), to: output.staging.appending(BuildRecord.fileName))
         try Task.checkCancellation()
         try output.commit()

@@ -1,4 +1,4 @@
-public import RootfsModel
+internal import RootfsModel
 public import Storage
 public import SystemPackage
 

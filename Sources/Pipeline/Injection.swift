@@ -1,6 +1,6 @@
 internal import Ext4
 internal import Provisioning
-public import RootfsModel
+internal import RootfsModel
 internal import Storage
 public import SystemPackage
 
@@ -17,7 +17,7 @@ public struct InjectResult: Encodable, Sendable {
 /// after an earlier injection, else the build's `image.json`.
 public func inject(
     image: FilePath, overlays: [FilePath], owner: String?, target: String?, to destination: FilePath, jobs: Int,
-    progress: ProgressSink
+    progress: @escaping ProgressSink
 ) throws -> InjectResult {
     guard !exists(destination) else {
         throw Failure("\(destination) exists", hint: "remove it, or name another file with -o")

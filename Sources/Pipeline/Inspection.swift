@@ -1,5 +1,5 @@
 internal import Ext4
-public import RootfsModel
+internal import RootfsModel
 internal import Storage
 public import SystemPackage
 
@@ -77,8 +77,8 @@ public struct InspectedTree {
         }
     }
 
-    /// Copies a path and all below it to the host; gives the number of paths.
-    public func extract(_ path: String, to destination: FilePath?) throws -> Int {
+    /// Copies a path and all below it to the host; gives the number of paths copied and of those that only root can make.
+    public func extract(_ path: String, to destination: FilePath?) throws -> (copied: Int, leftOut: Int) {
         let node = try node(path)
         guard let name = destination ?? FilePath.Component(hostName(node.path)).map({ FilePath(root: nil, [$0]) }) else {
             throw Failure("the root of \(self.path) has no name", hint: "say where to put it with -o")
@@ -88,12 +88,12 @@ public struct InspectedTree {
         }
         let part = try subtree(String(decoding: node.path.bytes, as: UTF8.self), resolved: node.path)
         do {
-            try writeTree(part, at: node.path, to: name)
+            let leftOut = try writeTree(part, at: node.path, to: name)
+            return (part.count - leftOut, leftOut)
         } catch {
             try? removeTree(at: name)
             throw error
         }
-        return part.count
     }
 
     private func hostName(_ path: TreePath) -> String {

@@ -24,6 +24,8 @@ private struct KernelParts {
     var name: String
     var config: KernelConfig?
     var modules: KernelModules?
+    /// The content of a path of the package.
+    var read: (TreePath) throws -> [UInt8]? = { _ in nil }
     var package: String?
 }
 
@@ -53,7 +55,8 @@ func makeKernel(
         }
         let listed = kernel.modules?.map(\.value) ?? ["virtio_mmio", "virtio_blk", "virtio_net"]
         let wanted = decision.rootModules + listed.filter { !decision.rootModules.contains($0) }
-        let modules = try (parts.modules ?? KernelModules(paths: [], read: { _ in nil })).resolve(wanted, config: config)
+        let modules = try (parts.modules ?? KernelModules(paths: [], read: { _ in nil })).resolve(
+            wanted, config: config, read: parts.read)
         initrd = try Initrd(
             modules: modules, busybox: try file("usr/bin/busybox", orElse: "bin/busybox", of: busyboxPayload),
             architecture: image.architecture, moment: moment
@@ -89,11 +92,11 @@ private func kernelParts(_ kernel: Recipe.Kernel, recipe: Recipe, payload: Paylo
                 "the package \(payload.label) holds no kernel: it has no /boot/vmlinuz-*", at: request.location)
         }
         let modulePaths = tree.nodes.map(\.path).filter { $0.isWithin("lib/modules") || $0.isWithin("usr/lib/modules") }
-        let modules = try KernelModules(paths: modulePaths) { path in try tree[path]?.blob?.readAll() }
+        let read: (TreePath) throws -> [UInt8]? = { try tree[$0]?.blob?.readAll() }
         return KernelParts(
             file: try tree[kernelPath]?.blob?.readAll() ?? [], name: "\(payload.label)'s \(kernelPath)",
             config: try path("boot/config-").flatMap { try tree[$0]?.blob?.readAll() }.map { KernelConfig(parsing: $0) },
-            modules: modules, package: payload.label)
+            modules: try KernelModules(paths: modulePaths, read: read), read: read, package: payload.label)
     }
 }
 

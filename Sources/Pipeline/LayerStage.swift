@@ -95,6 +95,7 @@ struct LayerStage {
         let directory = work.path.appending("build-\(below.count)")
         try makeDirectory(at: directory)
         let settings = settings
+        let moment = moment
         let layer = try LayerBuilder.build(
             request, in: directory, output: { progress.output($0) },
             progress: { step in

@@ -42,8 +42,8 @@ func writeOutputs(_ directory: FilePath, _ finished: FinishedTree, _ kernel: Bui
     if let initrd = kernel.initrd { try writeFile(initrd, to: directory.appending("initrd")) }
     let configuration = FirecrackerConfiguration(
         kernel: kernel.fileName, initrd: kernel.initrd == nil ? nil : "initrd", image: "\(record.name).ext4",
-        arguments: record.kernel?.arguments ?? [], vcpus: record.boot.vcpus, memoryMiB: record.boot.memoryMiB)
-    try writeFile(Array(configuration.text.utf8), to: directory.appending("firecracker.json"))
+        arguments: record.kernel?.arguments ?? [], vcpus: record.boot.vcpus, memory: record.boot.memoryMiB)
+    try writeFile(Array(try configuration.text().utf8), to: directory.appending("firecracker.json"))
 }
 
 /// How the outputs lie on the disk now, sorted by name: what tells later that nobody touched them.

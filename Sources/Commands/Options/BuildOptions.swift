@@ -64,7 +64,7 @@ struct BuildOptions: ParsableArguments {
                 let parts = assignment.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
                 return (String(parts[0]), String(parts[1]))
             },
-            jobs: jobs ?? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))),
+            jobs: jobs ?? processorCount(),
             now: Int64(time(nil)),
             hostArchitecture: try hostArchitecture(),
             toolVersion: toolVersion,
@@ -77,6 +77,11 @@ struct BuildOptions: ParsableArguments {
 func environmentValue(_ name: String) -> String? {
     guard let value = getenv(name), value.pointee != 0 else { return nil }
     return String(cString: value)
+}
+
+/// The processors that are online.
+func processorCount() -> Int {
+    max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
 }
 
 /// A path made absolute by the working directory.
@@ -101,12 +106,13 @@ private func hostArchitecture() throws(Failure) -> String {
 }
 
 @Sendable private func measureNow() -> Measurement {
-    func cpu(_ who: __rusage_who_t) -> UInt64 {
+    func cpu(_ who: Int32) -> UInt64 {
+        // RUSAGE_SELF and RUSAGE_CHILDREN, which import as a type of their own.
         var usage = rusage()
         getrusage(who, &usage)
         let seconds = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec
         let microseconds = usage.ru_utime.tv_usec + usage.ru_stime.tv_usec
         return UInt64(seconds) * 1_000_000_000 + UInt64(microseconds) * 1000
     }
-    return Measurement(wall: monotonicNanoseconds(), cpu: cpu(RUSAGE_SELF) + cpu(RUSAGE_CHILDREN))
+    return Measurement(wall: monotonicNanoseconds(), cpu: cpu(0) + cpu(-1))
 }

@@ -27,15 +27,14 @@ struct OutputOptions: ParsableArguments {
     func perform(_ work: @escaping @Sendable (_ progress: @escaping ProgressSink) async throws -> ExitStatus) async throws {
         let display = ProgressDisplay(verbosity: verbosity)
         let task = Task { try await work { display.show($0) } }
-        let interruption = Interruption { task.cancel() }
-        defer { interruption.end() }
+        Interruption.watch { task.cancel() }
         let status: ExitStatus
         do {
             status = try await task.value
             display.finish()
         } catch {
             display.finish()
-            status = report(error, interrupted: interruption.happened)
+            status = report(error, interrupted: Interruption.happened)
         }
         if status != .done { throw ExitCode(status.rawValue) }
     }

@@ -1,15 +1,14 @@
 internal import CLinux
-internal import Glibc
-internal import RootfsModel
-internal import Storage
-internal import SystemPackage
+public import Glibc
+public import RootfsModel
+public import SystemPackage
 
 /// Writes below one directory of the host and never outside it: every component of a path is opened by itself
 /// without following links, and every file is made new.
 ///
 /// The directories of the last path stay open, because neighbours in an archive are neighbours in the tree.
-struct TreeDirectory: ~Copyable {
-    let path: FilePath
+public struct TreeDirectory: ~Copyable {
+    public let path: FilePath
     private let root: Int32
     private var open: [(name: [UInt8], descriptor: Int32)] = []
     private var current = TreePath.root
@@ -24,14 +23,14 @@ struct TreeDirectory: ~Copyable {
         close(root)
     }
 
-    static func open(_ path: FilePath) throws(Failure) -> TreeDirectory {
+    public static func open(_ path: FilePath) throws(Failure) -> TreeDirectory {
         let root = path.withPlatformString { Glibc.open($0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
         guard root >= 0 else { throw systemFailure("open directory", path) }
         return TreeDirectory(path: path, root: root)
     }
 
     /// The descriptor of a directory in the tree, valid until the next call.
-    mutating func enter(_ directory: TreePath) throws(Failure) -> Int32 {
+    public mutating func enter(_ directory: TreePath) throws(Failure) -> Int32 {
         if directory != current { try move(to: directory) }
         return open.last?.descriptor ?? root
     }
@@ -60,14 +59,14 @@ struct TreeDirectory: ~Copyable {
 
     // MARK: making
 
-    mutating func makeDirectory(_ path: TreePath, _ metadata: Metadata) throws(Failure) {
+    public mutating func makeDirectory(_ path: TreePath, _ metadata: Metadata) throws(Failure) {
         let parent = try enter(path.parent ?? .root)
         guard withName(path.name, { mkdirat(parent, $0, 0o700) }) == 0 else { throw failure("make directory", path) }
         try setMetadata(path, metadata)
     }
 
     /// Makes a new file for writing. Its owner closes it with `finish`.
-    mutating func createFile(_ path: TreePath) throws(Failure) -> Int32 {
+    public mutating func createFile(_ path: TreePath) throws(Failure) -> Int32 {
         let parent = try enter(path.parent ?? .root)
         let descriptor = withName(path.name) {
             openat(parent, $0, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
@@ -77,7 +76,7 @@ struct TreeDirectory: ~Copyable {
     }
 
     /// Gives a written file its metadata. The descriptor stays open.
-    func finish(_ descriptor: Int32, _ path: TreePath, _ metadata: Metadata) throws(Failure) {
+    public func finish(_ descriptor: Int32, _ path: TreePath, _ metadata: Metadata) throws(Failure) {
         // The owner first: changing it takes set-id bits and capabilities away.
         guard fchown(descriptor, metadata.uid, metadata.gid) == 0 else { throw failure("set the owner of", path) }
         guard fchmod(descriptor, mode_t(metadata.mode)) == 0 else { throw failure("set the mode of", path) }
@@ -91,20 +90,20 @@ struct TreeDirectory: ~Copyable {
         guard futimens(descriptor, &times) == 0 else { throw failure("set the time of", path) }
     }
 
-    mutating func write(_ bytes: [UInt8], to path: TreePath, _ metadata: Metadata) throws(Failure) {
+    public mutating func write(_ bytes: [UInt8], to path: TreePath, _ metadata: Metadata) throws(Failure) {
         let descriptor = try createFile(path)
         defer { close(descriptor) }
         try append(bytes, to: descriptor, path)
         try finish(descriptor, path, metadata)
     }
 
-    func append(_ bytes: [UInt8], to descriptor: Int32, _ path: TreePath) throws(Failure) {
+    public func append(_ bytes: [UInt8], to descriptor: Int32, _ path: TreePath) throws(Failure) {
         var code: Int32 = 0
         bytes.withUnsafeBytes { code = writeWhole($0, to: descriptor) }
         if code != 0 { throw failure("write", path, code: code) }
     }
 
-    mutating func makeSymbolicLink(_ path: TreePath, to target: [UInt8], _ metadata: Metadata) throws(Failure) {
+    public mutating func makeSymbolicLink(_ path: TreePath, to target: [UInt8], _ metadata: Metadata) throws(Failure) {
         let parent = try enter(path.parent ?? .root)
         var status: Int32 = 0
         withName(path.name) { name in
@@ -116,8 +115,28 @@ struct TreeDirectory: ~Copyable {
         try setTime(path, metadata.mtime)
     }
 
+    /// Makes a device, pipe or socket. Devices need root.
+    public mutating func makeSpecial(_ node: FileNode) throws(Failure) {
+        let (format, device): (mode_t, dev_t) =
+            switch node.kind {
+            case .characterDevice(let major, let minor): (S_IFCHR, device_number(major, minor))
+            case .blockDevice(let major, let minor): (S_IFBLK, device_number(major, minor))
+            case .fifo: (S_IFIFO, 0)
+            default: (S_IFSOCK, 0)
+            }
+        let parent = try enter(node.path.parent ?? .root)
+        guard withName(node.path.name, { mknodat(parent, $0, format | 0o600, device) }) == 0 else {
+            throw failure("make device", node.path)
+        }
+        let metadata = node.metadata
+        guard withName(node.path.name, { fchownat(parent, $0, metadata.uid, metadata.gid, AT_SYMLINK_NOFOLLOW) }) == 0,
+            withName(node.path.name, { fchmodat(parent, $0, mode_t(metadata.mode), 0) }) == 0
+        else { throw failure("set the owner and mode of", node.path) }
+        try setTime(node.path, metadata.mtime)
+    }
+
     /// Makes a second name for a file of this tree.
-    mutating func makeHardLink(_ path: TreePath, to target: TreePath) throws(Failure) {
+    public mutating func makeHardLink(_ path: TreePath, to target: TreePath) throws(Failure) {
         let source = dup(try enter(target.parent ?? .root))
         guard source >= 0 else { throw failure("link", path) }
         defer { close(source) }
@@ -126,7 +145,7 @@ struct TreeDirectory: ~Copyable {
     }
 
     /// Makes a name for a file or symbolic link of another tree on the same file system. Gives the error code.
-    mutating func link(from source: Int32, _ name: ArraySlice<UInt8>, to path: TreePath) throws(Failure) -> Int32 {
+    public mutating func link(from source: Int32, _ name: ArraySlice<UInt8>, to path: TreePath) throws(Failure) -> Int32 {
         let parent = try enter(path.parent ?? .root)
         var status: Int32 = 0
         withName(name) { old in
@@ -138,7 +157,7 @@ struct TreeDirectory: ~Copyable {
     // MARK: looking and changing
 
     /// What is at a path; nil when nothing is, or when a parent is missing or no directory.
-    mutating func status(_ path: TreePath) -> stat? {
+    public mutating func status(_ path: TreePath) -> stat? {
         guard let parent = try? enter(path.parent ?? .root) else { return nil }
         var status = stat()
         let found =
@@ -148,21 +167,21 @@ struct TreeDirectory: ~Copyable {
     }
 
     /// Removes a file; one that is not there is fine.
-    mutating func removeFile(_ path: TreePath) throws(Failure) {
+    public mutating func removeFile(_ path: TreePath) throws(Failure) {
         guard status(path) != nil else { return }
         let parent = try enter(path.parent ?? .root)
         guard withName(path.name, { unlinkat(parent, $0, 0) }) == 0 else { throw failure("remove", path) }
     }
 
     /// Removes an empty directory; one that is not there is fine.
-    mutating func removeDirectory(_ path: TreePath) throws(Failure) {
+    public mutating func removeDirectory(_ path: TreePath) throws(Failure) {
         guard status(path) != nil else { return }
         let parent = try enter(path.parent ?? .root)
         guard withName(path.name, { unlinkat(parent, $0, AT_REMOVEDIR) }) == 0 else { throw failure("remove", path) }
     }
 
     /// Owner, mode, extended attributes and time of a directory.
-    mutating func setMetadata(_ directory: TreePath, _ metadata: Metadata) throws(Failure) {
+    public mutating func setMetadata(_ directory: TreePath, _ metadata: Metadata) throws(Failure) {
         let parent = try enter(directory.parent ?? .root)
         let descriptor =
             directory.isRoot
@@ -173,7 +192,7 @@ struct TreeDirectory: ~Copyable {
         try finish(descriptor, directory, metadata)
     }
 
-    mutating func setTime(_ path: TreePath, _ time: Timestamp) throws(Failure) {
+    public mutating func setTime(_ path: TreePath, _ time: Timestamp) throws(Failure) {
         let parent = try enter(path.parent ?? .root)
         var times = Self.times(time)
         let status =
@@ -182,7 +201,7 @@ struct TreeDirectory: ~Copyable {
         guard status == 0 else { throw failure("set the time of", path) }
     }
 
-    func failure(_ operation: String, _ path: TreePath, code: Int32? = nil) -> Failure {
+    public func failure(_ operation: String, _ path: TreePath, code: Int32? = nil) -> Failure {
         let code = code ?? errno
         return systemFailure(operation, FilePath(self.path.string + path.description), code: code)
     }
@@ -194,7 +213,7 @@ struct TreeDirectory: ~Copyable {
 }
 
 /// Writes all bytes; 0 or the error's code.
-func writeWhole(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32 {
+public func writeWhole(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32 {
     var offset = 0
     while offset < bytes.count {
         let written = write(descriptor, bytes.baseAddress?.advanced(by: offset), bytes.count - offset)
@@ -209,7 +228,7 @@ func writeWhole(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32 
 
 /// Calls with a name's bytes as a C string.
 @discardableResult
-func withName<Result>(_ name: some Collection<UInt8>, _ body: (UnsafePointer<CChar>) -> Result) -> Result {
+public func withName<Result>(_ name: some Collection<UInt8>, _ body: (UnsafePointer<CChar>) -> Result) -> Result {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: name.count + 1) { buffer in
         var index = 0
         for byte in name {
