@@ -122,7 +122,9 @@ func badPackageName(_ text: String) -> TextMistake {
         "`\(shortened(text))` is not the name of a package",
         hint: lower != text && isPackageName(lower)
             ? "did you mean `\(lower)`?"
-            : text.contains(" ") ? "write each package as an item of its own" : nil)
+            : text.contains(" ")
+                ? "write each package as an item of its own"
+                : "it has lower-case letters, digits, `+`, `-` and `.`, at least two in all")
 }
 
 func isAccountName(_ text: some StringProtocol) -> Bool {

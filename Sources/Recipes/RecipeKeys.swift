@@ -34,13 +34,15 @@ extension ValueFormat where Value == Recipe.Image {
             if let place = node.value("size")?.place, let total = image.total, total.location != nil {
                 if total.value.bytes < mebibyte {
                     reader.report("an image of \(total.value) holds nothing", at: place)
-                } else if total.value.bytes % 4096 != 0 {
-                    reader.report("\(total.value) is not a multiple of 4KiB, the file system's block", at: place)
                 } else if total.value.bytes > largest {
                     reader.report("\(total.value) is larger than ext4 allows: 16TiB", at: place)
                 } else if let budget = image.budget, budget.value < total.value, let place = node.value("budget")?.place {
                     reader.report("the budget of \(budget.value) is below the size of \(total.value)", at: place)
                 }
+            }
+            if let total = image.total {
+                let blocks = ByteCount(bytes: total.value.bytes / 4096 * 4096)
+                image.size = Located(.total(blocks), at: total.location)
             }
             if let place = node.value("free")?.place, let free = image.free, free.value.bytes > largest {
                 reader.report("\(free.value) is larger than ext4 allows: 16TiB", at: place)

@@ -44,8 +44,7 @@ private struct RecipeLoader {
             try reader.check()
             throw Failures([Failure("cannot read \(path): nothing in it can be read")])
         }
-        // Text that is no YAML, or a base that is missing, leaves gaps that would look like mistakes.
-        try reader.check()
+        if reader.hasGaps { try reader.check() }
         var variables = RecipeVariables(of: merged, set: set, into: &reader)
         let expanded = variables.expand(root: merged, into: &reader)
         let value = ValueFormat<Recipe>.recipe.read(expanded, &reader)
@@ -132,6 +131,7 @@ private struct RecipeLoader {
         if version.isNull { return }
         guard let number = ValueFormat<Int>.number(0...Int.max).read(version, &reader) else { return }
         if number != 1 {
+            reader.hasGaps = true
             reader.report(
                 "version \(number) of the recipe format is not known", at: version.place,
                 hint: "this program reads version 1")

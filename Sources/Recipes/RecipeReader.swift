@@ -7,6 +7,9 @@ struct RecipeReader {
     /// Mistakes of the command line, not of a text.
     private(set) var usage: [Failure] = []
 
+    /// Whether something that was written could not be taken in: what is missing then is nobody's mistake.
+    var hasGaps = false
+
     /// More than anybody reads; how many there were beyond it is said.
     static let mostShown = 100
 

@@ -137,11 +137,7 @@ extension ValueFormat {
             schema: .object([.init("type", .string("array")), .init("items", schema)]),
             read: { node, reader in
                 guard case .list(let items) = node.content else {
-                    var hint: String?
-                    if case .scalar(let scalar) = node.content, !node.isNull {
-                        hint = "write `[\(shortened(scalar.text))]`"
-                    }
-                    reader.report(expected: "a list of \(noun)", found: node, hint: hint)
+                    reader.report(expected: "a list of \(noun)", found: node, hint: listHint(node, reader))
                     return nil
                 }
                 var values = [Value]()
@@ -151,6 +147,22 @@ extension ValueFormat {
                 return values
             },
             write: { .array($0.compactMap(write)) })
+    }
+
+    /// The list that a text in its place was meant to be, if its words or the whole of it can be items.
+    private func listHint(_ node: RecipeNode, _ reader: RecipeReader) -> String? {
+        guard case .scalar(let scalar) = node.content, !node.isNull, scalar.text.utf8.count <= 60 else { return nil }
+        let words = scalar.text.split(separator: " ").map(String.init)
+        for items in [words, [scalar.text]] {
+            var scratch = reader
+            let areItems = items.allSatisfy { item in
+                read(RecipeNode(.scalar(.init(text: item, isPlain: scalar.isPlain)), at: node.place), &scratch) != nil
+            }
+            if areItems && scratch.mistakes.count == reader.mistakes.count {
+                return "write `[\(items.joined(separator: ", "))]`"
+            }
+        }
+        return nil
     }
 
     /// The same list, a base recipe's items first.

@@ -71,7 +71,7 @@ extension ValueFormat where Value == ByteCount {
     ) { text, reader, place in
         if let size = ByteCount(text) { return size }
         let mistake = quantityMistake(
-            text, noun: "size", units: ByteCount.units.map(\.name), example: ("MiB", "MB"), fits: "a whole number of bytes below 2^63")
+            text, noun: "size", units: ByteCount.units.map(\.name), example: ("MiB", "MB"), fits: "below 2^63 bytes")
         reader.report(mistake.message, at: place, hint: mistake.hint)
         return nil
     }
@@ -208,7 +208,7 @@ extension ValueFormat where Value == Recipe.PackageRequest {
             let isVersion = parts[1].utf8.first.map(isDigit) == true
                 && parts[1].utf8.allSatisfy { isLetter($0) || isDigit($0) || ".+:~-".utf8.contains($0) }
             guard isVersion else {
-                return refuse(TextMistake("`\(shortened(String(parts[1])))` is not a package's version", hint: "write for example `\(named[0])=1.2-3`"))
+                return refuse(TextMistake(parts[1].isEmpty ? "no version behind the `=`" : "`\(shortened(String(parts[1])))` is not a package's version", hint: "write for example `\(named[0])=1.2-3`"))
             }
             request.version = String(parts[1])
         }

@@ -126,9 +126,8 @@ struct YamlDocument {
     /// A private character that the text does not have.
     private mutating func makeStandIn(for scalar: Unicode.Scalar) -> Unicode.Scalar? {
         for value in UInt32(0xF0000)..<0xFFFFE {
-            guard let candidate = Unicode.Scalar(value), standIns[candidate] == nil else { continue }
-            if standIns.isEmpty && text.scalars.contains(candidate) { continue }
-            if !standIns.isEmpty && text.scalars.contains(candidate) { continue }
+            guard let candidate = Unicode.Scalar(value), standIns[candidate] == nil, !text.scalars.contains(candidate)
+            else { continue }
             standIns[candidate] = scalar
             return candidate
         }
@@ -174,6 +173,7 @@ struct YamlDocument {
         let place = place(of: node)
         if depth > Self.deepest {
             reader.report("nested more than \(Self.deepest) levels deep", at: place)
+            reader.hasGaps = true
             return nil
         }
         let result: RecipeNode?
@@ -206,6 +206,7 @@ struct YamlDocument {
                 reader.report(
                     "`*` begins an alias, and `\(shortened(name))` is not a name", at: place,
                     hint: "quote a text that begins with `*`")
+                reader.hasGaps = true
                 return nil
             }
             guard let target = anchors[name] else {
@@ -213,10 +214,12 @@ struct YamlDocument {
                     "alias of an unknown anchor `\(name)`", at: place,
                     hint: nearestName(to: name, among: anchors.keys.sorted()).map { "did you mean `*\($0)`?" }
                         ?? "quote a text that begins with `*`")
+                reader.hasGaps = true
                 return nil
             }
             if depth + target.depth - 1 > Self.deepest {
                 reader.report("nested more than \(Self.deepest) levels deep", at: place)
+                reader.hasGaps = true
                 return nil
             }
             return target
@@ -237,16 +240,19 @@ struct YamlDocument {
             let value = convert(value, depth: depth + 1, into: &reader)
             guard case .scalar(let scalar) = key else {
                 reader.report("a key must be text, found \(key.sequence == nil ? "a map" : "a list")", at: keyPlace)
+                reader.hasGaps = true
                 continue
             }
             if scalar.style == .plain && scalar.string == "<<" {
                 reader.report(
                     "merge keys are not supported", at: keyPlace,
                     hint: "write the keys out, or put the shared part into a recipe that `from:` names")
+                reader.hasGaps = true
                 continue
             }
             if scalar.style == .plain, let aliasMark, scalar.string.unicodeScalars.first == aliasMark {
                 reader.report("an alias cannot be a key", at: keyPlace, hint: "quote a text that begins with `*`")
+                reader.hasGaps = true
                 continue
             }
             let name = restore(scalar.string)
@@ -325,6 +331,10 @@ struct YamlDocument {
                 reader.report("a recipe is one document, found another", at: at(mark))
                 return
             }
+            if problem == "found unexpected end of stream", let context {
+                reader.report("not valid YAML: a quote is not closed", at: at(context.mark))
+                return
+            }
             let notes = context.map { ["\($0.text), which begins in line \($0.mark.line)"] } ?? []
             reader.report(
                 "not valid YAML: \(problem)", at: at(mark), notes: notes, hint: hint(for: problem, at: mark))
@@ -346,7 +356,6 @@ struct YamlDocument {
             return "quote a text that has `: ` in it; or the line is indented too far"
         case "did not find expected key", "did not find expected '-' indicator", "could not find expected ':'":
             return "check the indentation of this line and of the ones above it"
-        case "found unexpected end of stream": return "a quote is not closed"
         default: return nil
         }
     }
