@@ -65,7 +65,7 @@ let package = Package(
         .executableTarget(name: "rootfs-build", dependencies: ["Commands"]),
 
         .testTarget(name: "RootfsModelTests", dependencies: [model, "Storage"]),
-        .testTarget(name: "RecipesTests", dependencies: [model, "Recipes"]),
+        .testTarget(name: "RecipesTests", dependencies: [model, "Recipes"], exclude: ["Golden"]),
         .testTarget(name: "DebianTests", dependencies: [model, "Debian"]),
         .testTarget(name: "SolvingTests", dependencies: [model, "Debian", "Solving"]),
         .testTarget(name: "ProvisioningTests", dependencies: [model, "Recipes", "Provisioning"]),

@@ -12,11 +12,11 @@ public struct ByteCount: Hashable, Comparable, Sendable, CustomStringConvertible
         ("MB", 1_000_000), ("KiB", 1 << 10), ("kB", 1000), ("B", 1),
     ]
 
-    /// A size from its text; nil without a unit, with a fraction of a byte, or beyond 2^63 - 1.
+    /// A size from its text, a fraction of a byte dropped; nil without a unit or beyond 2^63 - 1.
     public init?(_ text: some StringProtocol) {
         guard let (number, unit) = splitQuantity(text),
             let scale = Self.units.first(where: { $0.name == unit })?.bytes,
-            let bytes = number.scaled(by: scale), bytes <= UInt64(Int64.max)
+            let bytes = number.scaled(by: scale)?.quotient, bytes <= UInt64(Int64.max)
         else { return nil }
         self.bytes = bytes
     }
@@ -43,7 +43,8 @@ extension Duration {
     public init?(recipeText text: some StringProtocol) {
         guard let (number, unit) = splitQuantity(text),
             let scale = Self.recipeUnits.first(where: { $0.name == unit })?.milliseconds,
-            let milliseconds = number.scaled(by: scale), milliseconds <= 366 * 86_400_000
+            case let (milliseconds, remainder)? = number.scaled(by: scale), remainder == 0,
+            milliseconds <= 366 * 86_400_000
         else { return nil }
         self = .milliseconds(Int64(milliseconds))
     }
@@ -68,13 +69,13 @@ struct DecimalNumber: Hashable {
     var digits: UInt64
     var fractionDigits: Int
 
-    /// The number times a whole one; nil when the product is not whole or too large.
-    func scaled(by scale: UInt64) -> UInt64? {
+    /// The number times a whole one, and what is left of it behind the point; nil when the product is too large.
+    func scaled(by scale: UInt64) -> (quotient: UInt64, remainder: UInt64)? {
         let (product, overflow) = digits.multipliedReportingOverflow(by: scale)
         if overflow { return nil }
         var divisor: UInt64 = 1
         for _ in 0..<fractionDigits { divisor *= 10 }
-        return product % divisor == 0 ? product / divisor : nil
+        return product.quotientAndRemainder(dividingBy: divisor)
     }
 }
 

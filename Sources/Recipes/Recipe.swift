@@ -49,6 +49,11 @@ public struct Recipe: Hashable, Sendable {
     public struct Source: Hashable, Sendable {
         public var path: String
         public var digest: Digest
+
+        public init(path: String, digest: Digest) {
+            self.path = path
+            self.digest = digest
+        }
     }
 }
 

@@ -99,7 +99,7 @@ extension Recipe {
     public enum ImageSize: Hashable, Sendable {
         /// This much beyond what the files need.
         case free(ByteCount)
-        /// This much in all.
+        /// This much in all, in whole blocks of 4KiB.
         case total(ByteCount)
     }
 

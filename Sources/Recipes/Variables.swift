@@ -5,8 +5,7 @@ internal import RootfsModel
 /// `${name}` is replaced by the variable's value, `$${` is a literal `${`, every other `$` stands for itself. Values
 /// come from the recipe's `variables:` (a base's first) and `--set`; predefined is `name`, the recipe's name.
 public struct Variables: Hashable, Sendable {
-    /// Name and value, sorted by name.
-    public private(set) var all: [Variable]
+    private var values: [String: String]
 
     public struct Variable: Hashable, Sendable {
         public var name: String
@@ -15,13 +14,15 @@ public struct Variables: Hashable, Sendable {
 
     /// The last of several values for a name holds.
     public init(_ values: [(name: String, value: String)] = []) {
-        let byName = Dictionary(values.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
-        all = byName.map { Variable(name: $0.key, value: $0.value) }.sorted { $0.name < $1.name }
+        self.values = Dictionary(values.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
     }
 
-    public subscript(name: String) -> String? {
-        all.first { $0.name == name }?.value
+    /// Sorted by name.
+    public var all: [Variable] {
+        values.map { Variable(name: $0.key, value: $0.value) }.sorted { $0.name < $1.name }
     }
+
+    public subscript(name: String) -> String? { values[name] }
 
     public var names: [String] { all.map(\.name) }
 
@@ -39,6 +40,8 @@ public struct Variables: Hashable, Sendable {
             /// Its value leads back to itself: the names on the way.
             case circular([String])
             case tooLong
+            /// Variables that need variables, more than fifty in a row.
+            case tooDeep
         }
 
         public var reason: Reason
@@ -54,6 +57,7 @@ public struct Variables: Hashable, Sendable {
             case .badName(let name): name.isEmpty ? "`${}` names no variable" : "`\(name)` is not a variable's name"
             case .undefined(let name): "undefined variable `\(name)`"
             case .circular(let names): "variables that need each other: \(names.joined(separator: " → "))"
+            case .tooDeep: "variables that need variables, more than \(deepestExpansion) in a row"
             case .tooLong: "longer than \(longestExpansion / 1024) KiB with its variables put in"
             }
         }
@@ -65,7 +69,7 @@ public struct Variables: Hashable, Sendable {
                 nearestName(to: name, among: names).map { "did you mean `${\($0)}`?" }
                     ?? "define it under `variables:`, or write `$${` for a literal `${`"
             case .unclosed, .badName: "write `$${` for a literal `${`"
-            case .circular, .tooLong: nil
+            case .circular, .tooLong, .tooDeep: nil
             }
         }
     }
@@ -73,6 +77,7 @@ public struct Variables: Hashable, Sendable {
 
 /// No text grows beyond this by its variables: a few lines of variables could otherwise ask for gigabytes.
 let longestExpansion = 1 << 20
+let deepestExpansion = 50
 
 /// Whether this can be a variable's name: letters, digits, `_`, `-` and `.`, beginning with a letter or `_`.
 func isVariableName(_ name: some StringProtocol) -> Bool {
