@@ -12,6 +12,7 @@ import re
 import signal
 import sys
 import threading
+import traceback
 
 try:
     import gi
@@ -71,7 +72,6 @@ class Session:
 
     def __init__(self, name, request, sdp, ended):
         self.name, self.request, self.sdp, self.ended = name, request, sdp, ended
-        self.timers = set()
         self.pipeline = None
         self.answered = False
         payload = re.search(r"^a=rtpmap:(\d+) VP8/90000\s*$", sdp, re.MULTILINE | re.IGNORECASE)
@@ -91,8 +91,8 @@ class Session:
             f"! application/x-rtp,media=video,encoding-name=VP8,payload={pt} ! rtc."
         )
         self.rtc = self.pipeline.get_by_name("rtc")
-        self.rtc.connect("notify::ice-gathering-state", lambda *_: GLib.idle_add(self.on_gathering))
-        self.rtc.connect("notify::connection-state", lambda *_: GLib.idle_add(self.on_connection))
+        self.rtc.connect("notify::ice-gathering-state", lambda *_: self.later(self.on_gathering))
+        self.rtc.connect("notify::connection-state", lambda *_: self.later(self.on_connection))
         bus = self.pipeline.get_bus()
         bus.add_signal_watch()
         bus.connect("message::error", self.on_error)
@@ -103,16 +103,7 @@ class Session:
         self.timer(20, self.await_caps)
 
     def timer(self, milliseconds, function):
-        holder = []
-
-        def fire():
-            again = self.pipeline is not None and function()
-            if not again:
-                self.timers.discard(holder[0])
-            return bool(again)
-
-        holder.append(GLib.timeout_add(milliseconds, fire))
-        self.timers.add(holder[0])
+        GLib.timeout_add(milliseconds, self.guarded, function)
 
     def await_caps(self):
         caps = self.rtc.get_static_pad("sink_0").get_current_caps()
@@ -134,30 +125,71 @@ class Session:
         self.rtc.emit("set-remote-description", offer, self.promise(self.on_offer_set))
 
     def promise(self, function):
-        # Promises are kept on webrtcbin's thread; everything else happens on the main loop's.
-        return Gst.Promise.new_with_change_func(lambda promise, *_: GLib.idle_add(function, promise))
+        """Kept on webrtcbin's thread; what it says is read there, for the reply is gone afterwards."""
 
-    def failed(self, promise, doing):
-        reply = promise.get_reply()
-        if promise.wait() == Gst.PromiseResult.REPLIED and not (reply and reply.has_field("error")):
+        def kept(promise, *_):
+            error = answer = None
+            if promise.wait() != Gst.PromiseResult.REPLIED:
+                error = "interrupted"
+            reply = promise.get_reply()
+            if reply and reply.has_field("error"):
+                error = reply.get_value("error").message
+            elif reply and reply.has_field("answer"):
+                answer = reply.get_value("answer").sdp.as_text()
+            self.later(function, error, answer)
+
+        return Gst.Promise.new_with_change_func(kept)
+
+    def later(self, function, *arguments):
+        """On the main loop's thread, where everything else happens."""
+        GLib.idle_add(self.guarded, function, *arguments)
+
+    def guarded(self, function, *arguments):
+        """A mistake ends this session, with its words, and no other."""
+        if not self.pipeline:
             return False
-        error = reply.get_value("error") if reply else None
-        self.refuse(f"cannot {doing}: {error.message if error else 'interrupted'}", 400)
-        return True
+        try:
+            return bool(function(*arguments))
+        except Exception as error:
+            traceback.print_exc()
+            self.fail(f"{type(error).__name__}: {error}")
+            return False
 
-    def on_offer_set(self, promise):
-        if self.pipeline and not self.failed(promise, "take the offer"):
+    def describe(self, kind, sdp):
+        result, message = GstSdp.SDPMessage.new_from_text(sdp)
+        if result != GstSdp.SDPResult.OK:
+            return None
+        return GstWebRTC.WebRTCSessionDescription.new(kind, message)
+
+    def negotiate(self):
+        offer = self.describe(GstWebRTC.WebRTCSDPType.OFFER, self.sdp)
+        if offer:
+            self.rtc.emit("set-remote-description", offer, self.promise(self.on_offer_set))
+        else:
+            self.refuse("the offer is no SDP", 400)
+
+    def on_offer_set(self, error, _answer):
+        if error:
+            self.refuse(f"cannot take the offer: {error}", 400)
+        else:
             self.rtc.emit("create-answer", None, self.promise(self.on_answer))
 
-    def on_answer(self, promise):
-        if not self.pipeline or self.failed(promise, "make an answer"):
+    def on_answer(self, error, answer):
+        if error or not answer:
+            self.refuse(f"cannot make an answer: {error or 'there is none'}", 400)
             return
-        self.rtc.emit("set-local-description", promise.get_reply().get_value("answer"), None)
+        description = self.describe(GstWebRTC.WebRTCSDPType.ANSWER, answer)
+        self.rtc.emit("set-local-description", description, self.promise(self.on_answer_set))
+
+    def on_answer_set(self, error, _answer):
+        if error:
+            self.refuse(f"cannot set the answer: {error}", 500)
+            return
         self.timer(GATHERING_SECONDS * 1000, self.reply)
         self.on_gathering()
 
     def on_gathering(self):
-        if self.pipeline and self.rtc.get_property("local-description"):
+        if self.rtc.get_property("local-description"):
             if self.rtc.get_property("ice-gathering-state") == GstWebRTC.WebRTCICEGatheringState.COMPLETE:
                 self.reply()
 
@@ -170,8 +202,6 @@ class Session:
         return False
 
     def on_connection(self):
-        if not self.pipeline:
-            return
         state = self.rtc.get_property("connection-state")
         states = GstWebRTC.WebRTCPeerConnectionState
         if state in (states.FAILED, states.CLOSED):
@@ -188,10 +218,13 @@ class Session:
     def on_error(self, _bus, message):
         error, details = message.parse_error()
         complain(f"session {self.name}: {error.message} ({details})")
+        self.fail(error.message)
+
+    def fail(self, reason):
         if self.answered:
-            self.end(error.message)
+            self.end(reason)
         else:
-            self.refuse(error.message, 500)
+            self.refuse(reason, 500)
 
     def refuse(self, reason, status):
         if not self.answered:
@@ -206,9 +239,7 @@ class Session:
         self.ended(self)
 
     def close(self):
-        for timer in self.timers:
-            GLib.source_remove(timer)
-        self.timers.clear()
+        # Timers see that there is no pipeline, and end.
         pipeline, self.pipeline = self.pipeline, None
         if pipeline:
             pipeline.get_bus().remove_signal_watch()

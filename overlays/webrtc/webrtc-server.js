@@ -173,7 +173,8 @@ async function route(request, response) {
 
 const server = http.createServer((request, response) => {
   route(request, response).catch((error) => {
-    log(`${request.method} ${request.url}: ${error.message}`);
+    // The supervisor asks for health while the helper still starts, over and over.
+    if (request.url !== '/healthz') log(`${request.method} ${request.url}: ${error.message}`);
     if (!response.headersSent) answer(response, error.status || 500, { ok: false, error: error.message });
     else response.destroy();
   });
