@@ -89,6 +89,17 @@ static void take_terminal(void) {
     signal(SIGTTOU, SIG_DFL);
 }
 
+static _Noreturn void copy_up(char *const *paths) {
+    for (size_t i = 0; paths[i]; i++) {
+        struct stat status;
+        if (lstat(paths[i], &status) < 0 || !S_ISREG(status.st_mode)) continue;
+        int file = open(paths[i], O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+        if (file < 0) csandbox_fail(csandbox_start_failed, "copy up", paths[i]);
+        close(file);
+    }
+    _exit(0);
+}
+
 _Noreturn void csandbox_run_command(const struct csandbox_plan *plan, int root) {
     if (fchdir(root) < 0 || chroot(".") < 0) csandbox_fail(csandbox_setup_failed, "return to the root directory", NULL);
     if (plan->interactive) {
@@ -104,6 +115,7 @@ _Noreturn void csandbox_run_command(const struct csandbox_plan *plan, int root) 
     limit(RLIMIT_NOFILE, 1024, 524288);
     limit(RLIMIT_STACK, 8 << 20, RLIM_INFINITY);
     umask(022);
+    if (plan->copied_up[0]) copy_up(plan->copied_up);
     if (chdir(plan->directory) < 0) csandbox_fail(csandbox_start_failed, "enter", plan->directory);
 
     // As a shell does: the first that can be executed; a refusal is remembered over "not there".

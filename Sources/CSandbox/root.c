@@ -186,3 +186,7 @@ int csandbox_remove_attribute(const char *path, const char *name) {
     if (lremovexattr(path, name) == 0 || errno == ENODATA || errno == EOPNOTSUPP) return 0;
     return errno;
 }
+
+int csandbox_has_attribute(const char *path, const char *name) {
+    return lgetxattr(path, name, NULL, 0) >= 0;
+}

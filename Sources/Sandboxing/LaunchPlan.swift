@@ -5,6 +5,7 @@ import RootfsModel
 /// All strings that the child needs, laid out in memory before it exists.
 struct LaunchPlan: ~Copyable {
     private let interactive: Bool
+    private let copiedUp: CStrings
     private let hostname: CStrings
     private let linkNames: CStrings
     private let linkTargets: CStrings
@@ -18,20 +19,27 @@ struct LaunchPlan: ~Copyable {
     private let environment: CStrings
     private let directory: CStrings
 
-    init(_ sandbox: Sandbox, _ root: borrowing PreparedRoot, _ command: Command, interactive: Bool) throws(Failure) {
+    init(
+        _ sandbox: Sandbox, _ root: borrowing PreparedRoot, _ command: Command, interactive: Bool = false, copiedUp: [String] = []
+    ) throws(Failure) {
         try Self.check(sandbox, command)
         let layers = root.lower.indices.map(String.init)
         self.interactive = interactive
+        self.copiedUp = CStrings(copiedUp)
         hostname = CStrings([sandbox.hostname])
         linkNames = CStrings(layers + ["u", "w"])
         linkTargets = CStrings(root.lower + [root.upper, root.work])
-        // volatile: no write reaches the disk because of a sync. index: writing to one name of a file writes to all its names.
-        // No redirects, no metadata-only copies: the upper directory must be readable without overlayfs.
+        // volatile: no write reaches the disk because of a sync.
         // xino: one device number for all files, also with layers on several file systems, or find -xdev misses some.
-        overlayOptions = CStrings([
-            "lowerdir=\(layers.joined(separator: ":")),upperdir=u,workdir=w,"
-                + "volatile,index=on,redirect_dir=off,metacopy=off,xino=auto"
-        ])
+        var options = "lowerdir=\(layers.joined(separator: ":")),upperdir=u,workdir=w,volatile,xino=auto"
+        switch UserNamespace.current {
+        // index: writing to one name of a file writes to all its names. No redirects, no metadata-only copies: the upper directory
+        // must be readable without overlayfs.
+        case .initial: options += ",index=on,redirect_dir=off,metacopy=off"
+        // Here overlayfs may not set its own attributes, and without userxattr fails with EIO where it would; this excludes the rest.
+        case .nested: options += ",userxattr"
+        }
+        overlayOptions = CStrings([options])
         bindHosts = CStrings(sandbox.binds.map { canonicalPath($0.host) ?? $0.host })
         bindInsides = CStrings(sandbox.binds.map(\.inside))
         neutralized = CStrings(sandbox.neutralized)
@@ -55,6 +63,7 @@ struct LaunchPlan: ~Copyable {
         plan.bind_insides = UnsafePointer(bindInsides.pointer)
         plan.neutralized = UnsafePointer(neutralized.pointer)
         plan.mounts = mounts
+        plan.copied_up = UnsafePointer(copiedUp.pointer)
         plan.programs = UnsafePointer(programs.pointer)
         plan.arguments = UnsafePointer(arguments.pointer)
         plan.environment = UnsafePointer(environment.pointer)
