@@ -79,7 +79,7 @@ static _Noreturn void supervise(pid_t command) {
     _exit(0);
 }
 
-/// Waits until the parent has written the maps of ids. Ends if there is no parent any more.
+/// Waits until the parent has the means to end us. Ends if there is no parent any more.
 static void await_release(void) {
     char byte;
     ssize_t count;
@@ -95,13 +95,6 @@ static _Noreturn void run_first_process(const struct csandbox_plan *plan, int st
     arrange_descriptors(status, output, lifeline);
     reset_signals();
     await_release();
-    if (plan->user_namespace) {
-        if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-            csandbox_fail(csandbox_setup_failed, "become root of the user namespace", NULL);
-        // A change of ids has cleared both.
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        prctl(PR_SET_DUMPABLE, 1);
-    }
     umask(0);
     if (!plan->interactive) setsid();
     csandbox_name_host(plan);
@@ -129,10 +122,7 @@ static _Noreturn void run_first_process(const struct csandbox_plan *plan, int st
     supervise(command);
 }
 
-static unsigned long namespaces(int user_namespace) {
-    unsigned long flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET;
-    return user_namespace ? flags | CLONE_NEWUSER : flags;
-}
+static const unsigned long namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET;
 
 int csandbox_start(const struct csandbox_plan *plan, struct csandbox_child *child, const char **step) {
     int status[2] = {-1, -1}, output[2] = {-1, -1}, lifeline[2] = {-1, -1};
@@ -148,7 +138,7 @@ int csandbox_start(const struct csandbox_plan *plan, struct csandbox_child *chil
         pthread_sigmask(SIG_SETMASK, &all, &before);
         int pidfd = -1;
         // No exit signal: nobody else's wait(-1) can take this child, and an ignored SIGCHLD does not lose it.
-        pid_t pid = clone_process(namespaces(plan->user_namespace) | CLONE_PIDFD, &pidfd);
+        pid_t pid = clone_process(namespaces | CLONE_PIDFD, &pidfd);
         if (pid == 0) run_first_process(plan, status[1], output[1], lifeline[0]);
         if (pid < 0) error = errno;
         pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -204,7 +194,7 @@ int csandbox_probe(int user_namespace, const char **step) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    pid_t pid = clone_process(namespaces(user_namespace), NULL);
+    pid_t pid = clone_process(user_namespace ? namespaces | CLONE_NEWUSER : namespaces, NULL);
     if (pid == 0) {
         // In a user namespace without maps nothing more can be tried.
         if (user_namespace) _exit(0);

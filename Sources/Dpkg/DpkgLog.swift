@@ -1,7 +1,7 @@
 internal import RootfsModel
 internal import Sandboxing
 
-/// Reads what dpkg prints with `--status-fd 1`: progress lines out of it, and who failed with what.
+/// Reads what dpkg prints when its status lines go the same way: progress lines out of it, and who failed with what.
 struct DpkgLog {
     enum Event: Equatable {
         /// A line for the user.

@@ -291,8 +291,9 @@ public struct LayerBuilder {
         _ arguments: [String], operation: String, _ sandbox: Sandbox, installed: (String) -> Void = { _ in }
     ) throws {
         var log = DpkgLog()
+        // dpkg closes its status descriptor in the scripts that it starts: stdout itself would be gone in them.
         let command = Command(
-            arguments: ["dpkg", "--status-fd", "1"] + arguments,
+            arguments: ["sh", "-c", "exec dpkg --status-fd 3 \"$@\" 3>&1", "dpkg"] + arguments,
             environment: MaintainerScripts.environment(moment: request.moment))
         let outcome = try sandbox.run(command) { bytes in
             switch log.read(bytes) {

@@ -7,6 +7,7 @@ extension Sandbox {
     ///
     /// Inside a sandbox such a write is seen through all names, but `upper` shows it under those alone that were written to. After this,
     /// the names of the file are hard links there, and `upper` says by itself what changed.
+    /// In a user namespace overlayfs cannot tell, and a write reaches one name only, inside as well.
     ///
     /// - Parameter groups: The names of each file of the lower layers that has several: absolute paths inside, without symbolic links.
     public func settleHardLinks(_ groups: [[String]]) throws {

@@ -29,13 +29,17 @@ struct LaunchPlan: ~Copyable {
         hostname = CStrings([sandbox.hostname])
         linkNames = CStrings(layers + ["u", "w"])
         linkTargets = CStrings(root.lower + [root.upper, root.work])
-        // volatile: no write reaches the disk because of a sync. index: writing to one name of a file writes to all its names.
-        // No redirects, no metadata-only copies: the upper directory must be readable without overlayfs.
+        // volatile: no write reaches the disk because of a sync.
         // xino: one device number for all files, also with layers on several file systems, or find -xdev misses some.
-        overlayOptions = CStrings([
-            "lowerdir=\(layers.joined(separator: ":")),upperdir=u,workdir=w,"
-                + "volatile,index=on,redirect_dir=off,metacopy=off,xino=auto"
-        ])
+        var options = "lowerdir=\(layers.joined(separator: ":")),upperdir=u,workdir=w,volatile,xino=auto"
+        switch UserNamespace.current {
+        // index: writing to one name of a file writes to all its names. No redirects, no metadata-only copies: the upper directory
+        // must be readable without overlayfs.
+        case .initial: options += ",index=on,redirect_dir=off,metacopy=off"
+        // Here overlayfs may not set its own attributes, and without userxattr fails with EIO where it would; this excludes the rest.
+        case .nested: options += ",userxattr"
+        }
+        overlayOptions = CStrings([options])
         bindHosts = CStrings(sandbox.binds.map { canonicalPath($0.host) ?? $0.host })
         bindInsides = CStrings(sandbox.binds.map(\.inside))
         neutralized = CStrings(sandbox.neutralized)

@@ -62,6 +62,7 @@ struct PreparedRoot: ~Copyable {
         try removeTree(work + "/mountpoints")
         try makeDirectory(work + "/mountpoints")
         // With an index, overlayfs insists on the same topmost layer; ours may get another on top.
+        guard UserNamespace.current == .initial else { return }
         let name = "trusted.overlay.origin"
         let code = csandbox_remove_attribute(upper, name)
         guard code == 0 else { throw Failure("cannot remove \(name) of \(upper): \(errorText(code))") }

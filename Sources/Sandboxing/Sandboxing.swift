@@ -10,7 +10,8 @@ public struct Sandbox: Sendable {
     public struct Root: Hashable, Sendable {
         /// Read only, topmost first; may be empty.
         public var lower: [String]
-        /// Where writes land. Whiteouts are character devices 0:0, opaque directories carry `trusted.overlay.opaque`.
+        /// Where writes land; made if missing. Whiteouts are character devices 0:0, opaque directories carry `trusted.overlay.opaque` (in
+        /// a user namespace `user.overlay.opaque`). Its own mode and owner are those of `/`.
         public var upper: String
         /// On the file system of `upper` and used with this `upper` alone; it belongs to the sandbox and is made if missing.
         public var work: String

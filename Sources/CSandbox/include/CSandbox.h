@@ -7,8 +7,6 @@
 
 /// Everything the child needs. Lists of strings end with NULL; paths on the host are absolute and free of symbolic links.
 struct csandbox_plan {
-    /// 1: a user namespace as well. The parent writes its maps before it calls csandbox_release.
-    int user_namespace;
     /// 1: the command keeps the caller's stdin, stdout, stderr and session, and gets the foreground of its terminal.
     int interactive;
 
@@ -41,7 +39,7 @@ struct csandbox_child {
     int status;
     /// Reads stdout and stderr; -1 if interactive.
     int output;
-    /// Keeps the child alive: it ends when the last copy is closed before csandbox_release.
+    /// The child goes no further than its first steps if this is closed before csandbox_release.
     int lifeline;
 };
 
@@ -73,7 +71,7 @@ void csandbox_kill(const struct csandbox_child *child);
 /// Waits for pid 1 and gives back its wait status.
 int csandbox_wait(const struct csandbox_child *child);
 
-/// Tries whether namespaces and mounts are allowed. Returns 0, or an errno with *step naming what was refused.
+/// Tries whether namespaces and mounts are allowed; with 1, whether a user namespace is. Returns 0, or an errno with *step naming what was refused.
 int csandbox_probe(int user_namespace, const char **step);
 
 /// Removes an extended attribute of a file, not following a symbolic link. Returns 0, also if there was none, or an errno.
