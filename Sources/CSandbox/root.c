@@ -166,6 +166,12 @@ void csandbox_enter_root(const struct csandbox_plan *plan) {
     size_t count = 0;
     collect_mounts(plan, &count);
     int devices = copy_mount("dev", AT_RECURSIVE, "/dev");
+    // In a user namespace the kernel mounts these two only while the host's are still in sight.
+    require(mkdir("proc", 0755) == 0 && mkdir("sys", 0755) == 0, "make directories for", "/proc and /sys");
+    mount_on("proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+    mount_on("sysfs", "sys", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+    int processes = copy_mount("proc", 0, "/proc");
+    int system = copy_mount("sys", 0, "/sys");
 
     require(chdir("root") == 0, "enter the tree", NULL);
     // The old root comes to lie on top of the new one, and is lifted off.
@@ -174,8 +180,8 @@ void csandbox_enter_root(const struct csandbox_plan *plan) {
     require(chdir("/") == 0, "enter the new root", NULL);
 
     attach_mount(devices, "/dev");
-    mount_on("proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
-    mount_on("sysfs", "/sys", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+    attach_mount(processes, "/proc");
+    attach_mount(system, "/sys");
     // Not all of the kernel's settings are inside a namespace.
     make_read_only("/proc/sys");
     make_read_only("/proc/sysrq-trigger");

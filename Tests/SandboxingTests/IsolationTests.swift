@@ -41,7 +41,7 @@ struct IsolationTests {
         let script = """
             perl -e 'my ($n, $k, $p) = (`uname -m` =~ /aarch64/ ? 40 : 165, "tmpfs", "/tmp"); \
                 my $r = syscall($n, $k, $p, $k, 0, 0); print "mount returned $r\\n" if $r != -1;'; \
-            mknod /tmp/memory c 1 1 && head -c 1 /tmp/memory >/dev/null 2>&1 && echo device opened; \
+            mknod /tmp/memory c 1 1 2>/dev/null && head -c 1 /tmp/memory >/dev/null 2>&1 && echo device opened; \
             (echo x > /proc/sys/kernel/hostname) 2>/dev/null && echo setting written; \
             (echo x > /sys/kernel/uevent_helper) 2>/dev/null && echo sysfs written; \
             true
