@@ -73,7 +73,7 @@ public struct VirtualMachine: Sendable {
             command(with: chooseAccelerator()), expecting: expecting, deadline: deadline, console: console)
     }
 
-    private func command(with accelerator: QEMUCommand.Accelerator) -> QEMUCommand {
+    func command(with accelerator: QEMUCommand.Accelerator) -> QEMUCommand {
         let clock = accelerator == .tcg ? time_stamp_counter_khz() : 0
         return QEMUCommand(
             program: program, accelerator: accelerator, kernel: kernel, initrd: initrd, image: image,

@@ -53,6 +53,7 @@ import Testing
         let decision = try initrdNeeded(mode: .auto, config: material.config, modules: material.modules)
         #expect(decision.isNeeded)
         let folder = try Folder()
+        defer { folder.remove() }
         let script = """
             #!/bin/busybox sh
             echo "init got: $0 $*"
@@ -84,9 +85,64 @@ import Testing
         print(report.summary)
     }
 
+    /// Whether or not KVM works here, `auto` boots.
+    @Test func kvmIsTakenOnlyWhereItsProbeComesThrough() throws {
+        guard let material = try Material() else { return }
+        let folder = try Folder()
+        defer { folder.remove() }
+        let script = Array("#!/bin/busybox sh\necho the image says hello\nexec /bin/busybox sleep 60\n".utf8)
+        let machine = VirtualMachine(
+            kernel: try folder.file("vmlinux", material.kernel.bytes),
+            initrd: try folder.file("initrd", material.initrd()),
+            image: try folder.image(files: ["bin/busybox": material.busybox, "sbin/init": script]),
+            arguments: ["quiet"], memory: 512, vcpus: 1, acceleration: .auto)
+        let report = try machine.boot(expecting: ["the image says hello"], within: .seconds(120))
+        #expect(report.succeeded, "\(report.failure?.description ?? "")")
+        print("auto took \(report.accelerator): \(report.summary)")
+    }
+
+    @Test func theModulesOfAMachineComeInTheOrderTheyNeed() throws {
+        guard let material = try Material() else { return }
+        let order = try material.modules.resolve(
+            ["virtio_mmio", "virtio_blk", "virtio_net", "virtio_rng", "vmw_vsock_virtio_transport", "ext4"],
+            config: material.config, read: material.read)
+        print(order.map(\.name).joined(separator: " "))
+        // What the kernel itself says each one needs, of the same folder.
+        var loaded = Set<String>()
+        for module in order {
+            let text = String(decoding: module.bytes, as: UTF8.self)
+            let depends = try #require(text.split(separator: "\0").first { $0.hasPrefix("depends=") })
+            for name in depends.dropFirst("depends=".count).split(separator: ",") {
+                #expect(loaded.contains(name.replacing("-", with: "_")), "\(module.name) before \(name)")
+            }
+            loaded.insert(module.name)
+        }
+        #expect(loaded.isSuperset(of: ["virtio_rng", "virtio_blk", "vsock"]) && !loaded.contains("ext4"))
+    }
+
+    /// ROOTFS_BUILD_TEST_IMAGE names an ext4 image with an init that asks for a login on the console.
+    @Test func aWholeImageComesToItsLoginPrompt() throws {
+        guard let material = try Material() else { return }
+        guard let image = ProcessInfo.processInfo.environment["ROOTFS_BUILD_TEST_IMAGE"] else {
+            print("skipped: ROOTFS_BUILD_TEST_IMAGE names no image")
+            return
+        }
+        let folder = try Folder()
+        defer { folder.remove() }
+        let machine = VirtualMachine(
+            kernel: try folder.file("vmlinux", material.kernel.bytes),
+            initrd: try folder.file("initrd", material.initrd()), image: image,
+            arguments: ["console=ttyS0", "reboot=k", "panic=1", "quiet", "loglevel=3"], memory: 1024, vcpus: 2)
+        let report = try machine.boot(expecting: ["login:"], within: .seconds(180)) { print($0.description) }
+        #expect(report.succeeded, "\(report.failure?.description ?? "")")
+        print(report.summary, "kernel", Digest(hashing: material.kernel.bytes), material.kernel.banner ?? "")
+        print(material.kernel.buildID ?? "no build-id", material.kernel.hasPVHEntry, material.kernel.origin)
+    }
+
     @Test func aRootDeviceThatIsNotThereIsSaidNotWaitedForInSilence() throws {
         guard let material = try Material() else { return }
         let folder = try Folder()
+        defer { folder.remove() }
         let machine = VirtualMachine(
             kernel: try folder.file("vmlinux", material.kernel.bytes),
             initrd: try folder.file("initrd", material.initrd()), image: try folder.image(files: [:]),
@@ -102,6 +158,7 @@ import Testing
     @Test func nomoduleOnTheCommandLineIsNamedAsTheCause() throws {
         guard let material = try Material() else { return }
         let folder = try Folder()
+        defer { folder.remove() }
         let machine = VirtualMachine(
             kernel: try folder.file("vmlinux", material.kernel.bytes),
             initrd: try folder.file("initrd", material.initrd()), image: try folder.image(files: [:]),
@@ -114,6 +171,7 @@ import Testing
     @Test func withoutAnInitrdAModularKernelPanicsAndThePanicIsTheReason() throws {
         guard let material = try Material() else { return }
         let folder = try Folder()
+        defer { folder.remove() }
         let machine = VirtualMachine(
             kernel: try folder.file("vmlinux", material.kernel.bytes), initrd: nil,
             image: try folder.image(files: [:]), arguments: [], memory: 512, vcpus: 1)
@@ -126,8 +184,8 @@ import Testing
     }
 }
 
-/// A folder that is removed with this value.
-final class Folder: Sendable {
+/// A folder of a test's own.
+struct Folder: Sendable {
     let url: URL
 
     init() throws {
@@ -135,7 +193,7 @@ final class Folder: Sendable {
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
     }
 
-    deinit { try? FileManager.default.removeItem(at: url) }
+    func remove() { try? FileManager.default.removeItem(at: url) }
 
     func file(_ name: String, _ bytes: [UInt8], executable: Bool = false) throws -> String {
         let file = url.appendingPathComponent(name)
@@ -154,6 +212,7 @@ final class Folder: Sendable {
         let image = url.appendingPathComponent("root.ext4").path
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/sbin/mke2fs")
+        process.standardOutput = FileHandle.nullDevice
         process.arguments = ["-q", "-t", "ext4", "-d", root.path, image, "32M"]
         try process.run()
         process.waitUntilExit()

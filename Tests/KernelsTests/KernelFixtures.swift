@@ -148,6 +148,22 @@ struct PayloadRecipe: Sendable, CustomTestStringConvertible {
         PayloadRecipe(compression: "lzo", program: "lzop", command: "lzop -9"),
     ]
 
+    /// What the kernel's scripts/extract-vmlinux would print: at each place where the format's mark stands, the
+    /// decompressor's output, if that is an ELF file.
+    func extractedByMark(from image: [UInt8]) throws -> [UInt8] {
+        let marks = [
+            "gzip": #"\x1f\x8b\x08"#, "bzip2": "BZh", "lzma": #"\x5d\x00\x00\x00"#, "xz": #"\xfd7zXZ\x00"#,
+            "lz4": #"\x02!L\x18"#, "zstd": #"\x28\xb5\x2f\xfd"#, "lzo": #"\x89LZO"#,
+        ]
+        let script = """
+            LC_ALL=C grep -aboP '\(marks[compression] ?? "")' image | cut -d: -f1 | while read -r position; do
+                tail -c +$((position + 1)) image | \(program) -dc >out 2>/dev/null
+                if readelf -h out >/dev/null 2>&1; then cat out; break; fi
+            done
+            """
+        return try runOnHost(script, files: ["image": image])
+    }
+
     func payload(of kernel: [UInt8]) throws -> [UInt8] {
         var payload = try runOnHost("\(command) <kernel", files: ["kernel": kernel])
         if compression != "gzip" { payload.put(UInt32(kernel.count), at: payload.count) }
