@@ -461,8 +461,17 @@ struct BadArchiveTests {
 
     @Test func aMissingKeyring() {
         #expect(
-            thrownText { _ = try Distribution.debian.keyring(recipe: "/nowhere/keys.asc") }
+            thrownText { _ = try DebianArchive.Distribution.debian.keyring(recipe: "/nowhere/keys.asc") }
                 == "error: cannot check the archive's signature: there is no keyring /nowhere/keys.asc")
+    }
+
+    @Test(.enabled(if: !exists("/usr/share/keyrings/ubuntu-archive-keyring.gpg"), "this host has Ubuntu's keyring"))
+    func aKeyringThatTheHostDoesNotHave() {
+        #expect(
+            thrownText { _ = try DebianArchive.Distribution.ubuntu.keyring(recipe: nil) } == """
+                error: cannot check the archive's signature: there is no keyring /usr/share/keyrings/ubuntu-archive-keyring.gpg
+                hint: apt-get install ubuntu-keyring, or name a keyring in the recipe's archive.keyring
+                """)
     }
 
     @Test func noProgramThatChecksSignatures() throws {

@@ -214,3 +214,34 @@ private func short(_ sources: [HostSource]) -> [String] {
         #expect(Pocket.security.suite(of: "jammy", in: .ubuntu) == "jammy-security")
     }
 }
+
+@Suite struct HostProxiesTests {
+    @Test func readsWhatAptIsConfiguredWith() throws {
+        let directory = try FixtureDirectory("apt")
+        let parts = directory.path.appending("apt.conf.d")
+        try makeDirectory(at: parts)
+        func proxies(_ texts: [String: String]) throws -> ProxySettings {
+            for (name, text) in texts { try writeFile(Array(text.utf8), to: parts.appending(name)) }
+            return ProxySettings(readingConfigurationAt: directory.path)
+        }
+        #expect(try proxies([:]) == ProxySettings())
+        #expect(
+            try proxies(["10": "// Acquire::http::Proxy \"http://no\";\nAcquire::http::Proxy \"http://p:3142/\";\n"])
+                == ProxySettings(http: "http://p:3142/", https: "http://p:3142/"))
+        #expect(
+            try proxies([
+                "20proxy.conf": """
+                # a comment; with "a quote
+                Acquire {
+                  Retries "3"; /* { Proxy "http://no"; } */
+                  HTTP { Proxy "http://q"; Timeout 10; };
+                  https::Proxy DIRECT;
+                };
+                Dir::Ignore { "x"; };
+                """, "30proxy.bak": "Acquire::http::Proxy \"http://backup\";",
+            ]) == ProxySettings(http: "http://q", https: ""))
+        try writeFile(Array("Acquire::http::Proxy \"http://last\"".utf8 + [59]), to: directory.path.appending("apt.conf"))
+        #expect(try proxies(["40": "}}} ;;; \" { Acquire"]).http == "http://last")
+        #expect(ProxySettings(readingConfigurationAt: "/nowhere") == ProxySettings())
+    }
+}
