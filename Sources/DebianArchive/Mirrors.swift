@@ -73,8 +73,9 @@ public struct Mirrors: Hashable, Sendable {
             return derived(pocket, from: chosen)
         }
         var result = named(pocket)
-        // The host's address of the suite itself stands for the pockets that it does not name.
-        let basis = pocket == .release ? Pocket.allCases.flatMap(named) : named(.release)
+        // The host's address of the suite itself stands for the pockets that it does not name, theirs for the suite.
+        var basis = named(.release)
+        if basis.isEmpty { basis = named(.updates) + named(.backports) + named(.security) }
         for candidate in basis { result += derived(pocket, from: candidate) }
         var seen = Set<String>()
         return result.filter { seen.insert($0.uri).inserted }

@@ -141,7 +141,9 @@ public final class FixtureServer: Sendable {
             return state.always[path]
         }
         if case .slow(let milliseconds) = fault { usleep(UInt32(milliseconds) * 1000) }
-        let file = root.appending(FilePath(path).components.filter { $0.kind == .regular })
+        // A client that takes us for its proxy names the host before the path.
+        let local = path.hasPrefix("http:") ? String(path.split(separator: "/").dropFirst(2).joined(separator: "/")) : path
+        let file = root.appending(FilePath(local).components.filter { $0.kind == .regular })
         var info = stat()
         let bytes = stat(file.string, &info) == 0 && info.st_mode & S_IFMT == S_IFREG ? try? readFile(at: file) : nil
         let entry = state.withLock { state -> Int in

@@ -310,6 +310,34 @@ private func content(_ outcome: Result<Arrival, FetchFailure>) throws -> [UInt8]
         #expect(try directoryNames(at: site.target).isEmpty)
     }
 
+    @Test func aProxyIsAskedInsteadOfTheServer() throws {
+        let site = try Site()
+        var request = try site.put("a", [1, 2, 3])
+        request.locations = ["http://debian.example.invalid/a"]
+        var options = fast
+        options.proxies.http = site.server.uri
+        #expect(try content(site.fetch([request], options: options)[0]) == [1, 2, 3])
+        #expect(site.server.requests.map(\.path) == ["http://debian.example.invalid/a"])
+    }
+
+    @Test func aDirectoryThatCannotBeWrittenStopsTheCall() throws {
+        let site = try Site()
+        let request = try site.put("a", [1, 2, 3])
+        var transport = try Transport(options: fast)
+        let message = thrownText { _ = try transport.fetch([request], into: "/nowhere") }
+        #expect(message == "error: cannot write /nowhere/fetch-0: No such file or directory")
+        #expect(site.server.requests.count == 1)
+    }
+
+    @Test func aFullDiskStopsTheCall() throws {
+        let site = try Site()
+        let request = try site.put("a", noise(5_000, seed: 10))
+        // Writing to it always fails for want of space.
+        symlink("/dev/full", site.target.appending("fetch-0").string)
+        let message = thrownText { _ = try site.fetch([request]) }
+        #expect(message == "error: cannot write \(site.target.string)/fetch-0: No space left on device")
+    }
+
     @Test func anEmptyFileArrives() throws {
         let site = try Site()
         #expect(try content(site.fetch([site.put("a", [])])[0]) == [])
