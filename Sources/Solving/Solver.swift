@@ -16,6 +16,8 @@ struct Solver {
     let candidates: [Int32]
     private(set) var isSelected: [Bool]
     private(set) var setbacks: [Int32: Setback] = [:]
+    /// For whom a package was last tried, and for which of its groups.
+    private(set) var choosers: [Int32: (owner: Int32, group: Range<Int>)] = [:]
     /// Names in the order in which they were first selected.
     private var selectionOrder: [Int32] = []
     private var isAlive: [Bool]
@@ -131,6 +133,7 @@ struct Solver {
                 }
                 let child = frame.possibilities[frame.tried]
                 if frame.wasProtected && frame.possibilities.count == 1 { isMarked[Int(child)] = true }
+                if !isSelected[Int(child)] { choosers[child] = (frame.package, frame.group) }
                 result = begin(child)
             } else {
                 result = end(top, failing: nil)

@@ -35,10 +35,16 @@ struct AptDifferentialTests {
         var requests = [Self.browser, Self.minimal]
         for _ in 0..<count {
             var request = (0..<Int.random(in: 1...4, using: &generator)).compactMap { _ in names.randomElement(using: &generator) }
-            // Names drawn blindly hardly ever conflict: now and then one comes with what it conflicts with.
-            if Int.random(in: 0..<4, using: &generator) == 0, let package = try oracle.universe.candidate(request[0]) {
-                let rivals = (package.conflicts + package.breaks).filter { known.contains($0.name) && $0.comparison == .any }
-                if let rival = rivals.randomElement(using: &generator) { request.append(rival.name) }
+            // Names drawn blindly hardly ever conflict: every fifth request asks for a package and its rival.
+            if Int.random(in: 0..<5, using: &generator) == 0 {
+                for _ in 0..<60 {
+                    guard let name = names.randomElement(using: &generator),
+                        let package = try oracle.universe.candidate(name),
+                        let rival = (package.conflicts + package.breaks).first(where: { known.contains($0.name) })
+                    else { continue }
+                    request += [name, rival.name]
+                    break
+                }
             }
             requests.append(request)
         }
