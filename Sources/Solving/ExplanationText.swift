@@ -163,13 +163,6 @@ struct ReasonWriter {
     }
 
     private func satisfiers(of group: Range<Int>, owner: Int32) -> [Int32] {
-        var found = [Int32]()
-        for place in group {
-            for name in universe.satisfiers(of: place, owner: Int(candidates[Int(owner)]), among: candidates)
-            where !found.contains(name) {
-                found.append(name)
-            }
-        }
-        return found
+        universe.satisfiers(of: group, owner: Int(candidates[Int(owner)]), among: candidates)
     }
 }

@@ -215,9 +215,10 @@ struct Solver {
     /// What can satisfy a group now: alternatives left to right, in each the best first; selected ones before all.
     private func possibilities(_ group: Range<Int>, owner: Int) -> [Int32] {
         var result = [Int32]()
+        var seen = Set<Int32>()
         for place in group {
             var found = universe.satisfiers(of: place, owner: owner, among: candidates).filter {
-                (isAlive[Int($0)] || isSelected[Int($0)]) && !result.contains($0)
+                (isAlive[Int($0)] || isSelected[Int($0)]) && seen.insert($0).inserted
             }
             let wanted = universe.relations[place].name
             if found.count > 1 {

@@ -31,7 +31,7 @@ struct AptDifferentialTests {
 
         var generator = SeededGenerator(seed: seed)
         let names = oracle.universe.candidateNames
-        let known = Set(names)
+        let known = Set(names), older = oracle.olderVersions()
         var requests = [Self.browser, Self.minimal]
         for _ in 0..<count {
             var request = (0..<Int.random(in: 1...4, using: &generator)).compactMap { _ in names.randomElement(using: &generator) }
@@ -46,6 +46,10 @@ struct AptDifferentialTests {
                     break
                 }
             }
+            // And now and then an older version, whose siblings mostly want to be as old.
+            if Int.random(in: 0..<6, using: &generator) == 0, let old = older.randomElement(using: &generator) {
+                request.append(old)
+            }
             requests.append(request)
         }
         let base = oracle.universe.baseRequests()
@@ -54,7 +58,7 @@ struct AptDifferentialTests {
             let expected = try oracle.install(base.map(\.description) + request)
             let layers = [
                 LayerRequests(layer: LayerRequests.base, requests: base),
-                LayerRequests(layer: "asked", requests: request.map { Request($0) }),
+                LayerRequests(layer: "asked", requests: try request.map { try Request(parsing: $0) }),
             ]
             var found: [String]?
             do {
