@@ -20,6 +20,7 @@ let package = Package(
     ],
     targets: [
         // C, seen through one folder each.
+        .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "CExt2FS", pkgConfig: "ext2fs", providers: [.apt(["libext2fs-dev", "comerr-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
@@ -34,11 +35,16 @@ let package = Package(
 
         // Outside: one outside thing each.
         .target(name: "LibArchive", dependencies: [model, "CArchive"]),
-        .target(name: "Storage", dependencies: [model, systemPackage]),
+        .target(name: "Storage", dependencies: [model, "CLinux", systemPackage]),
         .target(name: "DebianArchive", dependencies: [model, "Debian", "Storage", "LibArchive", "CCurl", systemPackage]),
         .target(name: "Sandboxing", dependencies: [model, "CSandbox"]),
-        .target(name: "Dpkg", dependencies: [model, "Debian", "LibArchive", "Sandboxing", "Storage"]),
-        .target(name: "Ext4", dependencies: [model, "Storage", "CExt2FS"]),
+        .target(
+            name: "Dpkg",
+            dependencies: [
+                model, "Debian", "LibArchive", "Sandboxing", "Storage", "CLinux", systemPackage,
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
+        .target(name: "Ext4", dependencies: [model, "Storage", "CExt2FS", systemPackage]),
         .target(name: "Kernels", dependencies: [model, "LibArchive"]),
         .target(name: "Booting", dependencies: [model]),
 
@@ -47,7 +53,7 @@ let package = Package(
             name: "Pipeline",
             dependencies: [
                 model, "Recipes", "Debian", "Solving", "Provisioning", "LibArchive", "Storage", "DebianArchive",
-                "Sandboxing", "Dpkg", "Ext4", "Kernels", "Booting", systemPackage,
+                "Sandboxing", "Dpkg", "Ext4", "Kernels", "Booting", "CLinux", systemPackage,
             ]),
         .target(
             name: "Commands",
@@ -63,10 +69,13 @@ let package = Package(
         .testTarget(name: "DebianTests", dependencies: [model, "Debian"]),
         .testTarget(name: "SolvingTests", dependencies: [model, "Debian", "Solving"]),
         .testTarget(name: "ProvisioningTests", dependencies: [model, "Recipes", "Provisioning"]),
-        .testTarget(name: "StorageTests", dependencies: [model, "Storage"]),
+        .testTarget(name: "StorageTests", dependencies: [model, "Storage", "CLinux", systemPackage]),
         .testTarget(name: "DebianArchiveTests", dependencies: [model, "Debian", "Storage", "DebianArchive"]),
-        .testTarget(name: "DpkgTests", dependencies: [model, "Debian", "Storage", "LibArchive", "Sandboxing", "Dpkg"]),
-        .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4"]),
+        .testTarget(name: "SandboxingTests", dependencies: [model, "Sandboxing"]),
+        .testTarget(
+            name: "DpkgTests",
+            dependencies: [model, "Debian", "Storage", "LibArchive", "Sandboxing", "Dpkg", systemPackage]),
+        .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4", systemPackage]),
         .testTarget(name: "KernelsTests", dependencies: [model, "LibArchive", "Kernels"]),
         .testTarget(name: "BootingTests", dependencies: [model, "Booting"]),
         .testTarget(

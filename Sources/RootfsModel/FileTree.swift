@@ -20,6 +20,23 @@ public struct FileTree: Sendable, Equatable {
         }
         if !inOrder { sorted.sort { $0.path < $1.path } }
         self.nodes = try Self.withParents(sorted)
+        numberLinkGroups()
+    }
+
+    /// Numbers the hard-link groups from 1 in path order; a group of one name is none. So equal trees are equal
+    /// whatever numbers their sources gave.
+    private mutating func numberLinkGroups() {
+        var names = [UInt32: UInt32]()
+        for node in nodes where node.linkGroup != 0 { names[node.linkGroup, default: 0] += 1 }
+        if names.isEmpty { return }
+        var numbers = [UInt32: UInt32]()
+        for index in nodes.indices {
+            guard case .file(let blob, let group) = nodes[index].kind, group != 0 else { continue }
+            if numbers[group] == nil, let count = names[group], count > 1 {
+                numbers[group] = UInt32(numbers.count + 1)
+            }
+            nodes[index].kind = .file(blob, linkGroup: numbers[group] ?? 0)
+        }
     }
 
     /// Nodes that are known to be a tree already.

@@ -63,7 +63,7 @@ extension FileTree {
             }
         }
         for put in puts where !put.isDirectory { gone.insert(put.path) }
-        puts += shared(writtenInPlace: change.writtenInPlace, puts: puts)
+        share(writtenInPlace: change.writtenInPlace, puts: &puts)
 
         // Nothing that goes or is emptied can hide a put: puts come after.
         var kept = [FileNode]()
@@ -85,17 +85,25 @@ extension FileTree {
         return try FileTree(Self.merge(kept, with: puts.sorted { $0.path < $1.path }))
     }
 
-    /// The other names of files that were written in place, with the new content.
-    private func shared(writtenInPlace paths: Set<TreePath>, puts: [FileNode]) -> [FileNode] {
-        if paths.isEmpty { return [] }
+    /// Adds the other names of files that were written in place, with the new content.
+    private func share(writtenInPlace paths: Set<TreePath>, puts: inout [FileNode]) {
+        if paths.isEmpty { return }
         let put = Set(puts.map(\.path))
         var newByGroup = [UInt32: FileNode]()
-        for node in puts where paths.contains(node.path) {
-            if let group = self[node.path]?.linkGroup, group != 0 { newByGroup[group] = node }
+        var nextGroup = max(puts.map(\.linkGroup).max() ?? 0, highestLinkGroup) + 1
+        for index in puts.indices where paths.contains(puts[index].path) {
+            guard let old = self[puts[index].path]?.linkGroup, old != 0,
+                case .file(let blob, let group) = puts[index].kind
+            else { continue }
+            if group == 0 {
+                puts[index].kind = .file(blob, linkGroup: nextGroup)
+                nextGroup += 1
+            }
+            newByGroup[old] = puts[index]
         }
-        return nodes.compactMap { old in
-            guard let new = newByGroup[old.linkGroup], !put.contains(old.path) else { return nil }
-            return FileNode(path: old.path, kind: new.kind, metadata: new.metadata)
+        for old in nodes {
+            guard let new = newByGroup[old.linkGroup], !put.contains(old.path) else { continue }
+            puts.append(FileNode(path: old.path, kind: new.kind, metadata: new.metadata))
         }
     }
 

@@ -1,1 +1,123 @@
+import CLinux
+import Glibc
+import RootfsModel
+import Storage
+import SystemPackage
 import Testing
+
+/// A directory of the test's own.
+private func scratch() throws -> (store: Store, directory: TemporaryDirectory) {
+    let store = try Store(at: FilePath("/tmp/rootfs-build-tests-\(getpid())-\(UInt32.random(in: 0 ... .max))"))
+    return (store, try store.makeTemporaryDirectory("test"))
+}
+
+@Suite struct StoreTests {
+    @Test func aKeptFileIsFoundByItsDigest() throws {
+        let (store, _) = try scratch()
+        defer { try? removeTree(at: store.root) }
+        let digest = try store.keep(bytes: Array("hello".utf8))
+        let path = try #require(store.file(digest))
+        #expect(try readFile(at: path) == Array("hello".utf8))
+        #expect(store.file(Digest(hashing: "other")) == nil)
+    }
+
+    @Test func theSecondOfTwoEqualDirectoriesGivesWay() throws {
+        let (store, _) = try scratch()
+        defer { try? removeTree(at: store.root) }
+        let key = Digest(hashing: "key")
+        for content in ["first", "second"] {
+            let temporary = try store.makeTemporaryDirectory("made")
+            let directory = temporary.path.appending("result")
+            try makeDirectory(at: directory)
+            try writeFile(Array(content.utf8), to: directory.appending("f"))
+            let kept = try store.keep(directoryAt: directory, on: .layers, key: key)
+            #expect(try readFile(at: kept.appending("f")) == Array("first".utf8))
+        }
+        try store.discard(.layers, key: key)
+        #expect(store.directory(.layers, key: key) == nil)
+    }
+
+    @Test func whatADeadProcessLeftIsSweptAndWhatALivingOneHoldsStays() throws {
+        let (store, held) = try scratch()
+        defer { try? removeTree(at: store.root) }
+        let left = store.root.appending("tmp/layer-dead00")
+        try makeDirectory(at: left)
+        try writeFile([], to: left.appending(".owner"))
+        _ = try Store(at: store.root)
+        #expect(!exists(left))
+        #expect(exists(held.path))
+    }
+
+    @Test func aStoreThatCannotBeMadeSaysWhy() throws {
+        let failure = #expect(throws: Failure.self) { try Store(at: "/proc/nothing/here") }
+        #expect(failure?.message == "cannot make directory /proc/nothing: No such file or directory")
+    }
+}
+
+@Suite struct ScanTests {
+    @Test func scanningGivesLinksNamesAndDigests() throws {
+        let (store, temporary) = try scratch()
+        defer { try? removeTree(at: store.root) }
+        let root = temporary.path.appending("tree")
+        try makeDirectory(at: root.appending("d"))
+        try writeFile(Array("abc".utf8), to: root.appending("d/a"), mode: 0o640)
+        link(root.appending("d/a").string, root.appending("d/b").string)
+        symlink("d/a", root.appending("s").string)
+        mkfifo(root.appending("p").string, 0o600)
+        let strange = hostPathBytes(root.string, try #require(TreePath(normalizing: [0xFF, 0x0A, 0x20])))
+        close(open(strange, O_CREAT | O_WRONLY, 0o600))
+        let tree = try scanDirectory(root, digesting: true)
+        #expect(tree.nodes.map(\.path.bytes.count) == [0, 1, 3, 3, 1, 1, 3])
+        #expect(tree["d/a"]?.blob?.digest == Digest(hashing: "abc"))
+        #expect(tree["d/a"]?.metadata.mode == 0o640)
+        #expect(tree["d/a"]?.linkGroup == 1 && tree["d/b"]?.linkGroup == 1)
+        #expect(tree["s"]?.linkTarget == Array("d/a".utf8))
+        #expect(tree["p"]?.kind == .fifo)
+        #expect(try tree["d/b"]?.blob?.readAll() == Array("abc".utf8))
+    }
+
+    @Test func aFileThatChangedSinceTheScanIsRefused() throws {
+        let (store, temporary) = try scratch()
+        defer { try? removeTree(at: store.root) }
+        let root = temporary.path.appending("tree")
+        try makeDirectory(at: root)
+        try writeFile(Array("abc".utf8), to: root.appending("a"))
+        let tree = try scanDirectory(root, digesting: false)
+        try writeFile(Array("longer".utf8), to: root.appending("a"))
+        let failure = #expect(throws: Failure.self) { try tree["a"]?.blob?.readAll() }
+        #expect(failure?.message == "\(root)/a has 6 bytes, but had 3 when it was scanned")
+    }
+
+    @Test func extentsReadZerosBetween() throws {
+        let (store, temporary) = try scratch()
+        defer { try? removeTree(at: store.root) }
+        let image = temporary.path.appending("image")
+        try writeFile(Array("0123456789".utf8), to: image)
+        let blob = Blob(
+            size: 8, digest: nil,
+            source: .extents(
+                file: image.string,
+                [ContentExtent(offset: 1, source: 5, length: 2), ContentExtent(offset: 6, source: 0, length: 1)]))
+        #expect(try blob.readAll() == [0] + Array("56".utf8) + [0, 0, 0] + Array("0".utf8) + [0])
+        #expect(try blob.takeDigest() == Digest(hashing: blob.readAll()))
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "whiteouts are devices: only root makes them"))
+    func anOverlayUpperIsAChange() throws {
+        let (store, temporary) = try scratch()
+        defer { try? removeTree(at: store.root) }
+        let upper = temporary.path.appending("upper")
+        try makeDirectory(at: upper.appending("opaque"))
+        mknod(upper.appending("gone").string, S_IFCHR | 0o600, 0)
+        try writeFile(Array("x".utf8), to: upper.appending("new"))
+        setxattr(upper.appending("opaque").string, "trusted.overlay.opaque", "y", 1, 0)
+        setxattr(upper.appending("new").string, "trusted.overlay.origin", "o", 1, 0)
+        setxattr(upper.appending("new").string, "user.kept", "v", 1, 0)
+        let change = try scanOverlayUpper(upper)
+        #expect(change.removals == ["gone"])
+        #expect(change.opaques == ["opaque"])
+        #expect(change.writtenInPlace == ["new"])
+        #expect(change.puts.map(\.path) == ["new", "opaque"])
+        #expect(change.puts.first?.metadata.xattrs == [ExtendedAttribute(name: "user.kept", value: Array("v".utf8))])
+    }
+}

@@ -1,0 +1,95 @@
+internal import Glibc
+public import RootfsModel
+public import SystemPackage
+
+/// The store: files by their SHA-256, directories by the digest of what made them, and small named records.
+///
+///     files/ab/cdef…          an immutable file; its name is its SHA-256
+///     payloads/ab/cdef…/      an unpacked .deb
+///     layers/ab/cdef…/        a layer's delta
+///     records/NAME            replaced by rename
+///     tmp/PURPOSE-XXXXXX/     what is being made now
+public struct Store: Sendable {
+    public let root: FilePath
+
+    public enum Shelf: String, Sendable, CaseIterable {
+        case payloads, layers, kernels
+    }
+
+    /// Opens or makes the store, and removes what killed processes left in it.
+    public init(at root: FilePath) throws(Failure) {
+        self.root = root
+        try makeDirectory(at: root.appending("tmp"))
+        try makeDirectory(at: root.appending("records"))
+        for name in ["files"] + Shelf.allCases.map(\.rawValue) { try makeDirectory(at: root.appending(name)) }
+        guard access(root.string, W_OK) == 0 else { throw systemFailure("write to the store", root) }
+        TemporaryDirectory.sweep(root.appending("tmp"))
+    }
+
+    /// A directory of one's own on the store's file system.
+    public func makeTemporaryDirectory(_ purpose: String) throws(Failure) -> TemporaryDirectory {
+        try TemporaryDirectory(in: root.appending("tmp"), purpose: purpose)
+    }
+
+    /// The file with this digest, if the store has it. It was verified when it was kept.
+    public func file(_ digest: Digest) -> FilePath? {
+        let path = place(of: digest, on: "files")
+        return exists(path) ? path : nil
+    }
+
+    /// Takes a finished file whose digest was verified, by rename.
+    @discardableResult
+    public func keep(fileAt temporary: FilePath, as digest: Digest) throws(Failure) -> FilePath {
+        let path = place(of: digest, on: "files")
+        try makeDirectory(at: path.removingLastComponent())
+        chmod(temporary.string, 0o644)
+        guard rename(temporary.string, path.string) == 0 else { throw systemFailure("keep a file in the store at", path) }
+        return path
+    }
+
+    /// Keeps these bytes as a file.
+    @discardableResult
+    public func keep(bytes: [UInt8]) throws(Failure) -> Digest {
+        let digest = Digest(hashing: bytes)
+        if file(digest) != nil { return digest }
+        let path = place(of: digest, on: "files")
+        try makeDirectory(at: path.removingLastComponent())
+        try writeFile(bytes, to: path)
+        return digest
+    }
+
+    /// The directory kept under this key, if the store has it.
+    public func directory(_ shelf: Shelf, key: Digest) -> FilePath? {
+        let path = place(of: key, on: shelf.rawValue)
+        return exists(path) ? path : nil
+    }
+
+    /// Takes a finished directory by rename. When another build was first, its directory stays and is given.
+    @discardableResult
+    public func keep(directoryAt temporary: FilePath, on shelf: Shelf, key: Digest) throws(Failure) -> FilePath {
+        let path = place(of: key, on: shelf.rawValue)
+        try makeDirectory(at: path.removingLastComponent())
+        if rename(temporary.string, path.string) == 0 { return path }
+        if errno == EEXIST || errno == ENOTEMPTY { return path }
+        throw systemFailure("keep a directory in the store at", path)
+    }
+
+    /// Takes a directory out again: it was found damaged.
+    public func discard(_ shelf: Shelf, key: Digest) throws(Failure) {
+        try removeTree(at: place(of: key, on: shelf.rawValue))
+    }
+
+    /// A small named record; nil when there is none.
+    public func record(_ name: String) -> [UInt8]? {
+        try? readFile(at: root.appending("records").appending(name))
+    }
+
+    public func setRecord(_ name: String, _ bytes: [UInt8]) throws(Failure) {
+        try writeFile(bytes, to: root.appending("records").appending(name))
+    }
+
+    private func place(of digest: Digest, on shelf: String) -> FilePath {
+        let hex = digest.hex
+        return root.appending(shelf).appending(String(hex.prefix(2))).appending(String(hex.dropFirst(2)))
+    }
+}

@@ -1,0 +1,184 @@
+internal import Glibc
+public import RootfsModel
+public import SystemPackage
+
+/// The kernel's words for an errno.
+public func errorText(_ code: Int32) -> String {
+    String(cString: strerror(code))
+}
+
+/// A failure of an operation on a path, with the kernel's reason and, where one is known, what to do.
+public func systemFailure(_ operation: String, _ path: FilePath, code: Int32? = nil) -> Failure {
+    let code = code ?? errno
+    let hint: String? =
+        switch code {
+        case ENOSPC, EDQUOT: "free space there, or choose another place with -o (outputs) or --cache (store)"
+        case EROFS: "the file system is mounted read-only: choose another place with -o (outputs) or --cache (store)"
+        case EACCES, EPERM: "run as root, or choose a place that you may write"
+        default: nil
+        }
+    return Failure("cannot \(operation) \(path): \(errorText(code))", hint: hint)
+}
+
+/// What lstat(2) says.
+struct Status {
+    var raw: stat
+
+    init?(at path: String) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return nil }
+        raw = status
+    }
+
+    init(_ raw: stat) {
+        self.raw = raw
+    }
+
+    var isDirectory: Bool { raw.st_mode & S_IFMT == S_IFDIR }
+    var isRegular: Bool { raw.st_mode & S_IFMT == S_IFREG }
+}
+
+/// Whether anything is at this path; links are not followed.
+public func exists(_ path: FilePath) -> Bool {
+    Status(at: path.string) != nil
+}
+
+/// An open file descriptor, closed at the end of its life.
+public struct OpenFile: ~Copyable {
+    public let descriptor: Int32
+
+    /// Opens for reading.
+    public init(reading path: FilePath) throws(Failure) {
+        descriptor = try Self.open(path, O_RDONLY | O_CLOEXEC, mode: 0, operation: "read")
+    }
+
+    /// Makes a new file for writing; an existing one is a failure.
+    public init(creating path: FilePath, mode: UInt16 = 0o644) throws(Failure) {
+        descriptor = try Self.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode: mode, operation: "write")
+    }
+
+    private static func open(_ path: FilePath, _ flags: Int32, mode: UInt16, operation: String) throws(Failure) -> Int32 {
+        let descriptor = path.withPlatformString { Glibc.open($0, flags, mode_t(mode)) }
+        guard descriptor >= 0 else { throw systemFailure(operation, path) }
+        return descriptor
+    }
+
+    deinit { close(descriptor) }
+}
+
+/// All bytes of a file.
+public func readFile(at path: FilePath) throws(Failure) -> [UInt8] {
+    let file = try OpenFile(reading: path)
+    var status = stat()
+    guard fstat(file.descriptor, &status) == 0 else { throw systemFailure("read", path) }
+    guard status.st_mode & S_IFMT != S_IFDIR else { throw systemFailure("read", path, code: EISDIR) }
+    var bytes = [UInt8]()
+    bytes.reserveCapacity(Int(status.st_size) + 1)
+    var failed: Int32 = 0
+    while true {
+        let room = max(bytes.capacity - bytes.count, 1 << 16)
+        let chunk = [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+            let got = read(file.descriptor, buffer.baseAddress, room)
+            if got < 0 { failed = errno }
+            count = max(0, got)
+        }
+        if failed == EINTR {
+            failed = 0
+            continue
+        }
+        if failed != 0 { throw systemFailure("read", path, code: failed) }
+        if chunk.isEmpty { return bytes }
+        bytes.append(contentsOf: chunk)
+    }
+}
+
+/// Writes all bytes to a descriptor.
+public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: FilePath) throws(Failure) {
+    var offset = 0
+    while offset < bytes.count {
+        let written = write(descriptor, bytes.baseAddress?.advanced(by: offset), bytes.count - offset)
+        if written < 0 {
+            if errno == EINTR { continue }
+            throw systemFailure("write", path)
+        }
+        offset += written
+    }
+}
+
+/// Writes a file whole: to a temporary name beside it, then by rename.
+public func writeFile(_ bytes: [UInt8], to path: FilePath, mode: UInt16 = 0o644) throws(Failure) {
+    let temporary = path.removingLastComponent().appending(".\(path.lastComponent?.string ?? "file").\(getpid()).\(UInt32.random(in: 0 ... .max))")
+    do throws(Failure) {
+        let file = try OpenFile(creating: temporary, mode: mode)
+        var failure: Failure?
+        bytes.withUnsafeBytes { buffer in
+            do throws(Failure) { try writeAll(buffer, to: file.descriptor, path: path) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        // The mode is what the caller says, whatever the umask.
+        fchmod(file.descriptor, mode_t(mode))
+        guard rename(temporary.string, path.string) == 0 else { throw systemFailure("write", path) }
+    } catch {
+        unlink(temporary.string)
+        throw error
+    }
+}
+
+/// Makes a directory and its parents; one that is there already is fine.
+public func makeDirectory(at path: FilePath, mode: UInt16 = 0o755) throws(Failure) {
+    if mkdir(path.string, mode_t(mode)) == 0 { return }
+    switch errno {
+    case EEXIST:
+        var status = stat()
+        guard stat(path.string, &status) == 0, Status(status).isDirectory else {
+            throw systemFailure("make directory", path, code: ENOTDIR)
+        }
+    case ENOENT:
+        let parent = path.removingLastComponent()
+        guard !parent.isEmpty, parent != path else { throw systemFailure("make directory", path, code: ENOENT) }
+        try makeDirectory(at: parent)
+        if mkdir(path.string, mode_t(mode)) != 0, errno != EEXIST { throw systemFailure("make directory", path) }
+    default: throw systemFailure("make directory", path)
+    }
+}
+
+/// The names in a directory, sorted by bytes, without `.` and `..`.
+public func directoryNames(at path: FilePath) throws(Failure) -> [[UInt8]] {
+    guard let stream = path.withPlatformString({ opendir($0) }) else { throw systemFailure("list", path) }
+    defer { closedir(stream) }
+    var names = [[UInt8]]()
+    while let entry = readdir(stream) {
+        let length = Int(entry.pointee.d_reclen)
+        let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+            pointer.withMemoryRebound(to: UInt8.self, capacity: length) { Array(UnsafeBufferPointer(start: $0, count: strlen($0))) }
+        }
+        if name.elementsEqual(".".utf8) || name.elementsEqual("..".utf8) { continue }
+        names.append(name)
+    }
+    return names.sorted { $0.lexicographicallyPrecedes($1) }
+}
+
+/// Removes a file or a directory with all below it. Links are not followed; what is not there is fine.
+public func removeTree(at path: FilePath) throws(Failure) {
+    try removeTree(in: AT_FDCWD, name: Array(path.string.utf8), shown: path)
+}
+
+private func removeTree(in parent: Int32, name: [UInt8], shown: FilePath) throws(Failure) {
+    let cName = name.map { CChar(bitPattern: $0) } + [0]
+    if unlinkat(parent, cName, 0) == 0 || errno == ENOENT { return }
+    guard errno == EISDIR || errno == EPERM || errno == EACCES else { throw systemFailure("remove", shown) }
+    let descriptor = openat(parent, cName, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    guard descriptor >= 0, let stream = fdopendir(descriptor) else { throw systemFailure("remove", shown) }
+    defer { closedir(stream) }
+    var names = [[UInt8]]()
+    while let entry = readdir(stream) {
+        let child = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+            pointer.withMemoryRebound(to: UInt8.self, capacity: 256) { Array(UnsafeBufferPointer(start: $0, count: strlen($0))) }
+        }
+        if !child.elementsEqual(".".utf8) && !child.elementsEqual("..".utf8) { names.append(child) }
+    }
+    for child in names {
+        try removeTree(in: descriptor, name: child, shown: shown.appending(String(decoding: child, as: UTF8.self)))
+    }
+    guard unlinkat(parent, cName, AT_REMOVEDIR) == 0 || errno == ENOENT else { throw systemFailure("remove", shown) }
+}
