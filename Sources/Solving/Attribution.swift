@@ -72,7 +72,7 @@ extension Universe {
                 }
             }
             // Without those that lack something, until none does.
-            var fitting = leftovers.filter { isReached[Int($0)] }
+            var fitting = Set(leftovers.filter { isReached[Int($0)] })
             while true {
                 let complete = fitting.filter { package in
                     let version = Int(candidates[Int(package)])

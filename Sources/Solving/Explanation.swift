@@ -45,7 +45,7 @@ struct Explanation {
         self.universe = universe
         self.candidates = candidates
         collect(requests)
-        for group in groups.indices where groups[group].left == 0 { rule(out: groups[group].owner, .unsatisfied(group: groups[group].range)) }
+        for group in groups where group.left == 0 { rule(out: group.owner, .unsatisfied(group: group.range)) }
         for request in requests {
             if let node = nodeOf[request] { need(node, .requested) }
         }
@@ -58,13 +58,7 @@ struct Explanation {
         while node < nodes.count {
             let version = Int(candidates[Int(nodes[node])])
             for range in universe.groups(version, from: .preDepends, to: .conflicts) {
-                var satisfiers = [Int32]()
-                for place in range {
-                    for name in universe.satisfiers(of: place, owner: version, among: candidates)
-                    where !satisfiers.contains(name) {
-                        satisfiers.append(name)
-                    }
-                }
+                let satisfiers = universe.satisfiers(of: range, owner: version, among: candidates)
                 if satisfiers.contains(nodes[node]) { continue }
                 let number = groups.count
                 groups.append(Group(owner: node, range: range, satisfiers: satisfiers, left: satisfiers.count))

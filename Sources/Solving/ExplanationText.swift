@@ -27,8 +27,10 @@ struct ReasonWriter {
     }
 
     /// The message where the choices that were made, not the requests alone, lead nowhere.
-    mutating func failure(_ setbacks: [Int32: Solver.Setback], _ package: Int32) -> Failure {
-        writeSetback(setbacks, package, level: 0)
+    mutating func failure(_ solver: Solver, _ package: Int32) -> Failure {
+        writeChoice(solver, package, level: 0)
+        lines.append("but:")
+        writeSetback(solver, package, level: 1)
         return Failure(
             "cannot install \(universe.names[package])", notes: lines,
             hint: "a choice between alternatives is not gone back on: request by name the alternative that fits")
@@ -51,7 +53,7 @@ struct ReasonWriter {
         }
         for step in chain.reversed() {
             guard case .dependency(let owner, let group)? = explanation.needs[step] else {
-                write(base.contains(step) ? "\(name(step)) is in the base set" : "\(name(step)) was requested", level)
+                writeRequest(step, level)
                 continue
             }
             let text = universe.text(of: group, owner: Int(candidates[Int(owner)]))
@@ -89,8 +91,26 @@ struct ReasonWriter {
         }
     }
 
-    private mutating func writeSetback(_ setbacks: [Int32: Solver.Setback], _ package: Int32, level: Int) {
-        guard let setback = setbacks[package] else { return }
+    /// From the request down to a package that was chosen.
+    private mutating func writeChoice(_ solver: Solver, _ package: Int32, level: Int) {
+        var chain = [package]
+        var seen: Set<Int32> = [package]
+        while let last = chain.last, let owner = solver.choosers[last]?.owner, seen.insert(owner).inserted {
+            chain.append(owner)
+        }
+        for step in chain.reversed() {
+            guard let (owner, group) = solver.choosers[step] else {
+                writeRequest(step, level)
+                continue
+            }
+            let text = universe.text(of: group, owner: Int(candidates[Int(owner)]))
+            let isPlain = group.count == 1 && universe.relations[group.lowerBound].name == step
+            write("\(name(owner)) depends on \(text)" + (isPlain ? "" : ", of which \(name(step)) was chosen"), level)
+        }
+    }
+
+    private mutating func writeSetback(_ solver: Solver, _ package: Int32, level: Int) {
+        guard let setback = solver.setbacks[package] else { return }
         if level > Self.deepest { return write("… and so on", level) }
         guard explained.insert(package).inserted else {
             return write("\(name(package)) was given up, as said above", level)
@@ -98,13 +118,19 @@ struct ReasonWriter {
         switch setback {
         case .unsatisfied(let group):
             writeUnsatisfied(package, group, level) { writer, other in
-                writer.writeSetback(setbacks, other, level: level + 1)
+                writer.writeSetback(solver, other, level: level + 1)
             }
         case .conflict(let rival):
-            write("\(name(package)) conflicts with \(name(rival)), which was chosen before", level)
+            write("\(name(package)) conflicts with \(name(rival))", level)
+            writeChoice(solver, rival, level: level + 1)
         case .displaced(let rival):
-            write("\(name(rival)), which is needed, conflicts with \(name(package))", level)
+            write("\(name(rival)) conflicts with \(name(package))", level)
+            writeChoice(solver, rival, level: level + 1)
         }
+    }
+
+    private mutating func writeRequest(_ package: Int32, _ level: Int) {
+        write(base.contains(package) ? "\(name(package)) is in the base set" : "\(name(package)) was requested", level)
     }
 
     /// A group that nothing satisfies: its packages' own reasons, or what the archive has of each name.
@@ -137,13 +163,6 @@ struct ReasonWriter {
     }
 
     private func satisfiers(of group: Range<Int>, owner: Int32) -> [Int32] {
-        var found = [Int32]()
-        for place in group {
-            for name in universe.satisfiers(of: place, owner: Int(candidates[Int(owner)]), among: candidates)
-            where !found.contains(name) {
-                found.append(name)
-            }
-        }
-        return found
+        universe.satisfiers(of: group, owner: Int(candidates[Int(owner)]), among: candidates)
     }
 }

@@ -36,12 +36,20 @@ extension Universe {
 
     /// The candidates that satisfy a relation, each once, in the order of the sources.
     func satisfiers(of place: Int, owner: Int, among candidates: [Int32]) -> [Int32] {
+        // A version's provisions of one name stand together.
         var found = [Int32]()
         forEachSatisfier(of: place, owner: owner, among: candidates) { name in
-            if !found.contains(name) { found.append(name) }
+            if found.last != name { found.append(name) }
             return true
         }
         return found
+    }
+
+    /// The candidates that satisfy a group, each once, alternative by alternative.
+    func satisfiers(of group: Range<Int>, owner: Int, among candidates: [Int32]) -> [Int32] {
+        if group.count == 1 { return satisfiers(of: group.lowerBound, owner: owner, among: candidates) }
+        var seen = Set<Int32>()
+        return group.flatMap { satisfiers(of: $0, owner: owner, among: candidates) }.filter { seen.insert($0).inserted }
     }
 
     /// apt's order of two packages that satisfy the same relation, all else being equal: the one that bears the

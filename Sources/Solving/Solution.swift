@@ -63,7 +63,7 @@ extension Universe {
             let isAsked = zip(layers, packages).filter { $0.0.layer != LayerRequests.base }.flatMap(\.1)
             var writer = ReasonWriter(self, candidates: candidates, base: Set(isBase).subtracting(isAsked))
             let explanation = Explanation(self, candidates: candidates, requests: requests)
-            guard let contradiction = explanation.contradiction else { throw writer.failure(solver.setbacks, failed) }
+            guard let contradiction = explanation.contradiction else { throw writer.failure(solver, failed) }
             throw writer.failure(explanation, contradiction)
         }
         let kept = solver.kept(requests)

@@ -16,6 +16,8 @@ struct Solver {
     let candidates: [Int32]
     private(set) var isSelected: [Bool]
     private(set) var setbacks: [Int32: Setback] = [:]
+    /// For whom a package was last tried, and for which of its groups.
+    private(set) var choosers: [Int32: (owner: Int32, group: Range<Int>)] = [:]
     /// Names in the order in which they were first selected.
     private var selectionOrder: [Int32] = []
     private var isAlive: [Bool]
@@ -131,6 +133,7 @@ struct Solver {
                 }
                 let child = frame.possibilities[frame.tried]
                 if frame.wasProtected && frame.possibilities.count == 1 { isMarked[Int(child)] = true }
+                if !isSelected[Int(child)] { choosers[child] = (frame.package, frame.group) }
                 result = begin(child)
             } else {
                 result = end(top, failing: nil)
@@ -212,9 +215,10 @@ struct Solver {
     /// What can satisfy a group now: alternatives left to right, in each the best first; selected ones before all.
     private func possibilities(_ group: Range<Int>, owner: Int) -> [Int32] {
         var result = [Int32]()
+        var seen = Set<Int32>()
         for place in group {
             var found = universe.satisfiers(of: place, owner: owner, among: candidates).filter {
-                (isAlive[Int($0)] || isSelected[Int($0)]) && !result.contains($0)
+                (isAlive[Int($0)] || isSelected[Int($0)]) && seen.insert($0).inserted
             }
             let wanted = universe.relations[place].name
             if found.count > 1 {

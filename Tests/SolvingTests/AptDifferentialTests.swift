@@ -31,14 +31,24 @@ struct AptDifferentialTests {
 
         var generator = SeededGenerator(seed: seed)
         let names = oracle.universe.candidateNames
-        let known = Set(names)
+        let known = Set(names), older = oracle.olderVersions()
         var requests = [Self.browser, Self.minimal]
         for _ in 0..<count {
             var request = (0..<Int.random(in: 1...4, using: &generator)).compactMap { _ in names.randomElement(using: &generator) }
-            // Names drawn blindly hardly ever conflict: now and then one comes with what it conflicts with.
-            if Int.random(in: 0..<4, using: &generator) == 0, let package = try oracle.universe.candidate(request[0]) {
-                let rivals = (package.conflicts + package.breaks).filter { known.contains($0.name) && $0.comparison == .any }
-                if let rival = rivals.randomElement(using: &generator) { request.append(rival.name) }
+            // Names drawn blindly hardly ever conflict: every fifth request asks for a package and its rival.
+            if Int.random(in: 0..<5, using: &generator) == 0 {
+                for _ in 0..<60 {
+                    guard let name = names.randomElement(using: &generator),
+                        let package = try oracle.universe.candidate(name),
+                        let rival = (package.conflicts + package.breaks).first(where: { known.contains($0.name) })
+                    else { continue }
+                    request += [name, rival.name]
+                    break
+                }
+            }
+            // And now and then an older version, whose siblings mostly want to be as old.
+            if Int.random(in: 0..<6, using: &generator) == 0, let old = older.randomElement(using: &generator) {
+                request.append(old)
             }
             requests.append(request)
         }
@@ -48,7 +58,7 @@ struct AptDifferentialTests {
             let expected = try oracle.install(base.map(\.description) + request)
             let layers = [
                 LayerRequests(layer: LayerRequests.base, requests: base),
-                LayerRequests(layer: "asked", requests: request.map { Request($0) }),
+                LayerRequests(layer: "asked", requests: try request.map { try Request(parsing: $0) }),
             ]
             var found: [String]?
             do {

@@ -18,7 +18,8 @@ struct AptOracle {
         return hostLists.isEmpty ? "this host has no lists of its APT sources (apt-get update)" : nil
     }
 
-    static let lists = "/var/lib/apt/lists"
+    /// Another folder of lists and another architecture can be compared by hand.
+    static let lists = ProcessInfo.processInfo.environment["ROOTFS_BUILD_TEST_APT_LISTS"] ?? "/var/lib/apt/lists"
 
     /// The names of the Packages lists of this host's own architecture, sorted.
     private static var hostLists: [String] {
@@ -27,10 +28,11 @@ struct AptOracle {
     }
 
     static var hostArchitecture: String {
+        if let other = ProcessInfo.processInfo.environment["ROOTFS_BUILD_TEST_ARCHITECTURE"] { return other }
         #if arch(arm64)
-        "arm64"
+        return "arm64"
         #else
-        "amd64"
+        return "amd64"
         #endif
     }
 
@@ -79,6 +81,27 @@ struct AptOracle {
 
     func remove() {
         try? FileManager.default.removeItem(at: root)
+    }
+
+    /// Versions that are not their name's candidate, as `name=version`, sorted.
+    func olderVersions() -> [String] {
+        var requests = [String]()
+        var newest = [String: DebianVersion]()
+        for pass in 0..<2 {
+            for source in sources {
+                for stanza in 0..<source.index.count {
+                    let name = source.index.text(of: .package, in: stanza)
+                    let version = DebianVersion(source.index.text(of: .version, in: stanza))
+                    guard let known = newest[name] else {
+                        newest[name] = version
+                        continue
+                    }
+                    if pass == 0, known < version { newest[name] = version }
+                    if pass == 1, version < known { requests.append("\(name)=\(version)") }
+                }
+            }
+        }
+        return Set(requests).sorted()
     }
 
     /// `name version` of what apt would install, sorted; nil where apt refuses.
