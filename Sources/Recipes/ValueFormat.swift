@@ -93,14 +93,16 @@ extension ValueFormat where Value == String {
 }
 
 extension ValueFormat {
-    /// A value written as text.
+    /// A value written as text. With `neverNumber` what other programs read as a number cannot be meant.
     static func parsed(
-        _ expected: String, pattern: String? = nil, write: @escaping @Sendable (Value) -> String,
+        _ expected: String, pattern: String? = nil, neverNumber: Bool = false,
+        write: @escaping @Sendable (Value) -> String,
         parse: @escaping @Sendable (String, inout RecipeReader, Place) -> Value?
     ) -> Self {
         var schema = JSONText.anyText
         if case .object(let members) = schema, let pattern {
-            schema = .object(members + [.init("pattern", .string("\(pattern)|\\$\\{"))])
+            let type = neverNumber ? [.init("type", .string("string"))] : members
+            schema = .object(type + [.init("pattern", .string("\(pattern)|\\$\\{"))])
         }
         return Self(
             schema: schema,

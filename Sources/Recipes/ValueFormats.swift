@@ -67,7 +67,8 @@ func decimal(_ text: some StringProtocol) -> Int? {
 
 extension ValueFormat where Value == ByteCount {
     static let size = parsed(
-        "a size such as 512MiB", pattern: #"^[0-9]+(\.[0-9]+)? ?([KMGT]iB|[kMGT]B|B)$"#, write: \.description
+        "a size such as 512MiB", pattern: #"^[0-9]+(\.[0-9]+)? ?([KMGT]iB|[kMGT]B|B)$"#, neverNumber: true,
+        write: \.description
     ) { text, reader, place in
         if let size = ByteCount(text) { return size }
         let mistake = quantityMistake(
@@ -79,7 +80,7 @@ extension ValueFormat where Value == ByteCount {
 
 extension ValueFormat where Value == Duration {
     static let duration = parsed(
-        "a duration such as 30s", pattern: #"^[0-9]+(\.[0-9]+)? ?(h|min|m|s|ms)$"#, write: \.recipeText
+        "a duration such as 30s", pattern: #"^[0-9]+(\.[0-9]+)? ?(h|min|m|s|ms)$"#, neverNumber: true, write: \.recipeText
     ) { text, reader, place in
         if let duration = Duration(recipeText: text) { return duration }
         let mistake = durationMistake(text)

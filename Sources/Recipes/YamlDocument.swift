@@ -356,6 +356,9 @@ struct YamlDocument {
             return "quote a text that has `: ` in it; or the line is indented too far"
         case "did not find expected key", "did not find expected '-' indicator", "could not find expected ':'":
             return "check the indentation of this line and of the ones above it"
+        case "did not find expected ',' or '}'", "did not find expected ',' or ']'":
+            let line = String(String.UnicodeScalarView(text.rest(line: mark.line, column: 1).prefix(mark.column)))
+            return line.contains("${") ? "quote a text that has `${…}` in it inside of braces or brackets" : nil
         default: return nil
         }
     }

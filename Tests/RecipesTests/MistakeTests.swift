@@ -90,6 +90,7 @@ import Testing
         ("variable-undefined", "variables: {fps: 30}\ndescription: at ${fpss} frames"),
         ("variable-unknown", "description: at ${fps} frames"),
         ("variable-unclosed", "description: at ${fps frames"),
+        ("variable-in-braces", "variables: {fps: 30}\nfiles: {/etc/fps: ${fps}}"),
         ("variable-name", "variables: {2x: 1, name: y, list: [1]}\ndescription: at ${2x} frames"),
         ("variable-circle", "variables: {a: \"${b}\", b: \"${c}\", c: \"x${b}\"}\ndescription: ${a}"),
         ("variable-duplicate-key", "variables: {x: motd}\nfiles: {\"/etc/${x}\": a, /etc/motd: b}"),
