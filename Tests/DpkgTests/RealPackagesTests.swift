@@ -50,12 +50,14 @@ import Testing
             let work = scratch.path.appending(name)
             try makeDirectory(at: work)
             lap("plan \(name)")
-            let built = try LayerBuilder.build(request, in: work, output: { print("  \($0)") }) { step in
-                switch step {
-                case .configured, .preinst: break
-                default: print("\(step)")
-                }
-            }
+            let built = try LayerBuilder.build(
+                request, in: work, output: { print("  \($0)") },
+                progress: { step in
+                    switch step {
+                    case .configured, .preinst: break
+                    default: print("\(step)")
+                    }
+                })
             lap("build \(name)")
             below = try request.tree(placement: built.placement, delta: try scanOverlayUpper(built.upper))
             lap("scan \(name)")
