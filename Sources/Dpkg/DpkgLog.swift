@@ -52,6 +52,8 @@ struct DpkgLog {
             error = (isArchive ? current?.package ?? name : name, nil, current?.action ?? "", lines)
             return
         }
+        // dpkg's own announcement is none of the script's words.
+        if line.hasPrefix("Setting up ") || line.hasPrefix("Processing triggers for ") { return }
         lines.append(line)
         if lines.count > Self.lineLimit { lines.removeFirst() }
     }
@@ -69,23 +71,20 @@ struct DpkgLog {
         for (words, script, argument) in scripts where cause.contains("\(words) script") {
             let argument = error.action == "trigproc" ? "triggered" : argument
             return MaintainerScripts.failure(
-                package: error.package, script: "\(script) \(argument)", how: Self.manner(of: cause), lines: error.lines)
+                package: error.package, script: "\(script) \(argument)", how: Self.manner(of: cause), lines: error.lines
+            )
         }
         return Failure("dpkg \(operation) failed at \(error.package): \(cause)", notes: error.lines)
     }
 
     /// `installed x package post-installation script subprocess returned error exit status 3`: its end.
     private static func manner(of cause: String) -> String {
-        for (marker, prefix) in [("returned error exit status ", "exit status "), ("was killed by signal ", "killed by signal ")] {
-            if let range = cause.range(of: marker) { return prefix + cause[range.upperBound...] }
+        let manners = [
+            ("returned error exit status ", "exit status "), ("was killed by signal ", "killed by signal "),
+        ]
+        for (marker, prefix) in manners {
+            if let range = cause.firstRange(of: marker) { return prefix + cause[range.upperBound...] }
         }
         return cause
-    }
-}
-
-extension String {
-    /// The first place of a text in this one.
-    fileprivate func range(of text: String) -> Range<String.Index>? {
-        firstRange(of: text)
     }
 }

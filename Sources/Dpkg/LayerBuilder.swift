@@ -186,7 +186,8 @@ public struct LayerBuilder {
             }
         }
         let packages = try placedPackages.map { index in
-            let package = request.packages[index], payload = package.payload
+            let package = request.packages[index]
+            let payload = package.payload
             var members = try payload.control().filter { $0.name != "control" }
             if let checksums = try payload.computedChecksums() {
                 members.append(
@@ -237,7 +238,8 @@ public struct LayerBuilder {
             return package.stanza.stanza["Version"] ?? ""
         }
         let status = try DatabaseFile.read("var/lib/dpkg/status", in: below) ?? []
-        return try Stanza.parse(status, file: "/var/lib/dpkg/status").first { $0["Package"] == "dpkg" }?["Version"] ?? ""
+        return try Stanza.parse(status, file: "/var/lib/dpkg/status").first { $0["Package"] == "dpkg" }?["Version"]
+            ?? ""
     }
 
     // MARK: dpkg

@@ -48,7 +48,8 @@ struct PackageDatabase {
             append(package, to: &status)
             let info = directory.appending("info" as TreePath)
             files.append(
-                File(path: info.appending(Array("\(package.databaseName).list".utf8)), bytes: package.list, mode: 0o644))
+                File(path: info.appending(Array("\(package.databaseName).list".utf8)), bytes: package.list, mode: 0o644)
+            )
             for member in package.members {
                 files.append(
                     File(
@@ -85,7 +86,9 @@ struct PackageDatabase {
     static func installedPackages(_ status: [UInt8]) throws(Failure) -> Set<String> {
         var names = Set<String>()
         for stanza in try Stanza.parse(status, file: "/var/lib/dpkg/status") {
-            guard let name = stanza["Package"], let state = stanza["Status"]?.split(separator: " ").last else { continue }
+            guard let name = stanza["Package"], let state = stanza["Status"]?.split(separator: " ").last else {
+                continue
+            }
             guard ["installed", "triggers-pending", "triggers-awaited"].contains(state) else { continue }
             names.insert(name)
             if let architecture = stanza["Architecture"] { names.insert("\(name):\(architecture)") }

@@ -152,7 +152,8 @@ struct PayloadUnpacking: ~Copyable {
         var hasher = DigestHasher()
         var md5 = Insecure.MD5()
         var size: UInt64 = 0
-        let takesChecksums = takesChecksums, label = deb.label
+        let takesChecksums = takesChecksums
+        let label = deb.label
         // The room is taken before the bytes are written: a bomb never fills the disk.
         try room.take(claimed, member, label)
         try reader.readContent { block, offset in
@@ -231,7 +232,8 @@ struct PayloadUnpacking: ~Copyable {
         try Storage.writeFile(listing, to: directory.appending("listing"))
         try Storage.writeFile(list, to: directory.appending("list"))
         if takesChecksums { try Storage.writeFile(checksums, to: directory.appending("md5sums")) }
-        try Storage.writeFile(Array(oddities.lines.map { $0 + "\n" }.joined().utf8), to: directory.appending("oddities"))
+        try Storage.writeFile(
+            Array(oddities.lines.map { $0 + "\n" }.joined().utf8), to: directory.appending("oddities"))
     }
 }
 

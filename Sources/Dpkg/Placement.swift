@@ -114,7 +114,8 @@ private struct Placing {
             try Conffile.parse(try package.payload.controlMember("conffiles") ?? [], label: package.payload.label)
                 .map(\.path))
         // A name of a conffile's hard link is written where the conffile is: into the upper directory.
-        let conffileGroups = Set(tree.nodes.lazy.filter { $0.linkGroup != 0 && conffilePaths.contains($0.path) }.map(\.linkGroup))
+        let conffileGroups = Set(
+            tree.nodes.lazy.filter { $0.linkGroup != 0 && conffilePaths.contains($0.path) }.map(\.linkGroup))
         let shift = groups
         for node in tree.nodes {
             guard let parentPath = node.path.parent else { continue }

@@ -5,7 +5,8 @@ public import RootfsModel
 /// diversions and statoverride are left out: dpkg makes them, and finding them empty it would keep a `-old` of each.
 public enum Skeleton {
     public static func change(architecture: String, moment: Timestamp) -> TreeChange {
-        let directory = Metadata(mode: 0o755, mtime: moment), file = Metadata(mode: 0o644, mtime: moment)
+        let directory = Metadata(mode: 0o755, mtime: moment)
+        let file = Metadata(mode: 0o644, mtime: moment)
         var puts = [FileNode]()
         func add(_ path: TreePath, _ kind: NodeKind, _ metadata: Metadata) {
             puts.append(FileNode(path: path, kind: kind, metadata: metadata))
@@ -17,7 +18,9 @@ public enum Skeleton {
         for name in mergedDirectories(architecture) {
             let target = Array("usr/\(name)".utf8)
             if let path = TreePath(normalizing: target), name != "sbin" { add(path, .directory, directory) }
-            if let path = TreePath(normalizing: name) { add(path, .symbolicLink(target), Metadata(mode: 0o777, mtime: moment)) }
+            if let path = TreePath(normalizing: name) {
+                add(path, .symbolicLink(target), Metadata(mode: 0o777, mtime: moment))
+            }
         }
         add("tmp", .directory, Metadata(mode: 0o1777, mtime: moment))
         func add(file path: TreePath, _ text: String) { add(path, .file(Blob(Array(text.utf8)), linkGroup: 0), file) }

@@ -34,10 +34,12 @@ struct SystemGuards {
         var excludesPaths = false
         for node in below.nodes where node.path.isWithin("etc/dpkg/dpkg.cfg.d") || node.path == "etc/dpkg/dpkg.cfg" {
             guard let text = try node.blob?.readAll() else { continue }
-            excludesPaths = excludesPaths || String(decoding: text, as: UTF8.self).split(separator: "\n").contains {
-                let line = $0.drop { $0 == " " || $0 == "-" }
-                return line.hasPrefix("path-exclude") || line.hasPrefix("path-include")
-            }
+            excludesPaths =
+                excludesPaths
+                || String(decoding: text, as: UTF8.self).split(separator: "\n").contains {
+                    let line = $0.drop { $0 == " " || $0 == "-" }
+                    return line.hasPrefix("path-exclude") || line.hasPrefix("path-include")
+                }
         }
         self.excludesPaths = excludesPaths
     }

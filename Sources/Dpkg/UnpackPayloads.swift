@@ -65,7 +65,9 @@ public func unpackPayloads(
                 state.bytesDone += sizes[index]
                 progress(state)
             case .failure(let error):
-                if failed == nil || error is Failure && (failed?.error is CancellationError || index < failed?.index ?? 0) {
+                if failed == nil
+                    || error is Failure && (failed?.error is CancellationError || index < failed?.index ?? 0)
+                {
                     failed = (index, error)
                 }
                 group.cancelAll()

@@ -5,6 +5,7 @@ import SystemPackage
 
 /// A .deb made in code, honest or hostile: every byte of it is the test's.
 struct CraftedDeb {
+    let name: String
     var control: String
     var scripts: [(name: String, text: String)] = []
     var data = TarText()
@@ -12,6 +13,7 @@ struct CraftedDeb {
     var outer: [(name: String, bytes: [UInt8])]?
 
     init(_ name: String = "sample", fields: String = "") {
+        self.name = name
         control = """
             Package: \(name)
             Version: 1.0
@@ -44,7 +46,9 @@ struct CraftedDeb {
     static func ar(_ members: [(name: String, bytes: [UInt8])]) -> [UInt8] {
         var result = Array("!<arch>\n".utf8)
         for member in members {
-            func field(_ text: String, _ width: Int) { result += Array((text + String(repeating: " ", count: width)).utf8.prefix(width)) }
+            func field(_ text: String, _ width: Int) {
+                result += Array((text + String(repeating: " ", count: width)).utf8.prefix(width))
+            }
             field(member.name, 16)
             field("0", 12)
             field("0", 6)
@@ -70,7 +74,8 @@ struct TarText {
 
     mutating func add(
         _ name: String, type: Character = "0", content: [UInt8] = [], link: String = "", mode: Int = 0o644,
-        uid: Int = 0, gid: Int = 0, mtime: Int = 1_600_000_000, claimedSize: Int? = nil, user: String = "", group: String = ""
+        uid: Int = 0, gid: Int = 0, mtime: Int = 1_600_000_000, claimedSize: Int? = nil, user: String = "",
+        group: String = ""
     ) {
         add(
             Array(name.utf8), type: type, content: content, link: link, mode: mode, uid: uid, gid: gid, mtime: mtime,
@@ -79,7 +84,8 @@ struct TarText {
 
     mutating func add(
         _ name: [UInt8], type: Character = "0", content: [UInt8] = [], link: String = "", mode: Int = 0o644,
-        uid: Int = 0, gid: Int = 0, mtime: Int = 1_600_000_000, claimedSize: Int? = nil, user: String = "", group: String = ""
+        uid: Int = 0, gid: Int = 0, mtime: Int = 1_600_000_000, claimedSize: Int? = nil, user: String = "",
+        group: String = ""
     ) {
         if name.count > 99 { raw(Array("././@LongLink".utf8), type: "L", size: name.count + 1, content: name + [0]) }
         if link.utf8.count > 99 {
@@ -95,7 +101,9 @@ struct TarText {
         uid: Int = 0, gid: Int = 0, mtime: Int = 0, user: String = "", group: String = ""
     ) {
         var header = [UInt8](repeating: 0, count: 512)
-        func put(_ value: [UInt8], at offset: Int) { header.replaceSubrange(offset..<(offset + value.count), with: value) }
+        func put(_ value: [UInt8], at offset: Int) {
+            header.replaceSubrange(offset..<(offset + value.count), with: value)
+        }
         func octal(_ value: Int, _ width: Int) -> [UInt8] {
             let digits = String(value, radix: 8)
             return Array((String(repeating: "0", count: max(0, width - digits.count)) + digits).utf8)

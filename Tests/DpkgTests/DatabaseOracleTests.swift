@@ -11,9 +11,12 @@ import Testing
     private let moment = Timestamp(seconds: 1_700_000_000)
 
     /// Lays packages with our code on a root, by copying what would be the lower and upper directory over it.
-    private func unpackHere(_ debs: [(FilePath, CraftedDeb)], onto root: FilePath, _ scratch: Scratch) throws -> Placement {
+    private func unpackHere(_ debs: [(FilePath, CraftedDeb)], onto root: FilePath, _ scratch: Scratch) throws
+        -> Placement
+    {
         let packages = try debs.map { path, deb in
-            let source = DebSource(path: path, digest: Digest(hashing: deb.bytes), label: path.lastComponent?.stem ?? "")
+            let source = DebSource(
+                path: path, digest: Digest(hashing: deb.bytes), label: path.lastComponent?.stem ?? "")
             return try LayerPackage(payload: try unpackPayload(source, store: scratch.store), deb: path)
         }
         let request = LayerRequest(
@@ -40,7 +43,8 @@ import Testing
             var kind = "\(node.kind)"
             if case .file(let blob, let group) = node.kind { kind = "\(blob.digest.map(\.hex) ?? "") \(group != 0)" }
             let time = node.isDirectory || moment < node.metadata.mtime ? moment : node.metadata.mtime
-            return "\(node.path) \(kind) \(node.metadata.mode) \(node.metadata.uid):\(node.metadata.gid) \(time.seconds)"
+            return
+                "\(node.path) \(kind) \(node.metadata.mode) \(node.metadata.uid):\(node.metadata.gid) \(time.seconds)"
         }
     }
 
@@ -50,13 +54,18 @@ import Testing
         func write(_ debs: [CraftedDeb], _ stem: String) throws -> [(FilePath, CraftedDeb)] {
             try debs.enumerated().map { (try scratch.write($1, as: "\(stem)\($0).deb"), $1) }
         }
-        let early = try write(first, "first"), late = try write(then, "then")
-        let ours = scratch.path.appending("ours"), theirs = scratch.path.appending("theirs")
+        let early = try write(first, "first")
+        let late = try write(then, "then")
+        let ours = scratch.path.appending("ours")
+        let theirs = scratch.path.appending("theirs")
         for root in [ours, theirs] {
             for directory in ["usr/bin", "etc", "var/lib/dpkg/info", "var/lib/dpkg/updates", "var/lib/dpkg/triggers"] {
                 try makeDirectory(at: root.appending(directory))
             }
-            #expect(try shell("cd '\(root)'; ln -s usr/bin bin; touch var/lib/dpkg/status; echo 1 > var/lib/dpkg/info/format").output == "")
+            #expect(
+                try shell(
+                    "cd '\(root)'; ln -s usr/bin bin; touch var/lib/dpkg/status; echo 1 > var/lib/dpkg/info/format"
+                ).output == "")
             for (deb, _) in early {
                 let run = try shell("dpkg --root='\(root)' --force-depends --install '\(deb)'")
                 #expect(run.status == 0, "\(run.output)")
@@ -72,7 +81,8 @@ import Testing
             let run = try shell("dpkg --root='\(root)' --force-depends --configure -a")
             #expect(run.status == 0, "\(run.output)")
         }
-        let left = try comparable(ours), right = try comparable(theirs)
+        let left = try comparable(ours)
+        let right = try comparable(theirs)
         for line in left where !right.contains(line) { Issue.record("only ours: \(line)") }
         for line in right where !left.contains(line) { Issue.record("only dpkg's: \(line)") }
         #expect(try shell("dpkg --root='\(ours)' --audit; dpkg --root='\(ours)' --verify").output == "")

@@ -14,7 +14,8 @@ import Testing
         let tree = try tree([
             ("etc/machine-id", file), ("etc/passwd", file), ("etc/passwd-", file), ("etc/ssh/ssh_host_rsa_key", file),
             ("etc/ssh/sshd_config", file), ("etc/x.conf.dpkg-old", file), ("run/lock/inside", file), ("run/x/y", file),
-            ("tmp/a", .symbolicLink([1])), ("var/cache/apt/pkgcache.bin", file), ("var/lib/apt/lists/a_InRelease", file),
+            ("tmp/a", .symbolicLink([1])), ("var/cache/apt/pkgcache.bin", file),
+            ("var/lib/apt/lists/a_InRelease", file),
             ("var/lib/apt/lists/partial", .directory), ("var/lib/dbus/machine-id", file), ("var/lib/dpkg/status", file),
             ("var/lib/dpkg/status-old", file), ("var/log/apt/term.log", file), ("var/log/dpkg.log", file),
         ])

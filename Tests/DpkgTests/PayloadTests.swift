@@ -14,7 +14,8 @@ import Testing
 
     private func unpack(_ bytes: [UInt8], in scratch: Scratch, label: String = "sample") throws -> Payload {
         let path = try scratch.write(bytes, as: "\(label).deb")
-        return try unpackPayload(DebSource(path: path, digest: Digest(hashing: bytes), label: label), store: scratch.store)
+        return try unpackPayload(
+            DebSource(path: path, digest: Digest(hashing: bytes), label: label), store: scratch.store)
     }
 
     /// The failure's message of a package whose data archive the body fills.
@@ -63,7 +64,10 @@ import Testing
         // What the listing says is what is on the disk.
         let scanned = try scanDirectory(payload.treeDirectory, digesting: true)
         #expect(scanned.nodes.dropFirst() == tree.nodes.dropFirst())
-        #expect(try payload.list() == Array("/.\n/usr\n/usr/file\n/usr/hard\n/usr/soft\n/usr/\(long)\n/usr/".utf8) + [0xFF, 0xC3, 10])
+        #expect(
+            try payload.list() == Array("/.\n/usr\n/usr/file\n/usr/hard\n/usr/soft\n/usr/\(long)\n/usr/".utf8) + [
+                0xFF, 0xC3, 10,
+            ])
         #expect(try payload.oddities() == [])
         #expect(try payload.control().map(\.name) == ["control"])
         #expect(try payload.control().first?.bytes == Array(deb.control.utf8))
@@ -75,7 +79,9 @@ import Testing
         defer { scratch.remove() }
         var deb = CraftedDeb()
         deb.data.add("./file", content: (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 7) })
-        let suffix = ["gzip": "gz", "xz": "xz", "zstd": "zst", "bzip2": "bz2"][program.split(separator: " ").first.map(String.init) ?? ""] ?? ""
+        let suffix =
+            ["gzip": "gz", "xz": "xz", "zstd": "zst", "bzip2": "bz2"][
+                program.split(separator: " ").first.map(String.init) ?? ""] ?? ""
         let name = program.contains("lzma") ? "lzma" : suffix
         let plain = try scratch.write(deb.data.finished, as: "data.tar")
         #expect(try shell("\(program) -c '\(plain)' > '\(plain).out'").status == 0)
@@ -105,7 +111,8 @@ import Testing
         #expect(
             try refusal { $0.add("./a/../../evil") }
                 == "cannot unpack sample: member ./a/../../evil: its name has a `..` component")
-        #expect(try refusal { $0.add("/etc/passwd") } == "cannot unpack sample: member /etc/passwd: its name is absolute")
+        #expect(
+            try refusal { $0.add("/etc/passwd") } == "cannot unpack sample: member /etc/passwd: its name is absolute")
         #expect(
             try refusal {
                 $0.add("./a", type: "2", link: "/tmp")
@@ -113,10 +120,12 @@ import Testing
             } == "cannot unpack sample: member ./a/evil: it lies behind /a, a symbolic link of the same package")
         #expect(
             try refusal { $0.add("./a", type: "1", link: "../../etc/passwd") }
-                == "cannot unpack sample: member ./a: it is a hard link to ../../etc/passwd, which is outside of the package")
+                == "cannot unpack sample: member ./a: it is a hard link to ../../etc/passwd, which is outside of the package"
+        )
         #expect(
             try refusal { $0.add("./a", type: "1", link: "/etc/passwd") }
-                == "cannot unpack sample: member ./a: it is a hard link to /etc/passwd, which is outside of the package")
+                == "cannot unpack sample: member ./a: it is a hard link to /etc/passwd, which is outside of the package"
+        )
         #expect(
             try refusal {
                 $0.add("./l", type: "2", link: "/etc/passwd")
@@ -197,7 +206,8 @@ import Testing
             return try refusal(of: deb.bytes)
         }
         let control = String(decoding: CraftedDeb().controlTar, as: UTF8.self)
-        #expect(try outer([("hello", "x")]) == "sample is no Debian package: its first member is hello, not debian-binary")
+        #expect(
+            try outer([("hello", "x")]) == "sample is no Debian package: its first member is hello, not debian-binary")
         #expect(
             try outer([("debian-binary", "3.0\n")]) == "cannot read sample: its format is `3.0`, and only 2.x is known")
         #expect(try outer([("debian-binary", "2.0\n")]) == "cannot read sample: it has no control.tar")
@@ -212,7 +222,8 @@ import Testing
                 == "cannot read sample: its member surprise stands where control.tar belongs")
         var deb = CraftedDeb()
         deb.scripts = [("sub/postinst", "")]
-        #expect(try refusal(of: deb.bytes) == "sample: control member ./sub/postinst is not in the archive's top directory")
+        #expect(
+            try refusal(of: deb.bytes) == "sample: control member ./sub/postinst is not in the archive's top directory")
     }
 
     @Test func `many are unpacked in their order, and a second time come from the store`() async throws {

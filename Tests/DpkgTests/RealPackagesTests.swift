@@ -25,12 +25,14 @@ import Testing
             start = clock.now
         }
 
-        var below = FileTree(), lower = [FilePath]()
+        var below = FileTree()
+        var lower = [FilePath]()
         for (name, isBase) in [("base", true), ("later", false)] {
             let paths = String(decoding: try readFile(at: trial.appending("\(name).txt")), as: UTF8.self)
                 .split(separator: "\n").map { FilePath(String($0)) }
             let sources = try paths.map { path in
-                DebSource(path: path, digest: Digest(hashing: try readFile(at: path)), label: path.lastComponent?.stem ?? "")
+                DebSource(
+                    path: path, digest: Digest(hashing: try readFile(at: path)), label: path.lastComponent?.stem ?? "")
             }
             lap("digests of \(name)")
             let payloads = try await unpackPayloads(sources, store: store, jobs: 2)
@@ -39,19 +41,23 @@ import Testing
             let batches = configureBatches(packages.map(\.stanza))
             let position = Dictionary(
                 batches.joined().enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
-            let ordered = packages.sorted { position[$0.stanza.name, default: 0] < position[$1.stanza.name, default: 0] }
+            let ordered = packages.sorted {
+                position[$0.stanza.name, default: 0] < position[$1.stanza.name, default: 0]
+            }
             let request = LayerRequest(
                 moment: Timestamp(seconds: 1_747_699_200), architecture: "amd64", isBase: isBase, below: below,
                 lower: lower, packages: ordered, configureBatches: batches, hostname: "localhost")
             let work = scratch.path.appending(name)
             try makeDirectory(at: work)
             lap("plan \(name)")
-            let built = try LayerBuilder.build(request, in: work, output: { print("  \($0)") }) { step in
-                switch step {
-                case .configured, .preinst: break
-                default: print("\(step)")
-                }
-            }
+            let built = try LayerBuilder.build(
+                request, in: work, output: { print("  \($0)") },
+                progress: { step in
+                    switch step {
+                    case .configured, .preinst: break
+                    default: print("\(step)")
+                    }
+                })
             lap("build \(name)")
             below = try request.tree(placement: built.placement, delta: try scanOverlayUpper(built.upper))
             lap("scan \(name)")
@@ -60,7 +66,8 @@ import Testing
         }
 
         // The tree as a value is the tree that the kernel shows.
-        let ours = trial.appending("ours"), mount = scratch.path.appending("mount")
+        let ours = trial.appending("ours")
+        let mount = scratch.path.appending("mount")
         try makeDirectory(at: mount)
         let layers = lower.map(\.string).joined(separator: ":")
         let copied = try shell(
@@ -72,7 +79,8 @@ import Testing
         let shown = try scanDirectory(ours, digesting: true)
         #expect(shown.nodes.count == below.nodes.count)
         for (left, right) in zip(shown.nodes, below.nodes) where !left.path.isRoot {
-            var left = left, right = right
+            var left = left
+            var right = right
             if case .file(var blob, _) = left.kind {
                 blob.source = .absent
                 left.kind = .file(blob, linkGroup: 0)
