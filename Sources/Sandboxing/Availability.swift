@@ -16,7 +16,9 @@ extension Sandbox {
             return .unavailable(
                 Failure(
                     "cannot run maintainer scripts: this user namespace has \(ids) user ids, packages need \(OrdinaryUser.neededIDs)",
-                    hint: "run as root, or in a namespace with subordinate ids: unshare --map-auto --map-root-user rootfs-build …"))
+                    hint:
+                        "run as root, or in a namespace with subordinate ids: unshare --map-auto --map-root-user rootfs-build …"
+                ))
         }
         var step: UnsafePointer<CChar>?
         let code = csandbox_probe(0, &step)
@@ -39,7 +41,8 @@ extension Sandbox {
         if !user.hasMapper { missing.append("newuidmap and newgidmap are not installed (package uidmap)") }
         if !user.hasSubordinateIDs {
             missing.append(
-                "\(user.name) has no subordinate ids (usermod --add-subuids 100000-165535 --add-subgids 100000-165535 \(user.name))")
+                "\(user.name) has no subordinate ids (usermod --add-subuids 100000-165535 --add-subgids 100000-165535 \(user.name))"
+            )
         }
         let namespace = "unshare --map-auto --map-root-user rootfs-build …"
         return Failure(
@@ -88,7 +91,8 @@ struct OrdinaryUser {
         var entry = passwd()
         var found: UnsafeMutablePointer<passwd>?
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 16 << 10) { buffer in
-            guard let address = buffer.baseAddress, getpwuid_r(uid, &entry, address, buffer.count, &found) == 0, found != nil,
+            guard let address = buffer.baseAddress, getpwuid_r(uid, &entry, address, buffer.count, &found) == 0,
+                found != nil,
                 let name = entry.pw_name
             else { return String(uid) }
             return String(cString: name)

@@ -20,7 +20,8 @@ struct LaunchPlan: ~Copyable {
     private let directory: CStrings
 
     init(
-        _ sandbox: Sandbox, _ root: borrowing PreparedRoot, _ command: Command, interactive: Bool = false, copiedUp: [String] = []
+        _ sandbox: Sandbox, _ root: borrowing PreparedRoot, _ command: Command, interactive: Bool = false,
+        copiedUp: [String] = []
     ) throws(Failure) {
         try Self.check(sandbox, command)
         let layers = root.lower.indices.map(String.init)
@@ -96,6 +97,8 @@ struct LaunchPlan: ~Copyable {
         let program = command.arguments[0]
         if program.contains("/") { return [program] }
         let path = command.environment.last { $0.0 == "PATH" }?.1 ?? "/usr/bin:/bin"
-        return path.split(separator: ":", omittingEmptySubsequences: false).map { $0.isEmpty ? program : "\($0)/\(program)" }
+        return path.split(separator: ":", omittingEmptySubsequences: false).map {
+            $0.isEmpty ? program : "\($0)/\(program)"
+        }
     }
 }

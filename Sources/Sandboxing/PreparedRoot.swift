@@ -41,13 +41,6 @@ struct PreparedRoot: ~Copyable {
         return prepared
     }
 
-    private init(lower: [String], upper: String, work: String, lock: Int32) {
-        self.lower = lower
-        self.upper = upper
-        self.work = work
-        self.lock = lock
-    }
-
     deinit {
         // Unlocked by name: a child that another thread is just starting may hold a copy of the descriptor for a moment.
         flock(lock, LOCK_UN)

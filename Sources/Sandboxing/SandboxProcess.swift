@@ -13,13 +13,10 @@ struct SandboxProcess: ~Copyable {
         var step: UnsafePointer<CChar>?
         let code = plan.withPlan { csandbox_start(&$0, &child, &step) }
         guard code == 0 else {
-            throw Failure("cannot set up the sandbox: \(step.map { String(cString: $0) } ?? "start"): \(errorText(code))")
+            throw Failure(
+                "cannot set up the sandbox: \(step.map { String(cString: $0) } ?? "start"): \(errorText(code))")
         }
         return SandboxProcess(child: child)
-    }
-
-    private init(child: csandbox_child) {
-        self.child = child
     }
 
     deinit {
@@ -121,7 +118,8 @@ private func setupFailure(_ step: String, _ code: Int32) -> Failure {
         switch code {
         case ENODEV: hint = "the kernel has no overlayfs: modprobe overlay"
         case EINVAL:
-            hint = "overlayfs needs a kernel of 5.10 or newer, and the store on a file system such as ext4, xfs or btrfs, not on overlayfs itself"
+            hint =
+                "overlayfs needs a kernel of 5.10 or newer, and the store on a file system such as ext4, xfs or btrfs, not on overlayfs itself"
         case EBUSY: hint = "another sandbox is using these directories"
         default: break
         }

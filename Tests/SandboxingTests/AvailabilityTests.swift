@@ -52,7 +52,9 @@ struct AvailabilityTests {
 
     @Test func mapOfIDsTellsTheNamespace() {
         #expect(UserNamespace.parse("         0          0 4294967295\n") == .initial)
-        #expect(UserNamespace.parse("         0       1000          1\n         1     100000      65536\n") == .nested(ids: 65537))
+        #expect(
+            UserNamespace.parse("         0       1000          1\n         1     100000      65536\n")
+                == .nested(ids: 65537))
         #expect(UserNamespace.parse("") == .nested(ids: 0))
     }
 }

@@ -31,7 +31,8 @@ struct IsolationTests {
         // The last is not in every kernel.
         #expect(
             points.filter { $0 != "/proc/sysrq-trigger" }.sorted() == [
-                "/", "/dev", "/dev/full", "/dev/null", "/dev/pts", "/dev/random", "/dev/shm", "/dev/tty", "/dev/urandom", "/dev/zero",
+                "/", "/dev", "/dev/full", "/dev/null", "/dev/pts", "/dev/random", "/dev/shm", "/dev/tty",
+                "/dev/urandom", "/dev/zero",
                 "/proc", "/proc/sys", "/sys",
             ])
         #expect(!lines.contains { $0.contains(tree.directory) })
@@ -70,7 +71,9 @@ struct IsolationTests {
     @Test func itIsAChrootForThoseWhoAsk() throws {
         // What ischroot and systemd-detect-virt --chroot compare.
         #expect(
-            try tree.run("[ \"$(stat -Lc %d:%i /proc/1/root)\" != \"$(stat -c %d:%i /)\" ] && echo differ").lines == ["differ"])
+            try tree.run("[ \"$(stat -Lc %d:%i /proc/1/root)\" != \"$(stat -c %d:%i /)\" ] && echo differ").lines == [
+                "differ"
+            ])
         let hasIt = FileManager.default.fileExists(atPath: "/usr/bin/ischroot")
         #expect(try tree.run("ischroot; echo $?").lines.last == (hasIt ? "0" : "127"))
     }
@@ -101,8 +104,10 @@ struct IsolationTests {
         // Descriptor 3 is the shell's, on the directory that it lists.
         #expect(
             lines.map { $0.replacing("\t", with: " ") } == [
-                "LC_ALL=C", "PATH=/usr/bin:/bin", "PWD=/", "0022", "/", "/dev/null", "/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/self/fd/3", "SigBlk: 0000000000000000",
-                "SigIgn: 0000000000000000", "SigCgt: 0000000000000000", "NoNewPrivs: 0", "Max core file size 0 0 bytes", "2 2 2 0",
+                "LC_ALL=C", "PATH=/usr/bin:/bin", "PWD=/", "0022", "/", "/dev/null",
+                "/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/self/fd/3", "SigBlk: 0000000000000000",
+                "SigIgn: 0000000000000000", "SigCgt: 0000000000000000", "NoNewPrivs: 0", "Max core file size 0 0 bytes",
+                "2 2 2 0",
             ])
     }
 
@@ -113,6 +118,8 @@ struct IsolationTests {
             (: < /dev/tty) 2>/dev/null || echo no terminal
             """
         #expect(
-            try tree.run(script).lines == ["2", "3", "full", "out", "err", "1777", "755", "pts/ptmx", "/proc/self/fd", "ptmx", "no terminal"])
+            try tree.run(script).lines == [
+                "2", "3", "full", "out", "err", "1777", "755", "pts/ptmx", "/proc/self/fd", "ptmx", "no terminal",
+            ])
     }
 }

@@ -32,7 +32,9 @@ struct LifetimeTests {
 
     @Test func neitherDescriptorsNorZombiesNorMountsRemain() async {
         await #expect(processExitsWith: .success) {
-            func openDescriptors() throws -> Int { try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count }
+            func openDescriptors() throws -> Int {
+                try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+            }
             func mounts() throws -> String { try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8) }
             let tree = TestTree()
             _ = try tree.run("true")
@@ -64,7 +66,8 @@ struct LifetimeTests {
                 // Given back while the command runs already.
                 usleep(300_000)
                 for pid in processes(named: "sandbox", of: getpid()) {
-                    let pages = (try? String(contentsOfFile: "/proc/\(pid)/statm", encoding: .utf8))?.split(separator: " ")
+                    let pages = (try? String(contentsOfFile: "/proc/\(pid)/statm", encoding: .utf8))?.split(
+                        separator: " ")
                     resident = pages.flatMap { Int($0[1]) }.map { $0 * getpagesizeBytes() } ?? .max
                 }
             }

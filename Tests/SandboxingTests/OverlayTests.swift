@@ -14,7 +14,8 @@ struct OverlayTests {
         (FileManager.default.enumerator(atPath: directory)?.allObjects as? [String] ?? []).sorted().map { name in
             var information = stat()
             lstat(directory + "/" + name, &information)
-            return "\(name) \(information.st_mode) \(information.st_size) \(information.st_mtim.tv_sec) \(information.st_nlink)"
+            return
+                "\(name) \(information.st_mode) \(information.st_size) \(information.st_mtim.tv_sec) \(information.st_nlink)"
         }
     }
 
@@ -34,9 +35,11 @@ struct OverlayTests {
         let given = try tree.makeLayer("given")
         try write("deb", to: given + "/a.deb")
         let binds = [
-            Sandbox.Bind(host: given, inside: "/var/lib/new/debs"), Sandbox.Bind(host: given + "/a.deb", inside: "/etc/one.deb"),
+            Sandbox.Bind(host: given, inside: "/var/lib/new/debs"),
+            Sandbox.Bind(host: given + "/a.deb", inside: "/etc/one.deb"),
         ]
-        let script = "cat /var/lib/new/debs/a.deb /etc/one.deb; (echo x > /var/lib/new/debs/b) 2>/dev/null || echo read-only"
+        let script =
+            "cat /var/lib/new/debs/a.deb /etc/one.deb; (echo x > /var/lib/new/debs/b) 2>/dev/null || echo read-only"
         #expect(try tree.run(script, in: tree.sandbox(binds: binds)).lines == ["debdebread-only"])
         #expect(state(tree.upper) == [])
         #expect(state(given).count == 1)
@@ -47,7 +50,8 @@ struct OverlayTests {
         try write("x", to: layer + "/etc/gone")
         try write("x", to: layer + "/opt/d/f")
         let sandbox = tree.sandbox(above: [layer])
-        #expect(try tree.run("rm /etc/gone; rm -r /opt/d; mkdir /opt/d; touch /opt/d/g", in: sandbox).status == .exited(0))
+        #expect(
+            try tree.run("rm /etc/gone; rm -r /opt/d; mkdir /opt/d; touch /opt/d/g", in: sandbox).status == .exited(0))
         var information = stat()
         #expect(lstat(tree.upper + "/etc/gone", &information) == 0)
         #expect(information.st_mode & S_IFMT == S_IFCHR && information.st_rdev == 0)
@@ -98,7 +102,10 @@ struct OverlayTests {
         unlink(tree.upper + "/etc/b")
         let layer = try tree.makeLayer("later")
         try write("later\n", to: layer + "/etc/c")
-        #expect(try tree.run("cat /etc/a /etc/b /etc/c 2>/dev/null", in: tree.sandbox(above: [layer])).lines == ["edited", "later"])
+        #expect(
+            try tree.run("cat /etc/a /etc/b /etc/c 2>/dev/null", in: tree.sandbox(above: [layer])).lines == [
+                "edited", "later",
+            ])
     }
 
     @Test func hundredsOfLayersWithLongNamesAreStacked() throws {
@@ -146,8 +153,11 @@ struct OverlayTests {
             defer { rmdir(small) }
             try #require(mount(nil, "/", nil, UInt(MS_REC) | UInt(MS_PRIVATE), nil) == 0)
             try #require(mount("tmpfs", small, "tmpfs", 0, "nr_inodes=3") == 0)
-            let sandbox = Sandbox(root: .init(lower: ["/usr"], upper: small + "/upper", work: small + "/work"), hostname: "golden")
-            let failure = #expect(throws: Failure.self) { try sandbox.run(Command(arguments: ["/bin/true"], environment: [])) }
+            let sandbox = Sandbox(
+                root: .init(lower: ["/usr"], upper: small + "/upper", work: small + "/work"), hostname: "golden")
+            let failure = #expect(throws: Failure.self) {
+                try sandbox.run(Command(arguments: ["/bin/true"], environment: []))
+            }
             #expect(failure?.message == "cannot make \(small)/work/overlay: No space left on device")
             try #require(umount(small) == 0)
         }

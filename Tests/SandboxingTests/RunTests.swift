@@ -26,7 +26,8 @@ struct RunTests {
     @Test func outputStreamsWhileTheCommandRuns() throws {
         let start = ContinuousClock.now
         var first: Duration?
-        _ = try tree.sandbox().run(tree.shell("echo first; sleep 0.5")) { _ in first = first ?? start.duration(to: .now) }
+        _ = try tree.sandbox().run(tree.shell("echo first; sleep 0.5")) { _ in first = first ?? start.duration(to: .now)
+        }
         let total = start.duration(to: .now)
         #expect(try #require(first) + .milliseconds(300) < total)
     }
@@ -110,7 +111,8 @@ struct RunTests {
         let other = "/dev/shm/sandboxing-tests-\(getpid())-\(UInt64.random(in: 0 ... .max))"
         mkdir(other, 0o755)
         defer { try? FileManager.default.removeItem(atPath: other) }
-        let sandbox = Sandbox(root: .init(lower: [tree.lower], upper: tree.upper, work: other + "/work"), hostname: "golden")
+        let sandbox = Sandbox(
+            root: .init(lower: [tree.lower], upper: tree.upper, work: other + "/work"), hostname: "golden")
         let failure = #expect(throws: Failure.self) { try sandbox.run(tree.shell("true")) }
         #expect(failure?.message == "cannot set up the sandbox: mount overlayfs: Invalid argument")
         #expect(failure?.hint?.isEmpty == false)
@@ -143,7 +145,9 @@ struct RunTests {
         #expect(
             message(sandbox, Command(arguments: ["/bin/true"], environment: [], workingDirectory: "/nowhere"))
                 == "error: cannot enter /nowhere in the sandbox: No such file or directory")
-        #expect(message(sandbox, Command(arguments: [], environment: [])) == "error: cannot run a command in the sandbox: it has no program")
+        #expect(
+            message(sandbox, Command(arguments: [], environment: []))
+                == "error: cannot run a command in the sandbox: it has no program")
         #expect(
             message(sandbox, Command(arguments: ["true"], environment: [("A=B", "")]))
                 == "error: cannot run true in the sandbox: \"A=B\" is no name of an environment variable")

@@ -17,7 +17,8 @@ final class TestTree: Sendable {
     let work: String
 
     private static let tools = [
-        "sh", "cat", "ls", "mkdir", "rm", "mv", "ln", "sleep", "true", "readlink", "stat", "head", "sync", "uname", "chmod", "touch",
+        "sh", "cat", "ls", "mkdir", "rm", "mv", "ln", "sleep", "true", "readlink", "stat", "head", "sync", "uname",
+        "chmod", "touch",
         "env", "kill", "tr", "dd", "mknod", "ps", "wc", "seq", "perl", "setsid", "id", "rmdir", "sort",
     ]
 
@@ -66,13 +67,16 @@ final class TestTree: Sendable {
 
     func sandbox(above layers: [String] = [], neutralized: [String] = [], binds: [Sandbox.Bind] = []) -> Sandbox {
         Sandbox(
-            root: .init(lower: layers + [lower], upper: upper, work: work), hostname: "golden", neutralized: neutralized, binds: binds)
+            root: .init(lower: layers + [lower], upper: upper, work: work), hostname: "golden",
+            neutralized: neutralized, binds: binds)
     }
 
     /// Runs a shell script and gives back its outcome and its lines.
     func run(_ script: String, in sandbox: Sandbox? = nil) throws -> (status: Outcome.Status, lines: [String]) {
         var lines = [String]()
-        let outcome = try (sandbox ?? self.sandbox()).run(shell(script)) { lines.append(String(decoding: $0, as: UTF8.self)) }
+        let outcome = try (sandbox ?? self.sandbox()).run(shell(script)) {
+            lines.append(String(decoding: $0, as: UTF8.self))
+        }
         return (outcome.status, lines)
     }
 

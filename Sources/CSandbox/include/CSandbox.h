@@ -71,7 +71,8 @@ void csandbox_kill(const struct csandbox_child *child);
 /// Waits for pid 1 and gives back its wait status.
 int csandbox_wait(const struct csandbox_child *child);
 
-/// Tries whether namespaces and mounts are allowed; with 1, whether a user namespace is. Returns 0, or an errno with *step naming what was refused.
+/// Tries whether namespaces and mounts are allowed; with 1, whether a user namespace is. Returns 0, or an errno with
+/// *step naming what was refused.
 int csandbox_probe(int user_namespace, const char **step);
 
 /// Removes an extended attribute of a file, not following a symbolic link. Returns 0, also if there was none, or an errno.
