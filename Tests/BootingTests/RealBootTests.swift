@@ -113,7 +113,7 @@ import Testing
             let text = String(decoding: module.bytes, as: UTF8.self)
             let depends = try #require(text.split(separator: "\0").first { $0.hasPrefix("depends=") })
             for name in depends.dropFirst("depends=".count).split(separator: ",") {
-                #expect(loaded.contains(name.replacing("-", with: "_")), "\(module.name) before \(name)")
+                #expect(loaded.contains(String(name.map { $0 == "-" ? "_" : $0 })), "\(module.name) before \(name)")
             }
             loaded.insert(module.name)
         }
