@@ -39,8 +39,13 @@ let package = Package(
         .target(name: "Storage", dependencies: [model, "CLinux", systemPackage]),
         .target(name: "DebianArchive", dependencies: [model, "Debian", "Storage", "LibArchive", "CCurl", systemPackage]),
         .target(name: "Sandboxing", dependencies: [model, "CSandbox"]),
-        .target(name: "Dpkg", dependencies: [model, "Debian", "LibArchive", "Sandboxing", "Storage"]),
-        .target(name: "Ext4", dependencies: [model, "Storage", "CExt2FS"]),
+        .target(
+            name: "Dpkg",
+            dependencies: [
+                model, "Debian", "LibArchive", "Sandboxing", "Storage", "CLinux", systemPackage,
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
+        .target(name: "Ext4", dependencies: [model, "Storage", "CExt2FS", systemPackage]),
         .target(name: "Kernels", dependencies: [model, "LibArchive"]),
         .target(name: "Booting", dependencies: [model, "CBooting"]),
 
@@ -49,7 +54,7 @@ let package = Package(
             name: "Pipeline",
             dependencies: [
                 model, "Recipes", "Debian", "Solving", "Provisioning", "LibArchive", "Storage", "DebianArchive",
-                "Sandboxing", "Dpkg", "Ext4", "Kernels", "Booting", systemPackage,
+                "Sandboxing", "Dpkg", "Ext4", "Kernels", "Booting", "CLinux", systemPackage,
             ]),
         .target(
             name: "Commands",
@@ -60,19 +65,35 @@ let package = Package(
             ]),
         .executableTarget(name: "rootfs-build", dependencies: ["Commands"]),
 
+        // A signed archive and its server, made for a test.
+        .target(
+            name: "ArchiveFixture",
+            dependencies: [
+                model, "Debian", "Storage", "CArchive", systemPackage, .product(name: "Crypto", package: "swift-crypto"),
+            ], path: "Tests/ArchiveFixture"),
+
+        .testTarget(name: "ArchitectureTests"),
         .testTarget(name: "RootfsModelTests", dependencies: [model, "Storage"]),
-        .testTarget(name: "RecipesTests", dependencies: [model, "Recipes"]),
+        .testTarget(name: "RecipesTests", dependencies: [model, "Recipes"], exclude: ["Golden"]),
         .testTarget(name: "DebianTests", dependencies: [model, "Debian"]),
         .testTarget(name: "SolvingTests", dependencies: [model, "Debian", "Solving"]),
         .testTarget(name: "ProvisioningTests", dependencies: [model, "Recipes", "Provisioning"]),
         .testTarget(name: "StorageTests", dependencies: [model, "Storage", "CLinux", systemPackage]),
-        .testTarget(name: "DebianArchiveTests", dependencies: [model, "Debian", "Storage", "DebianArchive"]),
-        .testTarget(name: "DpkgTests", dependencies: [model, "Debian", "Storage", "LibArchive", "Sandboxing", "Dpkg"]),
-        .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4"]),
+        .testTarget(
+            name: "DebianArchiveTests",
+            dependencies: [model, "Debian", "Storage", "LibArchive", "DebianArchive", "ArchiveFixture", systemPackage]),
+        .testTarget(name: "SandboxingTests", dependencies: [model, "Sandboxing"]),
+        .testTarget(
+            name: "DpkgTests",
+            dependencies: [
+                model, "Debian", "Storage", "LibArchive", "Sandboxing", "Dpkg", "ArchiveFixture", systemPackage,
+            ]),
+        .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4", systemPackage]),
         .testTarget(name: "KernelsTests", dependencies: [model, "LibArchive", "Kernels"]),
         .testTarget(name: "BootingTests", dependencies: [model, "Booting", "Kernels"]),
         .testTarget(
-            name: "EndToEndTests", dependencies: [model, "Debian", "Recipes", "Storage", "Ext4", "Pipeline"]),
+            name: "EndToEndTests",
+            dependencies: [model, "Debian", "Recipes", "Storage", "Ext4", "Pipeline", "ArchiveFixture", systemPackage]),
     ]
 )
 

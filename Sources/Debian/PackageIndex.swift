@@ -81,7 +81,7 @@ public struct PackageIndex: Sendable {
                 let at = 2 + 2 * field.rawValue
                 if row[at] == row[at + 1] {
                     let name = field == .package ? "Package" : field == .version ? "Version" : "Architecture"
-                    return Mistake(position: Int(row[0]), message: "a stanza without a \(name) field")
+                    return Mistake(position: Int(row[0]), message: "a stanza without the \(name) field")
                 }
             }
             places.append(contentsOf: row)

@@ -57,12 +57,6 @@ private final class CurlEasy {
         curl_slist_free_all(headers)
     }
 
-    func reset() {
-        curl_easy_reset(handle)
-        curl_slist_free_all(headers)
-        headers = nil
-    }
-
     func set(_ option: CURLoption, _ value: Int) throws(Failure) { try check(curl_set_long(handle, option, value)) }
 
     func set(_ option: CURLoption, _ value: String) throws(Failure) { try check(curl_set_string(handle, option, value)) }
@@ -86,7 +80,6 @@ final class CurlMulti {
 
     private let multi: UnsafeMutableRawPointer
     private var active = [UnsafeMutableRawPointer: Active]()
-    private var idle = [CurlEasy]()
 
     init(parallel: Int) throws(Failure) {
         guard libraryStarted, let multi = curl_multi_init() else { throw Failure("cannot start libcurl") }
@@ -98,7 +91,6 @@ final class CurlMulti {
 
     deinit {
         stopAll()
-        idle.removeAll()
         curl_multi_cleanup(multi)
     }
 
@@ -106,8 +98,8 @@ final class CurlMulti {
 
     /// Starts a download's next attempt.
     func start(_ download: Download) throws(Failure) {
-        let easy: CurlEasy
-        if let known = idle.popLast() { easy = known } else { easy = try CurlEasy() }
+        // The connections are the multi handle's: a used easy handle holds nothing worth keeping.
+        let easy = try CurlEasy()
         let options = download.options
         let attempt = download.beginAttempt()
         try easy.set(CURLOPT_URL, attempt.url)
@@ -164,8 +156,6 @@ final class CurlMulti {
             answer.retryAfter = Int(curl_get_offset(handle, CURLINFO_RETRY_AFTER))
             answer.systemError = Int32(clamping: curl_get_long(handle, CURLINFO_OS_ERRNO))
             curl_multi_remove_handle(multi, handle)
-            ended.easy.reset()
-            idle.append(ended.easy)
             return (ended.download, code, answer)
         }
         return nil

@@ -16,7 +16,7 @@ public struct TransportOptions: Hashable, Sendable {
     public var slowestRate = 500
     public var redirects = 8
     public var userAgent = "rootfs-build"
-    /// An HTTP proxy for what it is asked about, nil for libcurl's own choice (its environment variables).
+    /// Proxies besides libcurl's environment variables.
     public var proxies = ProxySettings()
 
     public init() {}
@@ -140,10 +140,12 @@ public struct FetchFailure: Error, Hashable, Sendable {
 ///
 /// A cut transfer goes on where it stopped, a transient error is tried again after a growing delay, and
 /// whatever arrives is measured and hashed while its bytes pass. One transport keeps its connections until it
-/// goes away; it is used by one thread at a time.
+/// goes away, and asks no host again that stayed unreachable; it is used by one thread at a time.
 public struct Transport: ~Copyable {
     public let options: TransportOptions
     private let multi: CurlMulti
+    /// What was found out about hosts where nobody answers, by `Download.host(of:)`.
+    private var deadHosts = [String: String]()
 
     public init(options: TransportOptions = TransportOptions()) throws(Failure) {
         self.options = options
@@ -175,7 +177,6 @@ public struct Transport: ~Copyable {
         var finished = 0
         var waiting = downloads[...]
         var delayed = [(download: Download, due: ContinuousClock.Instant)]()
-        var deadHosts = [String: String]()
         var nextReport = ContinuousClock.now
 
         func report() {

@@ -79,7 +79,9 @@ private struct RawReader: ~Copyable {
     init(filter: (code: Int32, enable: (OpaquePointer) -> Int32), name: String) throws(Failure) {
         guard let archive = archive_read_new() else { throw Failure("cannot decompress \(name): out of memory") }
         // ARCHIVE_WARN from a filter means that it would run an external program.
-        guard archive_read_support_format_raw(archive) == ARCHIVE_OK, filter.enable(archive) == ARCHIVE_OK else {
+        guard archive_read_support_format_raw(archive) == ARCHIVE_OK,
+            archive_read_support_format_empty(archive) == ARCHIVE_OK, filter.enable(archive) == ARCHIVE_OK
+        else {
             archive_read_free(archive)
             throw Failure("cannot decompress \(name): this host's libarchive was built without its compression")
         }

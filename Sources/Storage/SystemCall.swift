@@ -40,7 +40,14 @@ struct Status {
 
 /// Whether anything is at this path; links are not followed.
 public func exists(_ path: FilePath) -> Bool {
-    Status(at: path.string) != nil
+    var status = stat()
+    return path.withPlatformString { lstat($0, &status) } == 0
+}
+
+/// Whether a directory is at this path, or a link to one.
+public func isDirectory(_ path: FilePath) -> Bool {
+    var status = stat()
+    return path.withPlatformString { stat($0, &status) } == 0 && Status(status).isDirectory
 }
 
 /// An open file descriptor, closed at the end of its life.
@@ -140,6 +147,11 @@ public func makeDirectory(at path: FilePath, mode: UInt16 = 0o755) throws(Failur
         if mkdir(path.string, mode_t(mode)) != 0, errno != EEXIST { throw systemFailure("make directory", path) }
     default: throw systemFailure("make directory", path)
     }
+}
+
+/// Moves a file or directory within one file system; the destination is replaced where rename(2) can.
+public func moveItem(at path: FilePath, to destination: FilePath) throws(Failure) {
+    guard rename(path.string, destination.string) == 0 else { throw systemFailure("move to \(destination)", path) }
 }
 
 /// The names in a directory, sorted by bytes, without `.` and `..`.

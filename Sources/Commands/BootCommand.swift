@@ -1,0 +1,46 @@
+internal import ArgumentParser
+internal import Glibc
+internal import Pipeline
+internal import RootfsModel
+
+struct BootCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "boot",
+        abstract: "Boot the outputs of a build under QEMU and wait for what they must say.",
+        discussion: """
+            Starts the image with its own kernel and initrd, on a snapshot, and reads the serial console until every \
+            expected text was seen: the recipe's, and those given with --expect.
+
+            \(exitStatusText)
+            """)
+
+    @OptionGroup var output: OutputOptions
+
+    @Argument(help: ArgumentHelp("A directory that a build wrote.", valueName: "directory"))
+    var directory: String
+
+    @Option(name: .long, parsing: .singleValue, help: ArgumentHelp("One more text to wait for.", valueName: "text"))
+    var expect: [String] = []
+
+    @Option(name: .long, help: ArgumentHelp("How many seconds to wait (default: the recipe's).", valueName: "seconds"))
+    var within: Int?
+
+    @Option(name: .long, help: "How to run the guest: tcg (emulated) or kvm.")
+    var accel: String = "tcg"
+
+    func validate() throws {
+        if !["tcg", "kvm"].contains(accel) { throw ValidationError("--accel takes tcg or kvm, not '\(accel)'.") }
+        if let within, within < 1 { throw ValidationError("--within takes a number of seconds from 1.") }
+    }
+
+    func run() async throws {
+        let command = self
+        try await output.perform { progress in
+            let report = try boot(
+                directory: absolutePath(command.directory), expect: command.expect, within: command.within,
+                accel: command.accel, showConsole: !command.output.quiet, progress: progress)
+            if command.output.json { print(jsonText(report)) }
+            return report.succeeded ? .done : .negative
+        }
+    }
+}

@@ -1,0 +1,52 @@
+internal import ArgumentParser
+internal import Pipeline
+internal import RootfsModel
+
+struct BuildCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "build",
+        abstract: "Build the images of recipes; the default command.",
+        discussion: """
+            Writes out/NAME/ for each recipe: NAME.ext4, vmlinux, initrd, NAME.listing, image.json, \
+            firecracker.json and build.json, put in place together at the end. Prints the image's SHA-256 and path.
+
+            \(exitStatusText)
+            """)
+
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var options: BuildOptions
+
+    @Option(
+        name: [.customShort("o"), .customLong("output")],
+        help: ArgumentHelp("The directory for the outputs (default: out/NAME); for one recipe.", valueName: "directory"))
+    var outputDirectory: String?
+
+    @Flag(name: .long, help: "When a maintainer script fails, open a shell in the sandbox at that point.")
+    var shellOnFailure = false
+
+    @Argument(help: ArgumentHelp("The recipes to build.", valueName: "recipe"))
+    var recipes: [String]
+
+    func validate() throws {
+        if outputDirectory != nil && recipes.count > 1 {
+            throw ValidationError("-o takes one recipe: the outputs of several would share one directory.")
+        }
+    }
+
+    func run() async throws {
+        let command = self
+        try await output.perform { progress in
+            var settings = try command.options.settings(progress: progress)
+            settings.shellOnFailure = command.shellOnFailure
+            settings.outputDirectory = try command.outputDirectory.map { try absolutePath($0) }
+            settings.outputParent = try absolutePath("out")
+            let results = try await build(recipes: command.recipes, settings: settings)
+            if command.output.json {
+                print(jsonText(results))
+            } else {
+                for result in results { print("\(result.imageHash)  \(shownPath(result.imagePath))") }
+            }
+            return .done
+        }
+    }
+}

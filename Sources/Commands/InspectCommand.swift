@@ -1,0 +1,114 @@
+internal import ArgumentParser
+internal import Glibc
+internal import Pipeline
+internal import RootfsModel
+internal import SystemPackage
+
+struct InspectCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "inspect",
+        abstract: "Look into an image or a directory without mounting it.",
+        discussion: """
+            Reads the ext4 file itself: no mount, no root.
+
+            \(exitStatusText)
+            """,
+        subcommands: [List.self, Cat.self, Extract.self])
+
+    /// What every look takes: the image and how to speak.
+    struct Source: ParsableArguments {
+        @OptionGroup var output: OutputOptions
+
+        @Argument(help: ArgumentHelp("An ext4 image, or a directory.", valueName: "image"))
+        var image: String
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print every path as a listing (mtree).",
+            discussion: "With --json: label, size, features and the number of paths as well.\n\n\(exitStatusText)")
+
+        @OptionGroup var source: Source
+
+        @Argument(help: ArgumentHelp("Only this path and what is below it.", valueName: "path"))
+        var path: String = "/"
+
+        func run() async throws {
+            let command = self
+            try await command.source.output.perform { progress in
+                let image = try InspectedTree(at: absolutePath(command.source.image))
+                if command.source.output.json {
+                    print(try image.description(of: command.path))
+                } else {
+                    try writeToStandardOutput(try image.listing(of: command.path))
+                }
+                return .done
+            }
+        }
+    }
+
+    struct Cat: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print a file of the image; symbolic links are followed inside it.", discussion: exitStatusText)
+
+        @OptionGroup var source: Source
+
+        @Argument(help: ArgumentHelp("The file's path in the image.", valueName: "path"))
+        var path: String
+
+        func run() async throws {
+            let command = self
+            try await command.source.output.perform { progress in
+                let image = try InspectedTree(at: absolutePath(command.source.image))
+                try image.readFile(command.path) { try writeToStandardOutput($0) }
+                return .done
+            }
+        }
+    }
+
+    struct Extract: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Copy a file or a directory out of the image.",
+            discussion: """
+                Modes and times are kept; owners, devices and attributes of the security and trusted classes only as root.
+
+                \(exitStatusText)
+                """)
+
+        @OptionGroup var source: Source
+
+        @Argument(help: ArgumentHelp("The path in the image.", valueName: "path"))
+        var path: String
+
+        @Option(
+            name: [.customShort("o"), .customLong("output")],
+            help: ArgumentHelp("Where to put it (default: its name, here). It must not exist.", valueName: "path"))
+        var destination: String?
+
+        func run() async throws {
+            let command = self
+            try await command.source.output.perform { progress in
+                let image = try InspectedTree(at: absolutePath(command.source.image))
+                let (copied, leftOut) = try image.extract(
+                    command.path, to: command.destination.map { try absolutePath($0) })
+                progress(.note("\(copied) paths copied"))
+                if leftOut > 0 { progress(.warning("\(leftOut) devices left out: only root can make them")) }
+                return .done
+            }
+        }
+    }
+}
+
+/// Writes bytes to stdout; a reader that went away ends the program quietly, as `head` expects.
+func writeToStandardOutput(_ bytes: [UInt8]) throws {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+        let written = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+        if written < 0 {
+            if errno == EINTR { continue }
+            if errno == EPIPE { throw ExitCode(ExitStatus.done.rawValue) }
+            throw Failure("cannot write to stdout: \(String(cString: strerror(errno)))")
+        }
+        rest = rest.dropFirst(written)
+    }
+}

@@ -1,0 +1,118 @@
+internal import ArgumentParser
+internal import Glibc
+internal import Pipeline
+internal import RootfsModel
+internal import Storage
+internal import SystemPackage
+
+/// Where the store is.
+struct StoreOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The store of downloads and layers (default: $XDG_CACHE_HOME/rootfs-build, else ~/.cache/rootfs-build).",
+            valueName: "directory"))
+    var cache: String?
+
+    func open() throws -> Store {
+        try Store(at: absolutePath(cache ?? Self.defaultPath()))
+    }
+
+    private static func defaultPath() throws(Failure) -> String {
+        if let cache = environmentValue("XDG_CACHE_HOME"), cache.hasPrefix("/") { return cache + "/rootfs-build" }
+        if let home = environmentValue("HOME"), home.hasPrefix("/") { return home + "/.cache/rootfs-build" }
+        throw Failure("no place for the store: HOME is not set", hint: "name one with --cache", status: .usage)
+    }
+}
+
+/// What a build or a lock takes besides its recipes.
+struct BuildOptions: ParsableArguments {
+    @OptionGroup var store: StoreOptions
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The archive to take packages from: a URL or a directory (default: the recipe's, else the host's APT sources).",
+            valueName: "url"))
+    var mirror: String?
+
+    @Flag(name: .long, help: "Use the store alone; say what is missing.")
+    var offline = false
+
+    @Option(
+        name: .customLong("set"), parsing: .singleValue,
+        help: ArgumentHelp("Give a variable of the recipe another value.", valueName: "name=value"))
+    var assignments: [String] = []
+
+    @Option(name: .shortAndLong, help: ArgumentHelp("How many things to do at once (default: the processors).", valueName: "n"))
+    var jobs: Int?
+
+    func validate() throws {
+        if let jobs, jobs < 1 || jobs > 1024 { throw ValidationError("--jobs takes a number from 1 to 1024.") }
+        for assignment in assignments where !assignment.dropFirst().contains("=") || assignment.hasPrefix("=") {
+            throw ValidationError("--set takes name=value, not '\(assignment)'.")
+        }
+    }
+
+    /// The settings of a build, with all that is read from outside.
+    func settings(progress: @escaping ProgressSink) throws -> BuildSettings {
+        BuildSettings(
+            store: try store.open(),
+            mirror: mirror,
+            offline: offline,
+            variables: assignments.map { assignment in
+                let parts = assignment.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                return (String(parts[0]), String(parts[1]))
+            },
+            jobs: jobs ?? processorCount(),
+            now: Int64(time(nil)),
+            hostArchitecture: try hostArchitecture(),
+            toolVersion: toolVersion,
+            measure: measureNow,
+            progress: progress)
+    }
+}
+
+/// The value of an environment variable; nil when it is unset or empty.
+func environmentValue(_ name: String) -> String? {
+    guard let value = getenv(name), value.pointee != 0 else { return nil }
+    return String(cString: value)
+}
+
+/// The processors that are online.
+func processorCount() -> Int {
+    max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+}
+
+/// A path made absolute by the working directory.
+func absolutePath(_ path: String) throws(Failure) -> FilePath {
+    let path = FilePath(path)
+    if path.isAbsolute { return path.lexicallyNormalized() }
+    guard let directory = getcwd(nil, 0) else { throw systemFailure("find", "the working directory") }
+    defer { free(directory) }
+    return FilePath(platformString: directory).pushing(path).lexicallyNormalized()
+}
+
+/// Debian's name of the processor architecture that the program runs on.
+private func hostArchitecture() throws(Failure) -> String {
+    var name = utsname()
+    uname(&name)
+    let machine = withUnsafeBytes(of: &name.machine) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    switch machine {
+    case "x86_64": return "amd64"
+    case "aarch64": return "arm64"
+    default: throw Failure("this program does not know Debian's name of the architecture \(machine)")
+    }
+}
+
+@Sendable private func measureNow() -> Measurement {
+    func cpu(_ who: Int32) -> UInt64 {
+        // RUSAGE_SELF and RUSAGE_CHILDREN, which import as a type of their own.
+        var usage = rusage()
+        getrusage(who, &usage)
+        let seconds = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec
+        let microseconds = usage.ru_utime.tv_usec + usage.ru_stime.tv_usec
+        return UInt64(seconds) * 1_000_000_000 + UInt64(microseconds) * 1000
+    }
+    return Measurement(wall: monotonicNanoseconds(), cpu: cpu(0) + cpu(-1))
+}

@@ -1,0 +1,155 @@
+public import RootfsModel
+
+extension Lock {
+    /// One line of what moved between two locks.
+    public struct Change: Hashable, Sendable, CustomStringConvertible {
+        public enum Kind: String, Sendable {
+            case added, removed, upgraded, downgraded
+            /// The same version with other content.
+            case rebuilt
+            /// The same package for another layer or role.
+            case moved
+        }
+
+        public var kind: Kind
+        public var name: String
+        /// Version, or layer where it moved; a digest for a file. Empty for what was added.
+        public var old: String
+        public var new: String
+
+        public init(_ kind: Kind, _ name: String, old: String, new: String) {
+            self.kind = kind
+            self.name = name
+            self.old = old
+            self.new = new
+        }
+
+        public var description: String {
+            switch kind {
+            case .added: "added \(name) \(new)"
+            case .removed: "removed \(name) \(old)"
+            case .upgraded, .downgraded, .moved: "\(kind.rawValue) \(name) from \(old) to \(new)"
+            case .rebuilt: "rebuilt \(name) \(new)"
+            }
+        }
+    }
+
+    /// What moved since another lock: packages by name, then files; nothing where only dates moved.
+    public func changes(since old: Lock) -> [Change] {
+        // A package can be locked for two purposes, in one version each.
+        func byName(_ packages: [Package]) -> [String: [Package]] { Dictionary(grouping: packages, by: \.name) }
+        let before = byName(old.packages), after = byName(packages)
+        var changes = [Change]()
+        for name in Set(before.keys).union(after.keys).sorted() {
+            var gone = before[name] ?? [], come = after[name] ?? []
+            gone.removeAll { old in
+                guard let same = come.firstIndex(of: old) else { return false }
+                come.remove(at: same)
+                return true
+            }
+            // What stays for the same purpose is compared with itself first.
+            for package in gone {
+                let partner = come.firstIndex { $0.purpose == package.purpose } ?? come.indices.first
+                if let partner {
+                    changes += Self.changes(from: package, to: come.remove(at: partner))
+                } else {
+                    changes.append(Change(.removed, name, old: package.version, new: ""))
+                }
+            }
+            changes += come.map { Change(.added, name, old: "", new: $0.version) }
+        }
+        let filesBefore = Dictionary(old.files.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        let filesAfter = Dictionary(files.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        for name in Set(filesBefore.keys).union(filesAfter.keys).sorted() {
+            switch (filesBefore[name], filesAfter[name]) {
+            case (let was?, let now?) where was != now:
+                changes.append(Change(.rebuilt, name, old: was.sha256.description, new: now.sha256.description))
+            case (let was?, nil): changes.append(Change(.removed, name, old: was.sha256.description, new: ""))
+            case (nil, let now?): changes.append(Change(.added, name, old: "", new: now.sha256.description))
+            default: break
+            }
+        }
+        return changes
+    }
+
+    private static func changes(from old: Package, to new: Package) -> [Change] {
+        var changes = [Change]()
+        let was = DebianVersion(old.version), now = DebianVersion(new.version)
+        if was < now {
+            changes.append(Change(.upgraded, new.name, old: old.version, new: new.version))
+        } else if now < was {
+            changes.append(Change(.downgraded, new.name, old: old.version, new: new.version))
+        } else if old.sha256 != new.sha256 {
+            changes.append(Change(.rebuilt, new.name, old: old.version, new: new.version))
+        }
+        if old.purpose != new.purpose {
+            changes.append(Change(.moved, new.name, old: old.purpose.description, new: new.purpose.description))
+        }
+        return changes
+    }
+
+    /// What a recipe asks its lock for.
+    public struct Requests: Hashable, Sendable {
+        public var architecture: String
+        /// The components wanted of each pocket, by the pocket's name.
+        public var archives: [String: [String]]
+        public var sets: [RequestSet]
+        public var exclude: [String]
+        public var pins: [String: String]
+        /// Names of files that are locked too.
+        public var files: [String]
+
+        public init(
+            architecture: String, archives: [String: [String]], sets: [RequestSet], exclude: [String] = [],
+            pins: [String: String] = [:], files: [String] = []
+        ) {
+            self.architecture = architecture
+            self.archives = archives
+            self.sets = sets
+            self.exclude = exclude
+            self.pins = pins
+            self.files = files
+        }
+    }
+
+    /// The failure that says what the recipe asks for and the lock lacks, or has too many of; nil where they agree.
+    /// `recipe` is the recipe's path, for the command that helps; the order of the names in a layer does not count.
+    public func missingRequests(for wanted: Requests, recipe: String) -> Failure? {
+        var notes = [String]()
+        func compare(_ what: String, _ wanted: [String], _ locked: [String]) {
+            let missing = Set(wanted).subtracting(locked).sorted(), extra = Set(locked).subtracting(wanted).sorted()
+            if !missing.isEmpty { notes.append("\(what): the lock lacks \(missing.joined(separator: ", "))") }
+            if !extra.isEmpty {
+                notes.append("\(what): the lock has \(extra.joined(separator: ", ")), which the recipe does not ask for")
+            }
+        }
+        if wanted.architecture != architecture {
+            notes.append("architecture: the lock is for \(architecture), the recipe for \(wanted.architecture)")
+        }
+        compare(
+            "archives", wanted.archives.flatMap { name, components in components.map { "\(name) \($0)" } },
+            archives.flatMap { archive in archive.components.map { "\(archive.name) \($0)" } })
+        for set in wanted.sets {
+            if let locked = requests.first(where: { $0.purpose == set.purpose }) {
+                compare("\(set.purpose)", set.names, locked.names)
+            } else {
+                notes.append("the lock lacks \(set.purpose)")
+            }
+        }
+        for set in requests where !wanted.sets.contains(where: { $0.purpose == set.purpose }) {
+            notes.append("the lock has \(set.purpose), which the recipe does not")
+        }
+        // A package belongs to the first layer that needs it: their order counts where they are the same.
+        let locked = requests.map(\.purpose.description), asked = wanted.sets.map(\.purpose.description)
+        if locked != asked, locked.sorted() == asked.sorted() {
+            notes.append("order: the lock has \(locked.joined(separator: ", ")), the recipe \(asked.joined(separator: ", "))")
+        }
+        compare("exclude", wanted.exclude, exclude)
+        compare("pins", wanted.pins.map { "\($0.key) \($0.value)" }, pins.map { "\($0.key) \($0.value)" })
+        compare("files", wanted.files, files.map(\.name))
+        if notes.isEmpty { return nil }
+        return Failure(
+            "the recipe \(recipe) does not ask for what its lock holds", notes: notes,
+            hint: "run rootfs-build lock --update \(recipe)")
+    }
+}

@@ -1,0 +1,258 @@
+public import RootfsModel
+
+// A lock's text: one stanza for the whole, one for each pocket, each request set, each package, each file.
+extension Lock {
+    /// The text; equal locks give equal bytes.
+    public var text: String {
+        var header = Stanza()
+        header.set("Lock-Version", to: String(Self.formatVersion))
+        header.set("Recipe", to: recipe)
+        header.set("Architecture", to: architecture)
+        header.set("Moment", to: String(moment))
+        header.set("Solver", to: solver)
+        if !exclude.isEmpty { header.set("Exclude", to: exclude.joined(separator: ", ")) }
+        if !pins.isEmpty {
+            header.set("Pins", to: pins.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+        }
+        var stanzas = [header]
+        for archive in archives {
+            var stanza = Stanza()
+            stanza.set("Archive", to: archive.name)
+            stanza.set("Origin", to: archive.origin)
+            stanza.set("Suite", to: archive.suite)
+            stanza.set("Codename", to: archive.codename)
+            stanza.set("Components", to: archive.components.joined(separator: " "))
+            stanza.set("InRelease-SHA256", to: archive.inRelease.hex)
+            stanza.set("Date", to: archiveDate(archive.date))
+            stanzas.append(stanza)
+        }
+        for set in requests {
+            var stanza = Stanza()
+            stanza.set("Request", to: set.names.joined(separator: ", "))
+            stanza.set(set.purpose)
+            stanzas.append(stanza)
+        }
+        for package in packages {
+            var stanza = Stanza()
+            stanza.set("Package", to: package.name)
+            stanza.set("Version", to: package.version)
+            stanza.set("Architecture", to: package.architecture)
+            stanza.set("Size", to: String(package.size))
+            stanza.set("SHA256", to: package.sha256.hex)
+            stanza.set("Filename", to: package.filename)
+            stanza.set("Pocket", to: package.pocket)
+            stanza.set(package.purpose)
+            stanzas.append(stanza)
+        }
+        for file in files {
+            var stanza = Stanza()
+            stanza.set("File", to: file.name)
+            stanza.set("Size", to: String(file.size))
+            stanza.set("SHA256", to: file.sha256.hex)
+            stanzas.append(stanza)
+        }
+        return String(decoding: Stanza.write(stanzas), as: UTF8.self)
+    }
+
+    /// Parses a lock strictly: an unknown, missing or bad field is a Failure with its place in `file`; all of them are
+    /// reported at once.
+    public init(parsing bytes: [UInt8], file: String) throws(Failures) {
+        let stanzas: [Stanza]
+        do throws(Failure) {
+            stanzas = try Stanza.parse(bytes, file: file)
+        } catch {
+            throw Failures([error])
+        }
+        var reader = LockReader(text: SourceText(name: file, text: String(decoding: bytes, as: UTF8.self)))
+        guard let lock = reader.read(stanzas), reader.mistakes.isEmpty else { throw Failures(reader.mistakes) }
+        self = lock
+    }
+}
+
+extension Stanza {
+    fileprivate mutating func set(_ purpose: Lock.Purpose) {
+        switch purpose {
+        case .layer(let name): set("Layer", to: name)
+        case .role(let name): set("Role", to: name)
+        }
+    }
+}
+
+private struct LockReader {
+    let text: SourceText
+    var mistakes: [Failure] = []
+
+    init(text: SourceText) {
+        self.text = text
+    }
+
+    mutating func read(_ stanzas: [Stanza]) -> Lock? {
+        guard let header = stanzas.first, header.field("Lock-Version") != nil else {
+            mistakes.append(
+                Failure("a lock begins with the field Lock-Version", at: text.location(line: stanzas.first?.line ?? 1, column: 1)))
+            return nil
+        }
+        guard let version = number(header, "Lock-Version") else { return nil }
+        if version != Int64(Lock.formatVersion) {
+            fail(header, "Lock-Version", "this lock is of format \(version); this program reads format \(Lock.formatVersion)")
+            return nil
+        }
+        check(header, ["Lock-Version", "Recipe", "Architecture", "Moment", "Solver", "Exclude", "Pins"])
+        let recipe = required(header, "Recipe"), architecture = required(header, "Architecture")
+        let moment = number(header, "Moment"), solver = required(header, "Solver")
+        var archives = [Lock.Archive](), requests = [Lock.RequestSet](), packages = [Lock.Package](), files = [Lock.File]()
+        for stanza in stanzas.dropFirst() {
+            switch stanza.fields.first?.name {
+            case "Archive": if let archive = archive(stanza) { archives.append(archive) }
+            case "Request": if let set = requestSet(stanza) { requests.append(set) }
+            case "Package": if let package = package(stanza) { packages.append(package) }
+            case "File": if let entry = file(stanza) { files.append(entry) }
+            default:
+                mistakes.append(
+                    Failure(
+                        "a stanza of a lock begins with Archive, Request, Package or File",
+                        at: text.location(line: stanza.line, column: 1, length: stanza.fields.first?.name.count ?? 1)))
+            }
+        }
+        let known = Set(archives.map(\.name))
+        for stanza in stanzas.dropFirst() where stanza.fields.first?.name == "Package" {
+            if let pocket = stanza["Pocket"], !known.contains(pocket), mistakes.isEmpty {
+                fail(stanza, "Pocket", "the lock has no archive \(pocket)")
+            }
+        }
+        refuseRepeated(stanzas)
+        guard let recipe, let architecture, let moment, let solver else { return nil }
+        return Lock(
+            recipe: recipe, architecture: architecture, moment: moment, solver: solver, exclude: list(header["Exclude"] ?? ""),
+            pins: pins(header), archives: archives, requests: requests, packages: packages, files: files)
+    }
+
+    private mutating func archive(_ stanza: Stanza) -> Lock.Archive? {
+        check(stanza, ["Archive", "Origin", "Suite", "Codename", "Components", "InRelease-SHA256", "Date"])
+        let digest = digest(stanza, "InRelease-SHA256"), date = required(stanza, "Date").flatMap(parseArchiveDate)
+        if stanza["Date"] != nil, date == nil { fail(stanza, "Date", "this is no date in UTC") }
+        guard let name = required(stanza, "Archive"), let components = required(stanza, "Components"), let digest, let date
+        else { return nil }
+        return Lock.Archive(
+            name: name, origin: stanza["Origin"] ?? "", suite: stanza["Suite"] ?? "", codename: stanza["Codename"] ?? "",
+            components: components.split(separator: " ").map(String.init), inRelease: digest, date: date)
+    }
+
+    private mutating func requestSet(_ stanza: Stanza) -> Lock.RequestSet? {
+        check(stanza, ["Request", "Layer", "Role"])
+        guard let purpose = purpose(stanza) else { return nil }
+        return Lock.RequestSet(purpose, list(stanza["Request"] ?? ""))
+    }
+
+    private mutating func package(_ stanza: Stanza) -> Lock.Package? {
+        check(stanza, ["Package", "Version", "Architecture", "Size", "SHA256", "Filename", "Pocket", "Layer", "Role"])
+        let size = number(stanza, "Size"), digest = digest(stanza, "SHA256"), purpose = purpose(stanza)
+        guard let name = required(stanza, "Package"), let version = required(stanza, "Version"),
+            let architecture = required(stanza, "Architecture"), let filename = required(stanza, "Filename"),
+            let pocket = required(stanza, "Pocket"), let size, let digest, let purpose
+        else { return nil }
+        let parts = filename.split(separator: "/", omittingEmptySubsequences: false)
+        if parts.contains("") || parts.contains("..") || parts.contains(".") {
+            fail(stanza, "Filename", "this is no path below an archive's root")
+            return nil
+        }
+        return Lock.Package(
+            name: name, version: version, architecture: architecture, size: UInt64(size), sha256: digest, filename: filename,
+            pocket: pocket, purpose: purpose)
+    }
+
+    private mutating func file(_ stanza: Stanza) -> Lock.File? {
+        check(stanza, ["File", "Size", "SHA256"])
+        let size = number(stanza, "Size"), digest = digest(stanza, "SHA256")
+        guard let name = required(stanza, "File"), let size, let digest else { return nil }
+        return Lock.File(name: name, size: UInt64(size), sha256: digest)
+    }
+
+    private mutating func refuseRepeated(_ stanzas: [Stanza]) {
+        var seen = Set<[String]>()
+        for stanza in stanzas.dropFirst() {
+            guard let first = stanza.fields.first else { continue }
+            let purpose = [stanza["Layer"] ?? "", stanza["Role"] ?? ""]
+            let key =
+                switch first.name {
+                case "Request": ["Request"] + purpose
+                case "Package": ["Package", stanza["Package"] ?? "", stanza["Architecture"] ?? ""] + purpose
+                default: [first.name, stanza[first.name] ?? ""]
+                }
+            if !seen.insert(key).inserted { fail(stanza, first.name, "this stanza stands in the lock twice") }
+        }
+    }
+
+    private mutating func purpose(_ stanza: Stanza) -> Lock.Purpose? {
+        switch (stanza["Layer"], stanza["Role"]) {
+        case (let layer?, nil) where !layer.isEmpty: return .layer(layer)
+        case (nil, let role?) where !role.isEmpty: return .role(role)
+        default:
+            mistakes.append(
+                Failure("a stanza of this kind has one of the fields Layer and Role", at: text.location(line: stanza.line, column: 1)))
+            return nil
+        }
+    }
+
+    private mutating func pins(_ header: Stanza) -> [String: String] {
+        var pins = [String: String]()
+        for pin in list(header["Pins"] ?? "") {
+            let words = pin.split(separator: " ")
+            if words.count == 2 {
+                pins[String(words[0])] = String(words[1])
+            } else {
+                fail(header, "Pins", "a pin is a package and a pattern: `nodejs 18.*`")
+            }
+        }
+        return pins
+    }
+
+    private func list(_ text: String) -> [String] {
+        text.split(separator: ",").map { String($0.drop { $0 == " " }) }.filter { !$0.isEmpty }
+    }
+
+    private mutating func required(_ stanza: Stanza, _ name: String) -> String? {
+        if let value = stanza[name], !value.isEmpty {
+            if !value.contains("\n") { return value }
+            fail(stanza, name, "the field \(name) has one line")
+        } else {
+            mistakes.append(Failure("this stanza has no \(name)", at: text.location(line: stanza.line, column: 1)))
+        }
+        return nil
+    }
+
+    /// A count: not negative.
+    private mutating func number(_ stanza: Stanza, _ name: String) -> Int64? {
+        guard let value = required(stanza, name) else { return nil }
+        if let number = Int64(value), number >= 0, String(number) == value { return number }
+        fail(stanza, name, "`\(value)` is no number")
+        return nil
+    }
+
+    private mutating func digest(_ stanza: Stanza, _ name: String) -> Digest? {
+        guard let value = required(stanza, name) else { return nil }
+        if let digest = Digest(hex: value), digest.hex == value { return digest }
+        fail(stanza, name, "this is no SHA-256: 64 hexadecimal digits in lower case")
+        return nil
+    }
+
+    private mutating func check(_ stanza: Stanza, _ allowed: [String]) {
+        for field in stanza.fields where !allowed.contains(field.name) {
+            mistakes.append(
+                Failure(
+                    "unknown field \(field.name)", at: text.location(line: field.line, column: 1, length: field.name.count),
+                    hint: nearestName(to: field.name, among: allowed).map { "did you mean \($0)?" }))
+        }
+    }
+
+    /// Points at the field's value.
+    private mutating func fail(_ stanza: Stanza, _ name: String, _ message: String) {
+        guard let field = stanza.field(name) else { return }
+        let location = text.location(line: field.line, column: 1)
+        let before = location.text.prefix { $0 != ":" }.count + 1
+        let blanks = location.text.dropFirst(before).prefix { $0 == " " || $0 == "\t" }.count
+        let length = location.text.count - before - blanks
+        mistakes.append(
+            Failure(message, at: text.location(line: field.line, column: before + blanks + 1, length: length)))
+    }
+}

@@ -1,0 +1,107 @@
+public import Debian
+public import RootfsModel
+public import SystemPackage
+
+/// One suite of one signed archive, as it is wanted: a pocket of the distribution or another archive.
+public struct SuiteRequest: Hashable, Sendable {
+    /// Its name below `dists/`: `bookworm-security`.
+    public var suite: String
+    public var candidates: [MirrorCandidate]
+    public var components: [String]
+    public var architecture: String
+    /// One good signature of one of their keys is needed.
+    public var keyrings: [FilePath]
+
+    public init(
+        suite: String, candidates: [MirrorCandidate], components: [String], architecture: String, keyrings: [FilePath]
+    ) {
+        self.suite = suite
+        self.candidates = candidates
+        self.components = components
+        self.architecture = architecture
+        self.keyrings = keyrings
+    }
+
+    /// The requests for a distribution's suite and its pockets, the suite itself first.
+    public static func pockets(
+        _ pockets: [Pocket], of mirrors: Mirrors, components: [String], architecture: String, keyring: FilePath
+    ) -> [SuiteRequest] {
+        Set(pockets).union([.release]).sorted().map { pocket in
+            SuiteRequest(
+                suite: pocket.suite(of: mirrors.suite, in: mirrors.distribution), candidates: mirrors.candidates(for: pocket),
+                components: components, architecture: architecture, keyrings: [keyring])
+        }
+    }
+}
+
+/// The index of one component for one architecture.
+public struct FetchedIndex: Hashable, Sendable {
+    public var component: String
+    /// The wanted one, or `all` where the archive keeps those apart.
+    public var architecture: String
+    /// Of the uncompressed text; `path` is its file in the store.
+    public var digest: Digest
+    public var path: FilePath
+    /// What failures call it: its URL.
+    public var name: String
+}
+
+/// A suite that was found, believed and read.
+public struct FetchedSuite: Hashable, Sendable {
+    public var suite: String
+    /// Where its packages are, in the order to try: the mirror that gave the indexes first.
+    public var mirrors: [String]
+    public var release: ReleaseFile
+    /// Of the InRelease file with its signature.
+    public var inReleaseDigest: Digest
+    /// Fingerprints of the keys that signed it.
+    public var signers: [String]
+    /// By component in the order of the request, then by architecture.
+    public var indexes: [FetchedIndex]
+}
+
+/// A file known by its digest, and where it may be.
+public struct PinnedFile: Hashable, Sendable {
+    /// What it is, for messages: `chromium 120.0 (amd64)`.
+    public var what: String
+    /// URLs, in the order to try.
+    public var locations: [String]
+    public var digest: Digest
+    public var size: UInt64?
+
+    public init(what: String, locations: [String], digest: Digest, size: UInt64?) {
+        self.what = what
+        self.locations = locations
+        self.digest = digest
+        self.size = size
+    }
+
+    /// A package of an archive: `poolPath` is the index's Filename, `mirrors` are the archive's addresses.
+    public init(package what: String, poolPath: String, mirrors: [String], digest: Digest, size: UInt64) {
+        self.init(
+            what: what, locations: mirrors.map { location(of: poolPath, at: $0) }, digest: digest, size: size)
+    }
+
+    /// A file of this host.
+    public init(what: String, file: FilePath, digest: Digest, size: UInt64? = nil) {
+        self.init(what: what, locations: [location(of: file.string, at: "file://")], digest: digest, size: size)
+    }
+}
+
+/// The URL of a path below an archive's address. What a URL cannot hold is percent-encoded, and the plus sign, which
+/// some servers take for a blank.
+public func location(of path: String, at mirror: String) -> String {
+    var result = mirror + "/"
+    for byte in path.utf8.drop(while: { $0 == UInt8(ascii: "/") }) {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+            UInt8(ascii: "~"), UInt8(ascii: "/"), UInt8(ascii: ":"), UInt8(ascii: "@"):
+            result.unicodeScalars.append(Unicode.Scalar(byte))
+        default:
+            let digits = Array("0123456789ABCDEF")
+            result += ["%", digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+        }
+    }
+    return result
+}

@@ -1,0 +1,97 @@
+public import RootfsModel
+
+/// One place where a pocket may be.
+public struct MirrorCandidate: Hashable, Sendable {
+    /// The archive's address without slashes at its end; `dists/` and `pool/` are below it.
+    public var uri: String
+    /// Who named it, for messages: `--mirror`, `the recipe`, `/etc/apt/sources.list:3`.
+    public var source: String
+    /// What its Release file must say as Origin; nil where somebody chose the address for this very purpose.
+    public var origin: String?
+}
+
+/// Where an archive's pockets are looked for.
+///
+/// The first of these that is there decides, alone: the address on the command line, the recipe's, the host's APT
+/// sources. There is no default.
+///
+/// A chosen address is that of the suite and its updates. Its security pocket is looked for beside it where its path ends in
+/// `/debian` (`…/debian-security`, Debian's layout), then at the same address (Ubuntu's layout, company mirrors, merged
+/// archives); the first that has it is taken.
+///
+/// Of the host's sources, only those count whose suite is the very pocket, with a wanted component and not for other
+/// architectures alone; and what they serve must say the distribution's Origin. A pocket that the host does not use is derived
+/// from the address of its suite as above.
+public struct Mirrors: Hashable, Sendable {
+    public let distribution: Distribution
+    public let suite: String
+    private let chosen: MirrorCandidate?
+    private let host: [HostSource]
+
+    /// - Parameters:
+    ///   - commandLine: `--mirror`.
+    ///   - recipe: the recipe's `archive.mirror`.
+    ///   - host: what `/etc/apt` says.
+    /// - Throws: when none of the three names an address, or one is no address.
+    public init(
+        distribution: Distribution, suite: String, components: [String], architecture: String, commandLine: String?,
+        recipe: String?, host: HostSources
+    ) throws(Failure) {
+        self.distribution = distribution
+        self.suite = suite
+        for (text, source) in [(commandLine, "--mirror"), (recipe, "the recipe's archive.mirror")] {
+            guard let text else { continue }
+            guard let uri = archiveAddress(text) else {
+                throw Failure(
+                    "\(source) is no archive's address: `\(text)`",
+                    hint: "an address begins with http://, https:// or file:/// and leads to the folder that holds dists/ and pool/")
+            }
+            self.chosen = MirrorCandidate(uri: uri, source: source, origin: nil)
+            self.host = []
+            return
+        }
+        self.chosen = nil
+        self.host = host.sources.filter { source in
+            (source.architectures.isEmpty || source.architectures.contains(architecture))
+                && source.components.contains { components.contains($0) }
+        }
+        let wanted = Pocket.allCases.map { $0.suite(of: suite, in: distribution) }
+        guard self.host.contains(where: { wanted.contains($0.suite) }) else {
+            throw Failure(
+                "no mirror is known for \(distribution.origin) \(suite)",
+                notes: host.problems
+                    + (host.sources.isEmpty
+                        ? ["this host has no APT sources"]
+                        : ["this host's APT sources are for \(Set(host.sources.map(\.suite)).sorted().joined(separator: ", "))"]),
+                hint: "give one with --mirror URI, or as archive.mirror in the recipe, or add it to the host's APT sources")
+        }
+    }
+
+    /// Where a pocket is looked for, in this order; never empty.
+    public func candidates(for pocket: Pocket) -> [MirrorCandidate] {
+        if let chosen {
+            return derived(pocket, from: chosen)
+        }
+        var result = named(pocket)
+        // The host's address of the suite itself stands for the pockets that it does not name, theirs for the suite.
+        var basis = named(.release)
+        if basis.isEmpty { basis = named(.updates) + named(.backports) + named(.security) }
+        for candidate in basis { result += derived(pocket, from: candidate) }
+        var seen = Set<String>()
+        return result.filter { seen.insert($0.uri).inserted }
+    }
+
+    private func named(_ pocket: Pocket) -> [MirrorCandidate] {
+        let name = pocket.suite(of: suite, in: distribution)
+        return host.filter { $0.suite == name }.map {
+            MirrorCandidate(uri: $0.uri, source: "\($0.file):\($0.line)", origin: distribution.origin)
+        }
+    }
+
+    private func derived(_ pocket: Pocket, from basis: MirrorCandidate) -> [MirrorCandidate] {
+        guard pocket == .security, distribution == .debian, basis.uri.hasSuffix("/debian") else { return [basis] }
+        var beside = basis
+        beside.uri += "-security"
+        return [beside, basis]
+    }
+}

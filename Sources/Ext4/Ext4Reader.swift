@@ -1,0 +1,193 @@
+import CExt2FS
+import Glibc
+public import RootfsModel
+public import SystemPackage
+
+/// An ext2, ext3 or ext4 image, open for reading. Not for several threads at once.
+public final class Ext4Reader {
+    let fs: ext2_filsys
+    let path: String
+    /// In bytes.
+    let blockSize: Int
+    let blocks: UInt64
+    let inodeSize: Int
+    /// The blocks and names that a walk may still come upon: an image holds no more, a circle in it does.
+    var blockBudget: UInt64 = 0
+    var nameBudget: UInt64 = 0
+
+    /// Opens an image file or device. Throws where it is none, is cut off, is damaged, or has a journal that must be
+    /// replayed first.
+    public init(_ path: FilePath) throws(Failure) {
+        self.path = path.string
+        let superblock = try Superblock(path)
+        var handle: ext2_filsys?
+        // Empty options: else the library takes what follows a question mark in the path for options.
+        let code = ext2fs_open2(path.string, "", EXT2_FLAG_64BITS, 0, 0, ext4_unix_io_manager(), &handle)
+        try check(code, "cannot read the image \(path)")
+        guard let handle, let found = handle.pointee.`super` else {
+            throw Failure("cannot read the image \(path): the library gave none")
+        }
+        fs = handle
+        blockSize = superblock.blockSize
+        blocks = superblock.blocks
+        inodeSize = found.pointee.s_rev_level == 0 ? 128 : Int(found.pointee.s_inode_size)
+        if ext2fs_has_feature_journal_needs_recovery(found) != 0 {
+            throw Failure(
+                "cannot read the image \(path): it was not unmounted, its journal holds what is not in place yet",
+                hint: "replay the journal in a copy: e2fsck -p COPY")
+        }
+    }
+
+    deinit {
+        ext2fs_free(fs)
+    }
+
+    /// What must be right before the library may look: it sizes its tables by these.
+    private struct Superblock {
+        var blockSize: Int
+        var blocks: UInt64
+
+        init(_ path: FilePath) throws(Failure) {
+            let descriptor = path.withPlatformString { open($0, O_RDONLY | O_CLOEXEC) }
+            if descriptor < 0 { throw Failure("cannot read the image \(path): \(systemMessage(errno))") }
+            defer { close(descriptor) }
+            let size = UInt64(max(0, lseek(descriptor, 0, SEEK_END)))
+            var bytes = [UInt8](repeating: 0, count: 1024)
+            let count = pread(descriptor, &bytes, bytes.count, 1024)
+            if count < 0 { throw Failure("cannot read the image \(path): \(systemMessage(errno))") }
+            func word(_ offset: Int) -> UInt64 {
+                (0..<4).reduce(0) { $0 | UInt64(bytes[offset + $1]) << UInt64($1 * 8) }
+            }
+            guard count == bytes.count, word(0x38) & 0xffff == UInt64(EXT2_SUPER_MAGIC) else {
+                throw Failure("cannot read the image \(path): it is no ext2, ext3 or ext4 file system")
+            }
+            let shift = word(0x18)
+            let is64Bit = word(0x60) & UInt64(EXT4_FEATURE_INCOMPAT_64BIT) != 0
+            blocks = word(0x04) | (is64Bit ? word(0x150) << 32 : 0)
+            guard shift <= 6, blocks > 0, blocks < 1 << 47 else {
+                throw Failure("cannot read the image \(path): its superblock is damaged")
+            }
+            blockSize = 1024 << Int(shift)
+            if blocks * UInt64(blockSize) > size {
+                throw Failure(
+                    "cannot read the image \(path): it is cut off, \(size) of \(blocks * UInt64(blockSize)) bytes are there")
+            }
+        }
+    }
+
+    func failure(_ what: String) -> Failure { Failure("cannot read the image \(path): \(what)") }
+
+    /// What the superblock says.
+    public var information: Ext4Information {
+        guard let pointer = fs.pointee.`super` else {
+            return Ext4Information(
+                label: "", uuid: [], blockSize: blockSize, blocks: blocks, freeBlocks: 0, inodes: 0, freeInodes: 0,
+                features: [], moment: 0, journal: nil)
+        }
+        let superblock = pointer.pointee
+        let label = withUnsafeBytes(of: superblock.s_volume_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        var journal: UInt64?
+        if ext2fs_has_feature_journal(pointer) != 0, superblock.s_journal_inum != 0 {
+            journal = try? inode(superblock.s_journal_inum).size
+        }
+        return Ext4Information(
+            label: label, uuid: withUnsafeBytes(of: superblock.s_uuid) { Array($0) }, blockSize: blockSize, blocks: blocks,
+            freeBlocks: ext2fs_free_blocks_count(pointer), inodes: UInt64(superblock.s_inodes_count),
+            freeInodes: UInt64(superblock.s_free_inodes_count), features: Ext4Information.features(of: superblock),
+            moment: Int64(superblock.s_mkfs_time) | Int64(superblock.s_mkfs_time_hi) << 32, journal: journal)
+    }
+
+    /// Everything in the image as a tree; contents are extents of the image file. `digesting` reads all of them. A
+    /// `lost+found` as the writer makes it, empty, is left out. Hard-link groups count from 1 in the order of paths.
+    public func tree(digesting: Bool) throws -> FileTree {
+        resetBudgets()
+        var nodes = [FileNode]()
+        var seen = Set<UInt32>([InodePlan.root])
+        var linked = [UInt32: FileNode]()
+        let root = try inode(InodePlan.root)
+        nodes.append(try node(root, at: .root, digesting: false))
+        guard root.isDirectory else { throw failure("its root is no directory") }
+        var pending = [(TreePath.root, root)]
+        while let (directory, inode) = pending.popLast() {
+            try Task.checkCancellation()
+            for (name, number) in try names(in: inode, at: directory) {
+                let path = directory.appending(name)
+                if path.bytes.count > 1 << 16 { throw failure("\(directory) is nested too deep") }
+                if let known = linked[number] {
+                    nodes.append(FileNode(path: path, kind: known.kind, metadata: known.metadata))
+                    continue
+                }
+                let child = try self.inode(number)
+                if child.isDirectory {
+                    guard seen.insert(number).inserted else {
+                        throw failure("the directory \(path) has two names: its directories run in a circle")
+                    }
+                    pending.append((path, child))
+                }
+                let node = try node(child, at: path, digesting: digesting)
+                if child.links > 1 && node.blob != nil { linked[number] = node }
+                nodes.append(node)
+            }
+        }
+        return try FileTree(Self.numberingLinks(nodes.filter { try !isSpareLostAndFound($0, among: nodes) }))
+    }
+
+    /// Whether it is the `lost+found` that the writer adds.
+    private func isSpareLostAndFound(_ node: FileNode, among nodes: [FileNode]) throws -> Bool {
+        guard node.path == "lost+found", node.isDirectory, node.metadata.mode == 0o700, node.metadata.uid == 0,
+            node.metadata.gid == 0, node.metadata.xattrs.isEmpty
+        else { return false }
+        guard try entry("lost+found".utf8, in: inode(InodePlan.root), at: .root) == InodePlan.lostAndFound else { return false }
+        return try names(in: inode(InodePlan.lostAndFound), at: node.path).isEmpty
+    }
+
+    /// Sorts, and turns inode numbers into link groups from 1; a file of one name has none.
+    private static func numberingLinks(_ nodes: [FileNode]) -> [FileNode] {
+        var sorted = nodes.sorted { $0.path < $1.path }
+        var names = [UInt32: Int]()
+        for node in sorted where node.linkGroup != 0 { names[node.linkGroup, default: 0] += 1 }
+        var groups = [UInt32: UInt32]()
+        for index in sorted.indices {
+            guard case .file(let blob, let number) = sorted[index].kind, number != 0 else { continue }
+            var group: UInt32 = 0
+            if names[number, default: 0] > 1 {
+                group = groups[number] ?? UInt32(groups.count + 1)
+                groups[number] = group
+            }
+            sorted[index].kind = .file(blob, linkGroup: group)
+        }
+        return sorted
+    }
+
+    /// The node of one path, without following symbolic links; nil where there is none. Its link group is 0.
+    public func node(at path: TreePath) throws -> FileNode? {
+        resetBudgets()
+        var current = try inode(InodePlan.root)
+        var place = TreePath.root
+        for component in path.components {
+            guard current.isDirectory, let number = try entry(component, in: current, at: place) else { return nil }
+            place = place.appending(component)
+            current = try inode(number)
+        }
+        var node = try node(current, at: path, digesting: false)
+        if case .file(let blob, _) = node.kind { node.kind = .file(blob, linkGroup: 0) }
+        return node
+    }
+
+    /// The content of a regular file.
+    public func readAll(_ path: TreePath) throws -> [UInt8] {
+        guard let node = try node(at: path) else { throw failure("it has no \(path)") }
+        guard let blob = node.blob else { throw failure("\(path) is no regular file") }
+        if blob.size > 1 << 34 { throw failure("\(path) has \(blob.size) bytes, too many to take into memory") }
+        let reader = try ContentReader(blob, of: path)
+        var bytes = [UInt8](repeating: 0, count: Int(blob.size))
+        try bytes.withUnsafeMutableBytes { try reader.read(into: $0, at: 0) }
+        return bytes
+    }
+
+    private func resetBudgets() {
+        blockBudget = blocks
+        // A name takes 12 bytes at least.
+        nameBudget = blocks * UInt64(blockSize) / 12
+    }
+}

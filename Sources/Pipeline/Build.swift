@@ -1,0 +1,266 @@
+internal import Debian
+internal import DebianArchive
+internal import Dpkg
+internal import Ext4
+internal import Recipes
+internal import RootfsModel
+internal import Sandboxing
+internal import Solving
+internal import Storage
+internal import SystemPackage
+
+/// What a build came to.
+public struct BuildResult: Encodable, Sendable {
+    public var recipe: String
+    public var directory: String
+    public var imagePath: String
+    public var imageHash: String
+    public var contentHash: String
+    /// Whether everything was there already and nothing was made.
+    public var fresh: Bool
+    public var stages: [StageTiming]
+}
+
+/// Builds the images of these recipes, one after the other; what they share is fetched and made once.
+public func build(recipes: [String], settings: BuildSettings) async throws -> [BuildResult] {
+    // Every recipe is read before anything is built: mistakes in the last one show at once.
+    var loaded = [(path: String, recipe: Recipe)]()
+    var mistakes = [Failure]()
+    for path in recipes {
+        do {
+            loaded.append((path, try loadRecipe(path, settings: settings)))
+        } catch let failure as Failure {
+            mistakes.append(failure)
+        } catch let failures as Failures {
+            mistakes += failures.all
+        }
+    }
+    for (index, entry) in loaded.enumerated() {
+        let name = entry.recipe.name.value
+        if loaded[..<index].contains(where: { $0.recipe.name.value == name }) {
+            mistakes.append(
+                Failure(
+                    "two recipes are named \(name): their outputs would share one directory",
+                    at: entry.recipe.name.location, status: .usage))
+        }
+    }
+    if !mistakes.isEmpty { throw Failures(mistakes) }
+    var results = [BuildResult]()
+    for (path, recipe) in loaded {
+        var build = RecipeBuild(path: path, recipe: recipe, settings: settings)
+        results.append(try await build.run())
+    }
+    return results
+}
+
+/// The build of one recipe.
+private struct RecipeBuild {
+    let path: String
+    let recipe: Recipe
+    let settings: BuildSettings
+    let directory: FilePath
+    var clock: StageClock
+
+    private var name: String { recipe.name.value }
+    private var imageName: String { "\(name).ext4" }
+
+    init(path: String, recipe: Recipe, settings: BuildSettings) {
+        self.path = path
+        self.recipe = recipe
+        self.settings = settings
+        self.directory = settings.outputDirectory ?? settings.outputParent.appending(recipe.name.value)
+        self.clock = StageClock(recipe: recipe.name.value, settings: settings)
+    }
+
+    mutating func run() async throws -> BuildResult {
+        let architecture = recipe.archive.architecture?.value ?? settings.hostArchitecture
+        guard architecture == settings.hostArchitecture else {
+            throw Failure(
+                "cannot build for \(architecture) on \(settings.hostArchitecture): maintainer scripts have to run",
+                at: recipe.archive.architecture?.location, hint: "build on a machine of that architecture")
+        }
+        var client = try ArchiveClient(store: settings.store, offline: settings.offline)
+        let held = try holdLock(
+            recipePath: path, recipe: recipe, update: false, settings: settings, client: &client, clock: &clock)
+        let overlays = try scanOverlays()
+        let inputs = try inputsDigest(held, overlays)
+        if let record = freshOutputs(in: directory, inputs: inputs) {
+            settings.progress(.note("\(name): fresh, nothing to do"))
+            return result(record, fresh: true)
+        }
+        if case .unavailable(let failure) = Sandbox.availability() { throw failure }
+        let output = try OutputDirectory(replacing: directory)
+
+        let lock = held.lock
+        let debs = try fetch(lock, &client)
+        let payloads = try await unpack(lock, debs)
+        let moment = Timestamp(seconds: lock.moment)
+        var layers = try LayerStage(settings: settings, architecture: architecture, moment: moment)
+        for layer in layerNames(lock) {
+            let members = zip(lock.packages, zip(payloads, debs)).filter { $0.0.purpose == .layer(layer) }
+            if !members.isEmpty { try layers.add(layer, members.map { ($0.1.0, $0.1.1) }, clock: &clock) }
+        }
+        func payload(_ purpose: Lock.Purpose) -> Payload? {
+            zip(lock.packages, payloads).first { $0.0.purpose == purpose }?.1
+        }
+        let kernel = try recipe.kernel.map { kernel in
+            try clock.run("kernel") { _ in
+                let made = try makeKernel(
+                    kernel, recipe: recipe, architecture: architecture, kernelPayload: payload(Resolution.kernelRole),
+                    busyboxPayload: payload(Resolution.initrdRole), moment: moment)
+                return (made, "\(made.release), initrd: \(made.initrdBecause)")
+            }
+        }
+        let base = try finishLayers(layers.tree, lock: lock, moment: moment)
+        let provisioned = try provisionTree(
+            base, recipe: recipe, overlays: overlays, moment: moment, store: settings.store, clock: &clock)
+        for warning in provisioned.warnings { settings.progress(.warning(warning)) }
+        let finished = try clock.run("listing") { _ in
+            let finished = try FinishedTree(provisioned.tree, moment: moment)
+            return (finished, "\(finished.tree.nodes.count) paths, \(byteText(finished.tree.contentSize))")
+        }
+        let fileSystem = ImageRecord.FileSystemEntry(recipe.image, moment: moment)
+        let imagePath = output.staging.appending(imageName)
+        let image = try clock.run("image") { progress in
+            let image = try writeImage(
+                finished, to: imagePath, fileSystem, jobs: settings.jobs,
+                progress: { progress.advance($0, of: $1, .bytes) })
+            return (image, "\(byteText(image.size)), \(byteText(image.freeBytes)) free")
+        }
+        let record = ImageRecord(
+            name: name, description: recipe.description, architecture: architecture,
+            contentHash: finished.contentHash.description, imageHash: image.digest.description, imageSize: image.size,
+            imageFree: image.freeBytes, paths: finished.tree.nodes.count,
+            kernel: kernel.map { ImageRecord.KernelEntry($0, arguments: recipe.kernel?.arguments.map(\.value) ?? []) },
+            fileSystem: fileSystem, boot: ImageRecord.BootEntry(recipe), lockDigest: held.digest.description,
+            recipeDigest: recipe.digest.description, toolVersion: settings.toolVersion,
+            layers: layers.made.map { .init(name: $0.name, key: $0.key.description, packages: $0.packages) },
+            packages: try packageEntries(lock, payloads))
+        try writeOutputs(output.staging, finished, kernel, record)
+        let outputs = try outputSignatures(in: output.staging)
+        let buildRecord = BuildRecord(
+            inputs: inputs.description, stages: clock.timings,
+            layers: layers.made.map {
+                .init(
+                    stage: "layer \($0.name)", fresh: $0.isFresh,
+                    because: $0.isFresh ? "the store has \($0.key)" : "the store had no \($0.key)")
+            },
+            unpinned: held.isNew ? ["packages were resolved now: \(held.path.string) pins them from now on"] : [],
+            removed: provisioned.removed, warnings: provisioned.warnings, outputs: outputs)
+        try writeFile(try recordBytes(buildRecord), to: output.staging.appending(BuildRecord.fileName))
+        try Task.checkCancellation()
+        try output.commit()
+        return result(record, fresh: false)
+    }
+
+    private func result(_ record: ImageRecord, fresh: Bool) -> BuildResult {
+        BuildResult(
+            recipe: path, directory: directory.string, imagePath: directory.appending(imageName).string,
+            imageHash: record.imageHash, contentHash: record.contentHash, fresh: fresh, stages: clock.timings)
+    }
+
+    /// The base layer first, then the recipe's in its order, then the Node package's.
+    private func layerNames(_ lock: Lock) -> [String] {
+        var names = ["base"]
+        for set in lock.requests {
+            if case .layer(let name) = set.purpose, !names.contains(name) { names.append(name) }
+        }
+        let order = Resolution(recipe, hostArchitecture: settings.hostArchitecture).layers.map(\.layer)
+        return names.sorted { (order.firstIndex(of: $0) ?? -1) < (order.firstIndex(of: $1) ?? -1) }
+    }
+
+    private func scanOverlays() throws -> [(Recipe.Overlay, FileTree)] {
+        try recipe.overlays.map { overlay in
+            let path = FilePath(recipe.resolve(overlay.source.value))
+            guard isDirectory(path) else {
+                let names = (try? directoryNames(at: path.removingLastComponent())) ?? []
+                let near = nearestName(
+                    to: path.lastComponent?.string ?? "", among: names.map { String(decoding: $0, as: UTF8.self) })
+                throw Failure(
+                    "there is no folder \(path) to lay over the tree", at: overlay.source.location,
+                    hint: near.map { "did you mean \(path.removingLastComponent().appending($0))?" })
+            }
+            return (overlay, try scanDirectory(path, digesting: true))
+        }
+    }
+
+    /// All that decides the outputs' bytes.
+    private func inputsDigest(_ held: HeldLock, _ overlays: [(Recipe.Overlay, FileTree)]) throws -> Digest {
+        var hasher = DigestHasher()
+        hasher.update(field: settings.toolVersion)
+        hasher.update(field: String(MaintainerScripts.layerFormat))
+        hasher.update(field: recipe.digest.hex)
+        hasher.update(field: held.digest.hex)
+        for (_, tree) in overlays { hasher.update(field: Digest(hashing: try Listing.bytes(of: tree)).hex) }
+        if case .file(let path)? = recipe.kernel?.source {
+            let bytes = try? readFile(at: FilePath(recipe.resolve(path.value)))
+            hasher.update(field: bytes.map { Digest(hashing: $0).hex } ?? "missing")
+        }
+        return hasher.finalized()
+    }
+
+    private mutating func fetch(_ lock: Lock, _ client: inout ArchiveClient) throws -> [FilePath] {
+        // Only what the store lacks needs a mirror, so a complete store works without one.
+        let needsMirror = lock.packages.contains { settings.store.file($0.sha256) == nil }
+        let resolution = Resolution(recipe, hostArchitecture: settings.hostArchitecture)
+        let mirrors = needsMirror && !settings.offline ? try resolution.mirrors(settings) : nil
+        let pockets = Dictionary(
+            uniqueKeysWithValues: resolution.pockets.map { pocket in
+                (pocket.suite, mirrors?.candidates(for: pocket.pocket).map(\.uri) ?? [])
+            })
+        let files = lock.packages.map { package in
+            PinnedFile(
+                package: "\(package.name) \(package.version) (\(package.architecture))", poolPath: package.filename,
+                mirrors: pockets[package.pocket] ?? [], digest: package.sha256, size: package.size)
+        }
+        return try clock.run("fetch") { progress in
+            var fetched: UInt64 = 0
+            let paths = try client.fetch(
+                files,
+                progress: {
+                    fetched = $0.bytes
+                    progress.advance($0.bytes, of: $0.totalBytes, .bytes)
+                })
+            return (paths, fetched == 0 ? "\(files.count) packages in the store" : "\(byteText(fetched)) fetched")
+        }
+    }
+
+    private mutating func unpack(_ lock: Lock, _ debs: [FilePath]) async throws -> [Payload] {
+        let settings = settings
+        let sources = zip(lock.packages, debs).map { package, deb in
+            DebSource(path: deb, digest: package.sha256, label: "\(package.name) \(package.version)")
+        }
+        return try await clock.run("unpack") { progress in
+            let payloads = try await unpackPayloads(sources, store: settings.store, jobs: settings.jobs) {
+                progress.advance($0.bytesDone, of: $0.bytes, .bytes)
+            }
+            return (payloads, "\(payloads.count) packages")
+        }
+    }
+
+    /// The packages' tree without what is of the build's moment, with what apt and the kernel look for.
+    private func finishLayers(_ tree: FileTree, lock: Lock, moment: Timestamp) throws -> FileTree {
+        var tree = try tree.applying(Normalization.change(for: tree))
+        let requested = Set(lock.requests.flatMap(\.names))
+        let automatic = lock.packages.filter { package in
+            guard case .layer(let layer) = package.purpose, layer != "base" else { return false }
+            return !requested.contains(package.name)
+        }
+        let states = ExtendedStates.bytes(
+            autoInstalled: automatic.map { ($0.name, $0.architecture) }, nativeArchitecture: lock.architecture)
+        let file = FileNode(
+            path: "var/lib/apt/extended_states", kind: .file(Blob(states), linkGroup: 0),
+            metadata: Metadata(mode: 0o644, mtime: moment))
+        if tree["var/lib/apt"] != nil { tree = try tree.applying(TreeChange(puts: [file])) }
+        return try tree.applying(deviceNodes(moment: moment))
+    }
+
+    private func packageEntries(_ lock: Lock, _ payloads: [Payload]) throws -> [ImageRecord.PackageEntry] {
+        try zip(lock.packages, payloads).compactMap { package, payload in
+            guard case .layer(let layer) = package.purpose else { return nil }
+            return ImageRecord.PackageEntry(
+                name: package.name, version: package.version, architecture: package.architecture, layer: layer,
+                size: try payload.tree().contentSize)
+        }
+    }
+}

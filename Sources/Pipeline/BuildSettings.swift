@@ -1,0 +1,45 @@
+internal import RootfsModel
+public import Storage
+public import SystemPackage
+
+/// Everything a build needs from outside its recipe. Nothing in it can change the image but the variables
+/// and, where there is no lock yet, the mirror: the rest decides how the work is done, not what comes out.
+public struct BuildSettings: Sendable {
+    public var store: Store
+    /// The directory in which each recipe's outputs get one of their own.
+    public var outputParent: FilePath = "out"
+    /// The outputs' directory itself, for one recipe.
+    public var outputDirectory: FilePath?
+    public var mirror: String?
+    public var offline: Bool
+    /// `--set` in the order given.
+    public var variables: [(String, String)]
+    public var jobs: Int
+    /// The present time in seconds since 1970: for Valid-Until, never for what goes into an image.
+    public var now: Int64
+    /// Debian's name of the architecture of this machine.
+    public var hostArchitecture: String
+    /// The host's APT configuration.
+    public var aptDirectory: FilePath = "/etc/apt"
+    public var shellOnFailure = false
+    public var toolVersion: String
+    public var measure: @Sendable () -> Measurement
+    public var progress: ProgressSink
+
+    public init(
+        store: Store, mirror: String? = nil, offline: Bool = false, variables: [(String, String)] = [], jobs: Int,
+        now: Int64, hostArchitecture: String, toolVersion: String, measure: @escaping @Sendable () -> Measurement,
+        progress: @escaping ProgressSink
+    ) {
+        self.store = store
+        self.mirror = mirror
+        self.offline = offline
+        self.variables = variables
+        self.jobs = jobs
+        self.now = now
+        self.hostArchitecture = hostArchitecture
+        self.toolVersion = toolVersion
+        self.measure = measure
+        self.progress = progress
+    }
+}

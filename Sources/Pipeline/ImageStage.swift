@@ -1,0 +1,57 @@
+internal import Ext4
+internal import Recipes
+internal import RootfsModel
+internal import Storage
+internal import SystemPackage
+
+/// A tree on its way into an image: times clamped, content counted, listed and hashed.
+struct FinishedTree {
+    let tree: FileTree
+    let listing: [UInt8]
+    let contentHash: Digest
+
+    /// No time later than the moment, so that nothing depends on when the build ran.
+    init(_ tree: FileTree, moment: Timestamp) throws {
+        var tree = tree
+        try tree.updateEach { node in
+            if node.metadata.mtime > moment { node.metadata.mtime = moment }
+            if case .file(var blob, let group) = node.kind, blob.digest == nil {
+                blob.digest = try blob.takeDigest()
+                node.kind = .file(blob, linkGroup: group)
+            }
+        }
+        self.tree = tree
+        self.listing = try Listing.bytes(of: tree)
+        self.contentHash = Digest(hashing: listing)
+    }
+}
+
+extension ImageRecord.FileSystemEntry {
+    init(_ image: Recipe.Image, moment: Timestamp) {
+        self.label = image.label.value
+        switch image.size.value {
+        case .free(let count): self.free = count.bytes
+        case .total(let count): self.size = count.bytes
+        }
+        self.journal = image.journal
+        self.moment = moment.seconds
+    }
+}
+
+/// The size of a journal in MiB: enough for a writable microVM, small enough to be holes.
+private let journalMiB = 16
+
+/// Writes the image. UUID and hash seed come from the content hash.
+func writeImage(
+    _ finished: FinishedTree, to path: FilePath, _ settings: ImageRecord.FileSystemEntry, jobs: Int,
+    progress: (UInt64, UInt64) -> Void
+) throws -> Ext4Image {
+    let size: Ext4Options.Size =
+        if let total = settings.size { .fixed(bytes: total) } else { .free(bytes: settings.free ?? 0) }
+    return try Ext4Writer.write(
+        tree: finished.tree, to: path,
+        options: Ext4Options(
+            label: settings.label, identity: .derived(from: finished.contentHash), moment: settings.moment, size: size,
+            journal: settings.journal ? journalMiB : nil),
+        jobs: jobs, progress: progress)
+}

@@ -1,0 +1,82 @@
+internal import Ext4
+internal import Provisioning
+internal import RootfsModel
+internal import Storage
+public import SystemPackage
+
+/// What `inject` made.
+public struct InjectResult: Encodable, Sendable {
+    public var imagePath: String
+    public var imageHash: String
+    public var contentHash: String
+    public var imageSize: UInt64
+}
+
+/// Lays folders over an image that exists and writes the result as a new image: the same bytes as a build whose
+/// recipe has these overlays last. How the file system is made stands in the record beside the image: `IMAGE.json`
+/// after an earlier injection, else the build's `image.json`.
+public func inject(
+    image: FilePath, overlays: [FilePath], owner: String?, target: String?, to destination: FilePath, jobs: Int,
+    progress: @escaping ProgressSink
+) throws -> InjectResult {
+    guard !exists(destination) else {
+        throw Failure("\(destination) exists", hint: "remove it, or name another file with -o")
+    }
+    let reader = try Ext4Reader(image)
+    var record = try recordOf(image, reader.information)
+    var tree = try reader.tree(digesting: true)
+    let moment = Timestamp(seconds: record.fileSystem.moment)
+    for overlay in overlays {
+        guard isDirectory(overlay) else { throw Failure("there is no folder \(overlay) to lay over the image") }
+        var warnings = [String]()
+        tree = try applyOverlay(
+            try scanDirectory(overlay, digesting: true),
+            OverlayOptions(name: overlay.string, target: target ?? "/", owner: owner), to: tree, variables: [:],
+            moment: moment, warnings: &warnings, read: { try $0.readAll() })
+        for warning in warnings { progress(.warning(warning)) }
+    }
+    let finished = try FinishedTree(tree, moment: moment)
+    let staging = destination.removingLastComponent().appending(".\(destination.lastComponent?.string ?? "image").new")
+    try removeTree(at: staging)
+    do {
+        let stage = StageProgress(recipe: record.name, stage: "image", sink: progress)
+        progress(.started(recipe: record.name, stage: "image"))
+        let written = try writeImage(
+            finished, to: staging, record.fileSystem, jobs: jobs, progress: { stage.advance($0, of: $1, .bytes) })
+        progress(.finished(recipe: record.name, stage: "image", detail: byteText(written.size)))
+        record.contentHash = finished.contentHash.description
+        record.imageHash = written.digest.description
+        record.imageSize = written.size
+        record.imageFree = written.freeBytes
+        record.paths = finished.tree.nodes.count
+        record.lockDigest = nil
+        record.recipeDigest = nil
+        try writeFile(try recordBytes(record), to: recordPath(of: destination))
+        try moveItem(at: staging, to: destination)
+    } catch {
+        try? removeTree(at: staging)
+        throw error
+    }
+    return InjectResult(
+        imagePath: destination.string, imageHash: record.imageHash, contentHash: record.contentHash,
+        imageSize: record.imageSize)
+}
+
+private func recordPath(of image: FilePath) -> FilePath {
+    image.removingLastComponent().appending("\(image.lastComponent?.string ?? "image").json")
+}
+
+/// The record that belongs to this image: its label, moment and size must be the image's own.
+private func recordOf(_ image: FilePath, _ information: Ext4Information) throws -> ImageRecord {
+    for path in [recordPath(of: image), image.removingLastComponent().appending(ImageRecord.fileName)] {
+        guard exists(path), let record = parseRecord(ImageRecord.self, from: try readFile(at: path)) else { continue }
+        if record.fileSystem.label == information.label, record.fileSystem.moment == information.moment,
+            record.imageSize == information.blocks * UInt64(information.blockSize)
+        {
+            return record
+        }
+    }
+    throw Failure(
+        "nothing says how \(image) was made: there is no image.json beside it that fits",
+        hint: "keep the image with the image.json of its build")
+}

@@ -1,0 +1,133 @@
+internal import Ext4
+internal import RootfsModel
+internal import Storage
+public import SystemPackage
+
+/// A tree to look into: an ext4 image read from the file itself, or a directory.
+public struct InspectedTree {
+    private let tree: FileTree
+    private let path: FilePath
+    private let information: Ext4Information?
+
+    public init(at path: FilePath) throws {
+        self.path = path
+        if isDirectory(path) {
+            tree = try scanDirectory(path, digesting: false)
+            information = nil
+        } else {
+            let reader = try Ext4Reader(path)
+            tree = try reader.tree(digesting: false)
+            information = reader.information
+        }
+    }
+
+    /// The listing of this path and all below it.
+    public func listing(of path: String) throws -> [UInt8] {
+        try Listing.bytes(of: try digested(subtree(path)))
+    }
+
+    /// The file system and the number of paths, as JSON.
+    public func description(of path: String) throws -> String {
+        struct Description: Encodable {
+            struct FileSystem: Encodable {
+                var label: String
+                var uuid: String
+                var blockSize: Int
+                var blocks: UInt64
+                var freeBlocks: UInt64
+                var features: [String]
+            }
+            var path: String
+            var contentHash: String
+            var paths: Int
+            var contentSize: UInt64
+            var fileSystem: FileSystem?
+        }
+        let tree = try digested(subtree(path))
+        let text = try recordBytes(
+            Description(
+                path: self.path.string, contentHash: Digest(hashing: try Listing.bytes(of: tree)).description,
+                paths: tree.nodes.count, contentSize: tree.contentSize,
+                fileSystem: information.map {
+                    .init(
+                        label: $0.label, uuid: $0.uuidText, blockSize: $0.blockSize, blocks: $0.blocks,
+                        freeBlocks: $0.freeBlocks, features: $0.features)
+                }))
+        return String(decoding: text.dropLast(), as: UTF8.self)
+    }
+
+    /// Gives a file's bytes in pieces; symbolic links are followed inside the tree.
+    public func readFile(_ path: String, _ body: ([UInt8]) throws -> Void) throws {
+        let node = try node(path)
+        guard let blob = node.blob else {
+            throw Failure("\(node.path) is no regular file in \(self.path)")
+        }
+        let reader = try BlobReader(blob)
+        var offset: UInt64 = 0
+        while offset < blob.size {
+            try Task.checkCancellation()
+            var piece = [UInt8](repeating: 0, count: Int(min(1 << 20, blob.size - offset)))
+            var failure: Failure?
+            piece.withUnsafeMutableBytes { buffer in
+                do throws(Failure) { try reader.read(into: buffer, at: offset) } catch { failure = error }
+            }
+            if let failure { throw failure }
+            try body(piece)
+            offset += UInt64(piece.count)
+        }
+    }
+
+    /// Copies a path and all below it to the host; gives the number of paths copied and of those that only root can make.
+    public func extract(_ path: String, to destination: FilePath?) throws -> (copied: Int, leftOut: Int) {
+        let node = try node(path)
+        guard let name = destination ?? FilePath.Component(hostName(node.path)).map({ FilePath(root: nil, [$0]) }) else {
+            throw Failure("the root of \(self.path) has no name", hint: "say where to put it with -o")
+        }
+        guard !exists(name) else {
+            throw Failure("\(name) exists", hint: "remove it, or name another place with -o")
+        }
+        let part = try subtree(String(decoding: node.path.bytes, as: UTF8.self), resolved: node.path)
+        do {
+            let leftOut = try writeTree(part, at: node.path, to: name)
+            return (part.count - leftOut, leftOut)
+        } catch {
+            try? removeTree(at: name)
+            throw error
+        }
+    }
+
+    private func hostName(_ path: TreePath) -> String {
+        String(decoding: path.name, as: UTF8.self)
+    }
+
+    private func node(_ text: String) throws -> FileNode {
+        guard let path = TreePath(normalizing: text), let found = tree.resolvedNode(path) else {
+            let names = tree.nodes.lazy.map { String(decoding: $0.path.bytes, as: UTF8.self) }
+            let wanted = String(text.drop { $0 == "/" })
+            throw Failure(
+                "\(self.path) has no \(text)", hint: nearestName(to: wanted, among: names).map { "did you mean /\($0)?" })
+        }
+        return found
+    }
+
+    private func subtree(_ text: String) throws -> FileTree {
+        let start = try node(text).path
+        if start.isRoot { return tree }
+        return try FileTree(subtree(text, resolved: start))
+    }
+
+    private func subtree(_ text: String, resolved start: TreePath) throws -> [FileNode] {
+        tree.nodes.filter { $0.path.isWithin(start) }
+    }
+
+    private func digested(_ tree: FileTree) throws -> FileTree {
+        var tree = tree
+        try tree.updateEach { node in
+            guard case .file(var blob, let group) = node.kind, blob.digest == nil else { return }
+            try Task.checkCancellation()
+            blob.digest = try blob.takeDigest()
+            node.kind = .file(blob, linkGroup: group)
+        }
+        return tree
+    }
+}

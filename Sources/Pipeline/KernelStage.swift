@@ -1,0 +1,109 @@
+internal import Dpkg
+internal import Kernels
+internal import Recipes
+internal import RootfsModel
+internal import Storage
+internal import SystemPackage
+
+/// The kernel of an image and what it needs to reach its root file system.
+struct BuiltKernel: Sendable {
+    var bytes: [UInt8]
+    /// The file's name among the outputs.
+    var fileName: String
+    var release: String
+    var buildID: String?
+    /// `linux-image-6.1.0-56-cloud-amd64 6.1.176-1`; nil for a file.
+    var package: String?
+    var initrd: [UInt8]?
+    var initrdBecause: String
+}
+
+/// Where a kernel's file, configuration and modules are.
+private struct KernelParts {
+    var file: [UInt8]
+    var name: String
+    var config: KernelConfig?
+    var modules: KernelModules?
+    /// The content of a path of the package.
+    var read: (TreePath) throws -> [UInt8]? = { _ in nil }
+    var package: String?
+}
+
+/// Takes the kernel out of its package or file, and makes the initrd that its modules ask for.
+///
+/// `payloads` are the unpacked packages that the lock holds for the kernel: the kernel itself, and busybox for the initrd.
+func makeKernel(
+    _ kernel: Recipe.Kernel, recipe: Recipe, architecture: String, kernelPayload: Payload?, busyboxPayload: Payload?,
+    moment: Timestamp
+) throws -> BuiltKernel {
+    let parts = try kernelParts(kernel, recipe: recipe, payload: kernelPayload)
+    let image = try bootableKernel(in: parts.file, named: parts.name, for: architecture)
+    let mode: InitrdMode =
+        switch kernel.initrd {
+        case .auto: .auto
+        case .always: .always
+        case .never: .never
+        }
+    let config = try parts.config ?? image.embeddedConfiguration()
+    let decision = try initrdNeeded(mode: mode, config: config, modules: parts.modules)
+    var initrd: [UInt8]?
+    if decision.isNeeded {
+        guard let busyboxPayload else {
+            throw Failure(
+                "cannot make an initrd: the lock holds no busybox-static", notes: [decision.because],
+                hint: "rootfs-build lock --update resolves it, or say initrd: never for a kernel with its drivers built in")
+        }
+        let listed = kernel.modules?.map(\.value) ?? ["virtio_mmio", "virtio_blk", "virtio_net"]
+        let wanted = decision.rootModules + listed.filter { !decision.rootModules.contains($0) }
+        let modules = try (parts.modules ?? KernelModules(paths: [], read: { _ in nil })).resolve(
+            wanted, config: config, read: parts.read)
+        initrd = try Initrd(
+            modules: modules, busybox: try file("usr/bin/busybox", orElse: "bin/busybox", of: busyboxPayload),
+            architecture: image.architecture, moment: moment
+        ).bytes()
+    }
+    let keepsFile = kernel.format.value == .bzImage
+    return BuiltKernel(
+        bytes: keepsFile ? parts.file : image.bytes,
+        fileName: keepsFile ? "vmlinuz" : image.form == .elf ? "vmlinux" : "Image",
+        release: image.release ?? "unknown", buildID: image.buildID, package: parts.package, initrd: initrd,
+        initrdBecause: decision.because)
+}
+
+private func kernelParts(_ kernel: Recipe.Kernel, recipe: Recipe, payload: Payload?) throws -> KernelParts {
+    switch kernel.source {
+    case .file(let path):
+        let file = FilePath(recipe.resolve(path.value))
+        do {
+            return KernelParts(file: try readFile(at: file), name: path.value)
+        } catch {
+            throw Failure(error.message, at: path.location, hint: error.hint)
+        }
+    case .package(let request):
+        guard let payload else {
+            throw Failure("the lock holds no package for the kernel \(request.value)", at: request.location)
+        }
+        let tree = try payload.tree()
+        func path(_ prefix: String) -> TreePath? {
+            tree.nodes.first { String(decoding: $0.path.bytes, as: UTF8.self).hasPrefix(prefix) && $0.blob != nil }?.path
+        }
+        guard let kernelPath = path("boot/vmlinuz-") ?? path("boot/vmlinux-") else {
+            throw Failure(
+                "the package \(payload.label) holds no kernel: it has no /boot/vmlinuz-*", at: request.location)
+        }
+        let modulePaths = tree.nodes.map(\.path).filter { $0.isWithin("lib/modules") || $0.isWithin("usr/lib/modules") }
+        let read: (TreePath) throws -> [UInt8]? = { try tree[$0]?.blob?.readAll() }
+        return KernelParts(
+            file: try tree[kernelPath]?.blob?.readAll() ?? [], name: "\(payload.label)'s \(kernelPath)",
+            config: try path("boot/config-").flatMap { try tree[$0]?.blob?.readAll() }.map { KernelConfig(parsing: $0) },
+            modules: try KernelModules(paths: modulePaths, read: read), read: read, package: payload.label)
+    }
+}
+
+private func file(_ path: TreePath, orElse other: TreePath, of payload: Payload) throws -> [UInt8] {
+    let tree = try payload.tree()
+    guard let blob = tree[path]?.blob ?? tree[other]?.blob else {
+        throw Failure("the package \(payload.label) has no \(path)")
+    }
+    return try blob.readAll()
+}

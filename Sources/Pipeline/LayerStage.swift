@@ -1,0 +1,138 @@
+internal import Debian
+internal import Dpkg
+internal import RootfsModel
+internal import Sandboxing
+internal import Storage
+internal import SystemPackage
+
+/// Makes the layers of one image, bottom up, or takes them from the store.
+///
+/// A layer in the store is its delta: the lower directory is hard links to payloads and is made again only when a
+/// layer above has to be built. The tree is known without it.
+struct LayerStage {
+    /// What a layer came to.
+    struct Made {
+        var name: String
+        var key: Digest
+        var isFresh: Bool
+        var packages: Int
+    }
+
+    private struct Below {
+        var placement: Placement
+        var packages: [LayerPackage]
+        var delta: FilePath
+        var lower: FilePath?
+    }
+
+    /// Fixed, so that a recipe's own name does not make its layers stale.
+    private static let hostname = "localhost"
+
+    let settings: BuildSettings
+    let architecture: String
+    let moment: Timestamp
+    private let work: TemporaryDirectory
+    private var below: [Below] = []
+    private var key: Digest
+    private(set) var tree = FileTree()
+    private(set) var made: [Made] = []
+
+    init(settings: BuildSettings, architecture: String, moment: Timestamp) throws {
+        self.settings = settings
+        self.architecture = architecture
+        self.moment = moment
+        self.work = try settings.store.makeTemporaryDirectory("layers")
+        self.key = Digest(hashing: "")
+    }
+
+    /// The key of a layer: all that can change its bytes. The one below, the format of the code that makes it, the
+    /// packages in their order, the moment, the architecture and the environment of the scripts.
+    private func key(_ packages: [LayerPackage]) -> Digest {
+        var hasher = DigestHasher()
+        hasher.update(field: "layer")
+        hasher.update(field: String(MaintainerScripts.layerFormat))
+        hasher.update(field: key.hex)
+        hasher.update(field: architecture)
+        hasher.update(field: String(moment.seconds))
+        for (name, value) in MaintainerScripts.environment(moment: moment) { hasher.update(field: "\(name)=\(value)") }
+        for package in packages { hasher.update(field: package.payload.digest.hex) }
+        return hasher.finalized()
+    }
+
+    /// Lays one more layer over the tree.
+    mutating func add(_ name: String, _ payloads: [(payload: Payload, deb: FilePath)], clock: inout StageClock) throws {
+        let unordered = try payloads.map { try LayerPackage(payload: $0.payload, deb: $0.deb) }
+        let batches = configureBatches(unordered.map(\.stanza))
+        let byName = Dictionary(unordered.map { ($0.stanza.name, $0) }, uniquingKeysWith: { first, _ in first })
+        let packages = batches.joined().compactMap { byName[$0] }
+        let key = key(packages)
+        let request = LayerRequest(
+            moment: moment, architecture: architecture, isBase: below.isEmpty, below: tree, lower: [],
+            packages: packages, configureBatches: batches, hostname: Self.hostname)
+        let count = packages.count == 1 ? "1 package" : "\(packages.count) packages"
+        if let kept = settings.store.directory(.layers, key: key) {
+            tree = try clock.run("layer \(name)") { _ in
+                let delta = kept.appending("delta")
+                let placement = try request.placement()
+                let tree = try request.tree(placement: placement, delta: try scanOverlayUpper(delta))
+                below.append(Below(placement: placement, packages: packages, delta: delta))
+                return (tree, "\(count), fresh")
+            }
+        } else {
+            tree = try clock.run("layer \(name)") { progress in
+                (try build(request, name: name, key: key, progress: progress), "\(count), configured")
+            }
+        }
+        made.append(Made(name: name, key: key, isFresh: below.last?.lower == nil, packages: packages.count))
+        self.key = key
+    }
+
+    private mutating func build(_ request: LayerRequest, name: String, key: Digest, progress: StageProgress) throws
+        -> FileTree
+    {
+        var request = request
+        request.lower = try lowerDirectories()
+        let directory = work.path.appending("build-\(below.count)")
+        try makeDirectory(at: directory)
+        let settings = settings
+        let moment = moment
+        let layer = try LayerBuilder.build(
+            request, in: directory, output: { progress.output($0) },
+            progress: { step in
+                switch step {
+                case .configured(let done, let total, _): progress.advance(UInt64(done), of: UInt64(total), .packages)
+                case .linking, .preinst, .unpacking, .fontCache: break
+                }
+            }, onFailure: { openShell(in: $0, moment: moment, settings: settings) })
+        let kept = work.path.appending("keep-\(below.count)")
+        try makeDirectory(at: kept)
+        try moveItem(at: layer.upper, to: kept.appending("delta"))
+        let delta = try settings.store.keep(directoryAt: kept, on: .layers, key: key).appending("delta")
+        below.append(Below(placement: layer.placement, packages: request.packages, delta: delta, lower: layer.lower))
+        return try request.tree(placement: layer.placement, delta: try scanOverlayUpper(delta))
+    }
+
+    /// The directories of the layers so far, topmost first; those not made yet in this build are made now.
+    private mutating func lowerDirectories() throws -> [FilePath] {
+        for index in below.indices where below[index].lower == nil {
+            let path = work.path.appending("lower-\(index)")
+            try below[index].placement.makeLowerDirectory(of: below[index].packages, at: path)
+            below[index].lower = path
+        }
+        return below.reversed().flatMap { [$0.delta, $0.lower].compactMap { $0 } }
+    }
+}
+
+/// `--shell-on-failure`: the user's terminal in the sandbox, at the point where a script failed.
+private func openShell(in sandbox: Sandbox, moment: Timestamp, settings: BuildSettings) {
+    guard settings.shellOnFailure else { return }
+    settings.progress(.note("a shell in the sandbox where it failed; leave it with exit"))
+    settings.progress(.terminalTaken)
+    let environment = MaintainerScripts.environment(moment: moment).filter { $0.0 != "TERM" } + [("TERM", "linux")]
+    do {
+        _ = try sandbox.runShell(Command(arguments: ["/bin/sh", "-i"], environment: environment))
+    } catch {
+        settings.progress(.warning("no shell could be opened: \(error)"))
+    }
+    settings.progress(.terminalReturned)
+}

@@ -1,0 +1,87 @@
+internal import Debian
+internal import DebianArchive
+internal import Recipes
+internal import RootfsModel
+internal import Storage
+internal import SystemPackage
+
+/// A recipe's lock, found or made.
+struct HeldLock {
+    var lock: Lock
+    var path: FilePath
+    /// What moved, where an existing lock was updated.
+    var changes: [Lock.Change] = []
+    /// Whether it was written now.
+    var isNew: Bool
+
+    var digest: Digest { Digest(hashing: lock.text) }
+}
+
+/// `recipes/browser.manifest` → `recipes/browser.lock`.
+func lockPath(forRecipe path: String) -> FilePath {
+    var path = FilePath(path)
+    path.extension = "lock"
+    return path
+}
+
+/// Finds the recipe's lock and checks it against the recipe, or resolves one and writes it. A lock that is there
+/// moves with `update` only.
+func holdLock(
+    recipePath: String, recipe: Recipe, update: Bool, settings: BuildSettings, client: inout ArchiveClient,
+    clock: inout StageClock
+) throws -> HeldLock {
+    let path = lockPath(forRecipe: recipePath)
+    guard path.string != recipePath else {
+        throw Failure(
+            "\(recipePath) is a lock, not a recipe", hint: "name the recipe beside it, which ends in .manifest",
+            status: .usage)
+    }
+    let resolution = Resolution(recipe, hostArchitecture: settings.hostArchitecture)
+    let old = exists(path) ? try Lock(parsing: try readFile(at: path), file: path.string) : nil
+    if let old, !update {
+        if let failure = old.missingRequests(for: resolution.wanted, recipe: recipePath) { throw failure }
+        return HeldLock(lock: old, path: path, isNew: false)
+    }
+    let lock = try clock.run("resolve") { progress in
+        let lock = try resolution.resolve(&client, settings: settings, progress: progress)
+        return (lock, "\(lock.packages.count) packages")
+    }
+    let text = lock.text
+    if old?.text != text { try writeFile(Array(text.utf8), to: path) }
+    return HeldLock(lock: lock, path: path, changes: old.map { lock.changes(since: $0) } ?? [], isNew: old == nil)
+}
+
+/// What `lock` prints.
+public struct LockResult: Encodable, Sendable {
+    public var recipe: String
+    public var lockPath: String
+    public var lockDigest: String
+    public var packages: Int
+    /// `upgraded chromium from … to …`, a line each.
+    public var changes: [String]
+}
+
+/// Locks recipes without building them.
+public func lock(recipes: [String], update: Bool, settings: BuildSettings) throws -> [LockResult] {
+    var client = try ArchiveClient(store: settings.store, offline: settings.offline)
+    return try recipes.map { path in
+        let recipe = try loadRecipe(path, settings: settings)
+        var clock = StageClock(recipe: recipe.name.value, settings: settings)
+        let held = try holdLock(
+            recipePath: path, recipe: recipe, update: update, settings: settings, client: &client, clock: &clock)
+        return LockResult(
+            recipe: path, lockPath: held.path.string, lockDigest: held.digest.description,
+            packages: held.lock.packages.count, changes: held.changes.map(\.description))
+    }
+}
+
+/// Reads a recipe and all it is made from.
+func loadRecipe(_ path: String, settings: BuildSettings) throws -> Recipe {
+    let recipe = try Recipe.load(path: path, set: settings.variables) { try readFile(at: FilePath($0)) }
+    if let layer = recipe.layers.first(where: { $0.name.value == "base" }) {
+        throw Failure(
+            "the layer name base is taken: it is the layer of essential packages that every image has",
+            at: layer.name.location, hint: "call it something else, such as system")
+    }
+    return recipe
+}

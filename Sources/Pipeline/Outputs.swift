@@ -1,0 +1,72 @@
+internal import Booting
+internal import CLinux
+internal import Glibc
+internal import Recipes
+internal import RootfsModel
+internal import Storage
+internal import SystemPackage
+
+extension BuildRecord {
+    static let fileName = "build.json"
+}
+
+extension ImageRecord {
+    static let fileName = "image.json"
+}
+
+extension ImageRecord.KernelEntry {
+    init(_ kernel: BuiltKernel, arguments: [String]) {
+        self.init(
+            release: kernel.release, buildID: kernel.buildID, package: kernel.package, file: kernel.fileName,
+            digest: Digest(hashing: kernel.bytes).description,
+            initrd: kernel.initrd.map { Digest(hashing: $0).description }, initrdBecause: kernel.initrdBecause,
+            arguments: arguments)
+    }
+}
+
+extension ImageRecord.BootEntry {
+    init(_ recipe: Recipe) {
+        self.init(
+            expect: recipe.boot.expect.map(\.value), withinSeconds: Int(recipe.boot.within.components.seconds),
+            services: recipe.services.map(\.name.value), vcpus: recipe.machine.vcpus,
+            memoryMiB: Int(recipe.machine.memory.bytes >> 20))
+    }
+}
+
+/// Writes all outputs but the image and build.json.
+func writeOutputs(_ directory: FilePath, _ finished: FinishedTree, _ kernel: BuiltKernel?, _ record: ImageRecord) throws {
+    try writeFile(finished.listing, to: directory.appending("\(record.name).listing"))
+    try writeFile(try recordBytes(record), to: directory.appending(ImageRecord.fileName))
+    guard let kernel else { return }
+    try writeFile(kernel.bytes, to: directory.appending(kernel.fileName))
+    if let initrd = kernel.initrd { try writeFile(initrd, to: directory.appending("initrd")) }
+    let configuration = FirecrackerConfiguration(
+        kernel: kernel.fileName, initrd: kernel.initrd == nil ? nil : "initrd", image: "\(record.name).ext4",
+        arguments: record.kernel?.arguments ?? [], vcpus: record.boot.vcpus, memory: record.boot.memoryMiB)
+    try writeFile(Array(try configuration.text().utf8), to: directory.appending("firecracker.json"))
+}
+
+/// How the outputs lie on the disk now, sorted by name: what tells later that nobody touched them.
+func outputSignatures(in directory: FilePath) throws -> [BuildRecord.Output] {
+    try directoryNames(at: directory).compactMap { name in
+        let text = String(decoding: name, as: UTF8.self)
+        if text == BuildRecord.fileName { return nil }
+        var status = stat()
+        guard stat(directory.appending(text).string, &status) == 0 else {
+            throw systemFailure("read", directory.appending(text))
+        }
+        return BuildRecord.Output(
+            name: text, size: UInt64(status.st_size), modified: Int64(status.st_mtim.tv_sec),
+            modifiedNanoseconds: Int64(status.st_mtim.tv_nsec), inode: UInt64(status.st_ino))
+    }
+}
+
+/// The record of the image in this directory, if it was made from the same inputs and its files are untouched.
+func freshOutputs(in directory: FilePath, inputs: Digest) -> ImageRecord? {
+    guard let buildBytes = try? readFile(at: directory.appending(BuildRecord.fileName)),
+        let build = parseRecord(BuildRecord.self, from: buildBytes), build.inputs == inputs.description,
+        let outputs = try? outputSignatures(in: directory), outputs == build.outputs,
+        let imageBytes = try? readFile(at: directory.appending(ImageRecord.fileName))
+    else { return nil }
+    return parseRecord(ImageRecord.self, from: imageBytes)
+}

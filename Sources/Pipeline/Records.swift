@@ -1,0 +1,123 @@
+internal import FoundationEssentials
+internal import RootfsModel
+
+/// image.json: what the image is. The same for equal builds, whenever and wherever they ran.
+public struct ImageRecord: Codable, Sendable, Equatable {
+    public struct LayerEntry: Codable, Sendable, Equatable {
+        public var name: String
+        public var key: String
+        public var packages: Int
+    }
+
+    public struct PackageEntry: Codable, Sendable, Equatable {
+        public var name: String
+        public var version: String
+        public var architecture: String
+        public var layer: String
+        /// The sum of its files' sizes, in bytes.
+        public var size: UInt64
+    }
+
+    public struct KernelEntry: Codable, Sendable, Equatable {
+        public var release: String
+        public var buildID: String?
+        public var package: String?
+        /// Its name among the outputs.
+        public var file: String
+        public var digest: String
+        /// The initrd's digest, where there is one.
+        public var initrd: String?
+        /// Why there is an initrd, or why not.
+        public var initrdBecause: String
+        public var arguments: [String]
+    }
+
+    /// What the image was made with; `inject` makes the next one alike.
+    public struct FileSystemEntry: Codable, Sendable, Equatable {
+        public var label: String
+        /// Bytes asked for beyond the files; nil where the size is fixed.
+        public var free: UInt64?
+        /// Bytes asked for in all; nil where free space is.
+        public var size: UInt64?
+        public var journal: Bool
+        /// SOURCE_DATE_EPOCH: no time in the image is later.
+        public var moment: Int64
+    }
+
+    public struct BootEntry: Codable, Sendable, Equatable {
+        public var expect: [String]
+        public var withinSeconds: Int
+        public var services: [String]
+        public var vcpus: Int
+        public var memoryMiB: Int
+    }
+
+    public var name: String
+    public var description: String?
+    public var architecture: String
+    public var contentHash: String
+    public var imageHash: String
+    /// Bytes of the image file.
+    public var imageSize: UInt64
+    /// Bytes that are free in it.
+    public var imageFree: UInt64
+    public var paths: Int
+    public var kernel: KernelEntry?
+    public var fileSystem: FileSystemEntry
+    public var boot: BootEntry
+    /// Nil after `inject`, which knows neither.
+    public var lockDigest: String?
+    public var recipeDigest: String?
+    public var toolVersion: String
+    public var layers: [LayerEntry]
+    public var packages: [PackageEntry]
+}
+
+/// build.json: how this build went. Differs from run to run.
+struct BuildRecord: Codable, Sendable {
+    struct Output: Codable, Sendable, Equatable {
+        var name: String
+        var size: UInt64
+        var modified: Int64
+        var modifiedNanoseconds: Int64
+        var inode: UInt64
+    }
+
+    struct Freshness: Codable, Sendable, Equatable {
+        var stage: String
+        var fresh: Bool
+        var because: String
+    }
+
+    struct Removal: Codable, Sendable, Equatable {
+        var pattern: String
+        var bytes: UInt64
+        var paths: [String]
+    }
+
+    /// The digest of all that went in; equal inputs and untouched outputs make the next build fresh.
+    var inputs: String
+    var stages: [StageTiming]
+    var layers: [Freshness]
+    /// Inputs that no lock holds.
+    var unpinned: [String]
+    var removed: [Removal]
+    var warnings: [String]
+    var outputs: [Output]
+}
+
+/// A record as JSON: sorted keys, indented, a newline at the end.
+func recordBytes(_ record: some Encodable) throws(Failure) -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    do {
+        return Array(try encoder.encode(record)) + Array("\n".utf8)
+    } catch {
+        throw Failure("cannot write a record as JSON: \(error)")
+    }
+}
+
+/// A record read back; nil when it is not one of this version.
+func parseRecord<Record: Decodable>(_ type: Record.Type, from bytes: [UInt8]) -> Record? {
+    try? JSONDecoder().decode(type, from: Data(bytes))
+}

@@ -1,0 +1,168 @@
+internal import Debian
+internal import DebianArchive
+internal import Recipes
+internal import RootfsModel
+internal import Solving
+internal import Storage
+internal import SystemPackage
+
+/// From what a recipe asks for to a lock: against the archive as it is now.
+struct Resolution {
+    static let kernelRole = Lock.Purpose.role("kernel")
+    static let initrdRole = Lock.Purpose.role("initrd")
+    /// The static shell that an initrd is made with.
+    static let initrdShell = "busybox-static"
+
+    let recipe: Recipe
+    let architecture: String
+    let distribution: Distribution
+
+    init(_ recipe: Recipe, hostArchitecture: String) {
+        self.recipe = recipe
+        self.architecture = recipe.archive.architecture?.value ?? hostArchitecture
+        self.distribution = recipe.archive.distribution == .debian ? .debian : .ubuntu
+    }
+
+    /// The pockets with the names that the archive has for them, the suite itself first.
+    var pockets: [(pocket: Pocket, suite: String)] {
+        let named = recipe.archive.pockets.compactMap { Pocket(rawValue: $0.value) }
+        return Set(named).union([.release]).sorted().map { ($0, $0.suite(of: recipe.archive.suite.value, in: distribution)) }
+    }
+
+    /// The recipe's layers with the Node package, as the solver takes them. The base layer, which every image has, is
+    /// not among them.
+    var layers: [LayerRequests] {
+        var layers = recipe.layers.map { layer in
+            LayerRequests(layer: layer.name.value, requests: layer.packages.map { Request($0.value) })
+        }
+        if case .package(let request)? = recipe.node {
+            let node = Request(request.value)
+            let isThere = layers.contains { $0.requests.contains { $0.name == node.name } }
+            if let index = layers.firstIndex(where: { $0.layer == "node" }), !isThere {
+                layers[index].requests.append(node)
+            } else if !isThere {
+                layers.append(LayerRequests(layer: "node", requests: [node]))
+            }
+        }
+        return layers
+    }
+
+    /// What the lock has to hold.
+    var wanted: Lock.Requests {
+        var sets = layers.map { Lock.RequestSet(.layer($0.layer), $0.requests.map(\.description)) }
+        if case .package(let request)? = recipe.kernel?.source {
+            sets.append(Lock.RequestSet(Self.kernelRole, [request.value.description]))
+        }
+        if let kernel = recipe.kernel, kernel.initrd != .never {
+            sets.append(Lock.RequestSet(Self.initrdRole, [Self.initrdShell]))
+        }
+        let components = recipe.archive.components.map(\.value)
+        return Lock.Requests(
+            architecture: architecture,
+            archives: Dictionary(uniqueKeysWithValues: pockets.map { ($0.suite, components) }), sets: sets,
+            exclude: recipe.archive.exclude.map(\.value))
+    }
+
+    /// The mirrors that may have the archive.
+    func mirrors(_ settings: BuildSettings) throws(Failure) -> Mirrors {
+        do throws(Failure) {
+            return try Mirrors(
+                distribution: distribution, suite: recipe.archive.suite.value,
+                components: recipe.archive.components.map(\.value), architecture: architecture,
+                commandLine: settings.mirror, recipe: recipe.archive.mirror?.value,
+                host: HostSources(readingConfigurationAt: settings.aptDirectory))
+        } catch {
+            throw Failure(
+                error.message, at: recipe.archive.suite.location, notes: error.notes, hint: error.hint,
+                status: error.status)
+        }
+    }
+
+    /// Reads the archive and solves all layers in one request.
+    func resolve(_ client: inout ArchiveClient, settings: BuildSettings, progress: StageProgress) throws -> Lock {
+        let mirrors = try mirrors(settings)
+        let keyring = try distribution.keyring(
+            recipe: recipe.archive.keyring.map { FilePath(recipe.resolve($0.value)) })
+        let requests = SuiteRequest.pockets(
+            pockets.map(\.pocket), of: mirrors, components: recipe.archive.components.map(\.value),
+            architecture: architecture, keyring: keyring)
+        let suites = try client.fetchSuites(
+            requests, now: settings.now,
+            progress: { progress.advance($0.bytes, of: $0.totalBytes, .bytes) })
+        var sources = [Universe.Source]()
+        for suite in suites {
+            for index in suite.indexes {
+                let text = try PackageIndex(parsing: try readFile(at: index.path), file: index.name)
+                sources.append(
+                    Universe.Source(pocket: suite.suite, index: text, priority: suite.release.defaultPriority))
+            }
+        }
+        try Task.checkCancellation()
+        let universe = try Universe(
+            architecture: architecture, sources: sources, exclude: recipe.archive.exclude.map(\.value))
+        let solution = try universe.solve([baseLayer(universe)] + layers)
+        var packages = try solution.packages.map { package throws(Failure) in
+            try Lock.Package(package.stanza, pocket: package.pocket, purpose: .layer(package.layer))
+        }
+        packages += try companions(universe)
+        return Lock(
+            recipe: recipe.name.value, architecture: architecture, moment: suites.map(\.release.date).max() ?? 0,
+            exclude: recipe.archive.exclude.map(\.value),
+            archives: suites.map { suite in
+                Lock.Archive(
+                    name: suite.suite, origin: suite.release.origin, suite: suite.release.suite,
+                    codename: suite.release.codename, components: recipe.archive.components.map(\.value),
+                    inRelease: suite.inReleaseDigest, date: suite.release.date)
+            }, requests: wanted.sets, packages: packages)
+    }
+
+    /// Essential and required packages and apt. The tree is made with a merged /usr, so the small package that says so
+    /// stands in for the one that would convert it, where the archive has it.
+    private func baseLayer(_ universe: Universe) throws -> LayerRequests {
+        var requests = universe.baseRequests(withApt: true)
+        if try universe.candidate("usr-is-merged") != nil { requests.append(Request("usr-is-merged")) }
+        return LayerRequests(layer: LayerRequests.base, requests: requests)
+    }
+
+    /// What is fetched but not installed: the kernel's package and the initrd's shell.
+    private func companions(_ universe: Universe) throws -> [Lock.Package] {
+        var packages = [Lock.Package]()
+        if case .package(let request)? = recipe.kernel?.source {
+            let (stanza, pocket) = try kernelPackage(universe, request)
+            packages.append(try Lock.Package(stanza, pocket: pocket, purpose: Self.kernelRole))
+        }
+        if let kernel = recipe.kernel, kernel.initrd != .never {
+            // A kernel whose drivers are built in needs none, which shows only later.
+            if let (stanza, pocket) = try universe.offer(Self.initrdShell) {
+                packages.append(try Lock.Package(stanza, pocket: pocket, purpose: Self.initrdRole))
+            }
+        }
+        return packages
+    }
+
+    /// The package that holds the kernel: the one asked for, or the one that a metapackage leads to.
+    private func kernelPackage(_ universe: Universe, _ request: Located<Recipe.PackageRequest>) throws
+        -> (stanza: PackageStanza, pocket: String)
+    {
+        guard var found = try universe.offer(request.value.name, version: request.value.version) else {
+            let near = nearestName(
+                to: request.value.name, among: universe.candidateNames.filter { $0.hasPrefix("linux-image") })
+            throw Failure(
+                "no package \(request.value) for the kernel", at: request.location,
+                hint: near.map { "did you mean \($0)?" })
+        }
+        // linux-image-cloud-amd64 → linux-image-6.1.0-56-cloud-amd64; the unsigned one has its files in itself.
+        for _ in 0..<4 {
+            let next = found.stanza.depends.lazy.flatMap(\.alternatives).first { $0.name.hasPrefix("linux-image-") }
+            guard let next, let package = try universe.offer(next.name) else { break }
+            found = package
+        }
+        return found
+    }
+}
+
+extension Request {
+    fileprivate init(_ request: Recipe.PackageRequest) {
+        self.init(request.name, architecture: request.architecture, version: request.version)
+    }
+}

@@ -1,0 +1,128 @@
+internal import Glibc
+internal import LibArchive
+internal import Recipes
+internal import RootfsModel
+internal import Storage
+internal import SystemPackage
+
+/// A tarball as a tree. The files' contents lie in a directory of their own under numbers, whatever their names are in
+/// the tarball, for as long as this value lives.
+struct TarballTree {
+    let tree: FileTree
+    private let directory: TemporaryDirectory
+
+    /// The tarball of a recipe's `node.archive`, once its digest is the one that the recipe says.
+    init(nodeArchive archive: Recipe.NodeArchive, recipe: Recipe, store: Store) throws {
+        let path = FilePath(recipe.resolve(archive.file.value))
+        let digest: Digest
+        do {
+            digest = try Self.digest(of: path)
+        } catch let failure as Failure {
+            throw Failure(failure.message, at: archive.file.location, hint: failure.hint)
+        }
+        guard digest == archive.sha256.value else {
+            throw Failure(
+                "\(archive.file.value) is not the file that the recipe means", at: archive.sha256.location,
+                notes: ["the recipe says \(archive.sha256.value)", "the file has    \(digest)"],
+                hint: "fetch it again, or correct the digest if the file is right")
+        }
+        try self.init(path: path, label: archive.file.value, store: store)
+    }
+
+    private static func digest(of path: FilePath) throws -> Digest {
+        let file = try OpenFile(reading: path)
+        var hasher = DigestHasher()
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        while true {
+            try Task.checkCancellation()
+            let got = read(file.descriptor, &buffer, buffer.count)
+            if got < 0 { throw systemFailure("read", path) }
+            if got == 0 { return hasher.finalized() }
+            buffer.withUnsafeBytes { hasher.update(UnsafeRawBufferPointer(rebasing: $0[..<got])) }
+        }
+    }
+
+    private init(path: FilePath, label: String, store: Store) throws {
+        directory = try store.makeTemporaryDirectory("tarball")
+        var reader = try ArchiveReader.open(
+            path: path.string, format: .tar, filter: try Self.filter(of: path), label: label)
+        var nodes = [FileNode]()
+        var indices = [TreePath: Int]()
+        var groups: UInt32 = 0
+        while let member = try reader.next() {
+            try Task.checkCancellation()
+            guard let place = TreePath(normalizing: member.name) else {
+                throw Failure("\(label) holds a name that leads outside: \(member.displayName)")
+            }
+            if place.isRoot { continue }
+            var kind: NodeKind
+            var metadata = Metadata(mode: member.mode, mtime: member.mtime)
+            switch member.kind {
+            case .directory: kind = .directory
+            case .symbolicLink(let target): kind = .symbolicLink(target)
+            case .file: kind = .file(try Self.keep(&reader, number: nodes.count, in: directory), linkGroup: 0)
+            case .hardLink(let target):
+                guard let other = TreePath(normalizing: target), let index = indices[other],
+                    case .file(let blob, let group) = nodes[index].kind
+                else { throw Failure("\(label): \(member.displayName) is a hard link to nothing before it") }
+                if group == 0 {
+                    groups += 1
+                    nodes[index].kind = .file(blob, linkGroup: groups)
+                }
+                kind = nodes[index].kind
+                metadata = nodes[index].metadata
+            case .characterDevice, .blockDevice, .fifo, .other:
+                throw Failure("\(label) holds a device or pipe: \(member.displayName)")
+            }
+            let node = FileNode(path: place, kind: kind, metadata: metadata)
+            // A later member of the same name replaces the earlier one, as tar does.
+            if let index = indices[place] {
+                nodes[index] = node
+            } else {
+                indices[place] = nodes.count
+                nodes.append(node)
+            }
+        }
+        try reader.finish()
+        tree = try FileTree(nodes)
+    }
+
+    /// Writes the member at hand to a numbered file and takes its digest as it passes.
+    private static func keep(_ reader: inout ArchiveReader, number: Int, in directory: TemporaryDirectory) throws -> Blob {
+        let name: TreePath = TreePath.root.appending(String(number).utf8)
+        let path = hostPath(directory.path.string, name)
+        let file = try OpenFile(creating: path)
+        var hasher = DigestHasher()
+        var size: UInt64 = 0
+        let zeros = [UInt8](repeating: 0, count: 1 << 16)
+        try reader.readContent { block, offset in
+            while size < offset {
+                let count = Int(min(UInt64(zeros.count), offset - size))
+                try zeros.withUnsafeBytes { buffer in
+                    let part = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+                    hasher.update(part)
+                    try writeAll(part, to: file.descriptor, path: path)
+                }
+                size += UInt64(count)
+            }
+            hasher.update(block)
+            try writeAll(block, to: file.descriptor, path: path)
+            size += UInt64(block.count)
+        }
+        return Blob(
+            size: size, digest: hasher.finalized(), source: .file(directory: directory.path.string, path: name))
+    }
+
+    /// The compression by the file's first bytes.
+    private static func filter(of path: FilePath) throws -> ArchiveReader.Filter? {
+        let file = try OpenFile(reading: path)
+        var magic = [UInt8](repeating: 0, count: 6)
+        let got = read(file.descriptor, &magic, magic.count)
+        guard got == magic.count else { throw Failure("\(path) is too short for an archive") }
+        if magic.starts(with: [0x1F, 0x8B]) { return .gzip }
+        if magic.starts(with: [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0]) { return .xz }
+        if magic.starts(with: [0x28, 0xB5, 0x2F, 0xFD]) { return .zstd }
+        if magic.starts(with: Array("BZh".utf8)) { return .bzip2 }
+        return nil
+    }
+}

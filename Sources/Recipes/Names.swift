@@ -1,0 +1,159 @@
+internal import RootfsModel
+
+// The rules of the names that a recipe writes down.
+
+extension ValueFormat where Value == String {
+    /// A recipe's, a layer's or a service's own name: it becomes part of file names.
+    static func name(of noun: String, longest: Int = 64) -> Self {
+        .text("the name of \(noun)", pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$") { text in
+            if text.utf8.count > longest { return TextMistake("`\(shortened(text))` is longer than \(longest) bytes") }
+            let first = text.utf8.first ?? 0
+            let rest = text.utf8.allSatisfy { isLetter($0) || isDigit($0) || "._-".utf8.contains($0) }
+            if (isLetter(first) || isDigit(first)) && rest { return nil }
+            return TextMistake(
+                "`\(shortened(text))` cannot name \(noun)",
+                hint: "use letters, digits, `.`, `_` and `-`, beginning with a letter or a digit")
+        }
+    }
+
+    /// One of some words.
+    static func word(_ noun: String, among words: [String], note: String? = nil) -> Self {
+        .text("\(noun): one of \(words.joined(separator: ", "))", pattern: wordPattern(words)) { text in
+            words.contains(text) ? nil : unknownWord(text, noun: noun, words: words, note: note)
+        }
+    }
+
+    /// The name of a suite: a code name such as `bookworm`, or `stable`.
+    static let suite = text("a suite", pattern: "^[a-z0-9][A-Za-z0-9+._/-]*$") { text in
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        let good = parts.allSatisfy { part in
+            part.utf8.first.map { isLetter($0) || isDigit($0) } == true
+                && part.utf8.allSatisfy { isLetter($0) || isDigit($0) || "+._-".utf8.contains($0) }
+        }
+        return good ? nil : TextMistake("`\(shortened(text))` is not the name of a suite", hint: "write for example `bookworm`")
+    }
+
+    static let component = text("a component", pattern: "^[a-z0-9][A-Za-z0-9+._/-]*$") { text in
+        suite.checks(text) ? nil : TextMistake("`\(shortened(text))` is not the name of a component", hint: "write for example `main`")
+    }
+
+    static let architectures = [
+        "amd64", "arm64", "armel", "armhf", "i386", "loong64", "mips64el", "mipsel", "ppc64el", "riscv64", "s390x",
+    ]
+
+    static let architecture = text("an architecture", pattern: wordPattern(architectures)) { text in
+        if architectures.contains(text) { return nil }
+        let others = ["x86_64": "amd64", "x86-64": "amd64", "x64": "amd64", "aarch64": "arm64", "i686": "i386", "ppc64le": "ppc64el"]
+        let meant = others[text] ?? nearestName(to: text, among: architectures)
+        return TextMistake(
+            "unknown architecture `\(shortened(text))`",
+            hint: meant.map { "did you mean `\($0)`?" } ?? "known: \(architectures.joined(separator: ", "))")
+    }
+
+    /// Debian Policy 5.6.7: lower-case letters, digits, `+`, `-`, `.`, at least two, beginning with a letter or a digit.
+    static let packageName = text("the name of a package", pattern: "^[a-z0-9][a-z0-9+.-]+$") { text in
+        isPackageName(text) ? nil : badPackageName(text)
+    }
+
+    /// A user or a group, as Debian's adduser and systemd both allow them.
+    static func account(_ noun: String) -> Self {
+        .text("the name of \(noun)", pattern: "^[a-z_][a-z0-9_-]{0,31}$") { text in
+            isAccountName(text) ? nil : badAccountName(text, of: noun)
+        }
+    }
+
+    /// A host name of RFC 1123: labels of 1 … 63 letters, digits and inner hyphens, 64 bytes in all for Linux.
+    static let hostname = text("a host name", pattern: "^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$") { text in
+        if text.utf8.count > 64 { return TextMistake("the host name is longer than 64 bytes") }
+        return isHostname(text)
+            ? nil
+            : TextMistake(
+                "`\(shortened(text))` is not a host name",
+                hint: "use letters, digits and inner hyphens; labels are joined by dots")
+    }
+
+    /// `UTC`, `Europe/Berlin`: a path of the time zone database. Whether it exists there is seen later.
+    static let timezone = text("a time zone", pattern: "^[A-Za-z]") { text in
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        let good = parts.count <= 3 && parts.allSatisfy { part in
+            part.utf8.first.map(isLetter) == true
+                && part.utf8.allSatisfy { isLetter($0) || isDigit($0) || "_+-".utf8.contains($0) }
+        }
+        return good
+            ? nil
+            : TextMistake("`\(shortened(text))` is not the name of a time zone", hint: "write for example `UTC` or `Europe/Berlin`")
+    }
+
+    /// `C.UTF-8`, `de_DE.UTF-8`, `ca_ES.UTF-8@valencia`.
+    static let locale = text("a locale", pattern: "^[A-Za-z]") { text in
+        let good = text.utf8.first.map(isLetter) == true && text.utf8.count <= 64
+            && text.utf8.allSatisfy { isLetter($0) || isDigit($0) || "_.@-".utf8.contains($0) }
+        return good ? nil : TextMistake("`\(shortened(text))` is not a locale", hint: "write for example `C.UTF-8` or `de_DE.UTF-8`")
+    }
+
+    /// A path of this machine: absolute, or relative to the root folder.
+    static func hostPath(_ noun: String) -> Self {
+        .text("the path of \(noun)") { $0.isEmpty ? TextMistake("the path of \(noun) is empty") : nil }
+    }
+
+    static let environmentName = text("the name of an environment variable", pattern: "^[A-Za-z_][A-Za-z0-9_]*$") { text in
+        let good = text.utf8.first.map { isLetter($0) || $0 == UInt8(ascii: "_") } == true
+            && text.utf8.allSatisfy { isLetter($0) || isDigit($0) || $0 == UInt8(ascii: "_") }
+        return good ? nil : TextMistake("`\(shortened(text))` is not the name of an environment variable")
+    }
+
+    /// Whether a text passes the format's own check.
+    private func checks(_ text: String) -> Bool {
+        var reader = RecipeReader()
+        let place = Place(file: 0, line: 1, column: 1)
+        return read(RecipeNode(.scalar(.init(text: text, isPlain: false)), at: place), &reader) != nil
+    }
+}
+
+func isPackageName(_ text: some StringProtocol) -> Bool {
+    let isLower = { (byte: UInt8) in (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || isDigit(byte) }
+    return text.utf8.count >= 2 && text.utf8.first.map(isLower) == true
+        && text.utf8.allSatisfy { isLower($0) || "+.-".utf8.contains($0) }
+}
+
+func badPackageName(_ text: String) -> TextMistake {
+    let lower = text.lowercased()
+    return TextMistake(
+        "`\(shortened(text))` is not the name of a package",
+        hint: lower != text && isPackageName(lower)
+            ? "did you mean `\(lower)`?"
+            : text.contains(" ")
+                ? "write each package as an item of its own"
+                : "it has lower-case letters, digits, `+`, `-` and `.`, at least two in all")
+}
+
+func isAccountName(_ text: some StringProtocol) -> Bool {
+    let isLower = { (byte: UInt8) in (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || byte == UInt8(ascii: "_") }
+    return text.utf8.count <= 32 && text.utf8.first.map(isLower) == true
+        && text.utf8.allSatisfy { isLower($0) || isDigit($0) || $0 == UInt8(ascii: "-") }
+}
+
+func badAccountName(_ text: String, of noun: String) -> TextMistake {
+    TextMistake(
+        "`\(shortened(text))` cannot name \(noun)",
+        hint: "use at most 32 lower-case letters, digits, `_` and `-`, beginning with a letter or `_`")
+}
+
+func isHostname(_ text: String) -> Bool {
+    text.utf8.count <= 64
+        && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
+            (1...63).contains(label.utf8.count) && !label.hasPrefix("-") && !label.hasSuffix("-")
+                && label.utf8.allSatisfy { isLetter($0) || isDigit($0) || $0 == UInt8(ascii: "-") }
+        }
+}
+
+func wordPattern(_ words: [String]) -> String {
+    "^(" + words.joined(separator: "|") + ")$"
+}
+
+func unknownWord(_ text: String, noun: String, words: [String], note: String? = nil) -> TextMistake {
+    TextMistake(
+        "unknown \(noun) `\(shortened(text))`",
+        hint: nearestName(to: text, among: words).map { "did you mean `\($0)`?" }
+            ?? note ?? "known: \(words.joined(separator: ", "))")
+}
