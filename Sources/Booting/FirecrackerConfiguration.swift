@@ -42,7 +42,9 @@ public struct FirecrackerConfiguration: Hashable, Sendable {
         if initrd != nil, !line.names("root") {
             try line.append(["root=/dev/vda", isReadOnly ? "ro" : "rw"])
         }
-        var bootSource: [String: JSONText] = ["kernel_image_path": .string(kernel), "boot_args": .string(try line.text())]
+        var bootSource: [String: JSONText] = [
+            "kernel_image_path": .string(kernel), "boot_args": .string(try line.text()),
+        ]
         if let initrd { bootSource["initrd_path"] = .string(initrd) }
         let drive: [String: JSONText] = [
             "drive_id": .string("rootfs"), "path_on_host": .string(image), "is_root_device": .boolean(initrd == nil),

@@ -152,7 +152,11 @@ public struct VirtualMachine: Sendable {
         // The last bytes and the end can come together.
         if ending == .guestStopped {
             duration = clock.now - start
-            if console.missing.isEmpty { ending = .sawAll } else if let panic = console.panic { ending = .panic(panic.text) }
+            if console.missing.isEmpty {
+                ending = .sawAll
+            } else if let panic = console.panic {
+                ending = .panic(panic.text)
+            }
         }
 
         let endedByItself = streams.areAtEnd

@@ -33,8 +33,9 @@ public struct BzImage: Sendable {
             let flags = bytes.littleEndian(UInt8.self, at: 0x211)
         else { throw Failure("truncated: \(grouped(bytes.count)) bytes, less than a boot header") }
         guard version >= 0x0208 else {
+            let minor = (version & 0xFF < 10 ? "0" : "") + String(version & 0xFF)
             throw Failure(
-                "its boot protocol \(version >> 8).\(version & 0xFF < 10 ? "0" : "")\(version & 0xFF) does not say where the kernel is",
+                "its boot protocol \(version >> 8).\(minor) does not say where the kernel is",
                 hint: "Linux 2.6.26 and newer have protocol 2.08, which does")
         }
         guard flags & 1 == 1 else { throw Failure("a zImage, not a bzImage") }

@@ -48,7 +48,9 @@ struct ELF {
 
         var end: UInt64 = 64
         var segments = [Segment]()
-        let segmentTable = word(32), segmentSize = half(54), segmentCount = half(56)
+        let segmentTable = word(32)
+        let segmentSize = half(54)
+        let segmentCount = half(56)
         end = max(end, segmentTable.saturatingAdding(segmentSize * segmentCount))
         if segmentSize >= 56 {
             for index in 0..<segmentCount {
@@ -62,7 +64,9 @@ struct ELF {
                 end = max(end, segment.offset.saturatingAdding(segment.fileSize))
             }
         }
-        let sectionTable = word(40), sectionSize = half(58), sectionCount = half(60)
+        let sectionTable = word(40)
+        let sectionSize = half(58)
+        let sectionCount = half(60)
         if sectionTable != 0 {
             end = max(end, sectionTable.saturatingAdding(sectionSize * sectionCount))
         }

@@ -85,7 +85,8 @@ public func initrdNeeded(
                 hint: "take a kernel that has CONFIG_\(driver.option)=y or =m")
         }
     }
-    let list = asModules.count < 2
+    let list =
+        asModules.count < 2
         ? asModules.joined() : asModules.dropLast().joined(separator: ", ") + " and " + (asModules.last ?? "")
     let fact = "\(list) \(asModules.count == 1 ? "is a module" : "are modules")"
     switch mode {

@@ -62,7 +62,8 @@ private func vmlinux(in bytes: [UInt8], for wanted: KernelArchitecture?) throws(
     }
     if EFIZboot.isRecognized(bytes) {
         throw Failure(
-            "PE/EFI zboot, a kernel wrapped into a program for EFI", hint: "take the Image or the vmlinux it was made from")
+            "PE/EFI zboot, a kernel wrapped into a program for EFI",
+            hint: "take the Image or the vmlinux it was made from")
     }
     if let compression = PayloadCompression(recognizing: bytes) {
         let content = try compression.decompress(bytes[...], name: "it", limit: BzImage.largestKernel)
@@ -73,7 +74,9 @@ private func vmlinux(in bytes: [UInt8], for wanted: KernelArchitecture?) throws(
     if bytes.isEmpty { throw Failure("not a kernel: an empty file") }
     if bytes.holds(Array("MZ".utf8), at: 0) { throw Failure("not a kernel: a PE/EFI program") }
     if bytes.holds(Array("!<arch>\n".utf8), at: 0) {
-        throw Failure("not a kernel: a package (.deb)", hint: "the kernel is in it, under boot/; or name it as kernel: {package: …}")
+        throw Failure(
+            "not a kernel: a package (.deb)",
+            hint: "the kernel is in it, under boot/; or name it as kernel: {package: …}")
     }
     throw Failure("not a kernel: neither a boot header nor an ELF, in \(grouped(bytes.count)) bytes")
 }

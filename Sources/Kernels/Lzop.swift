@@ -93,7 +93,7 @@ enum Lzop {
     private static func check(_ bytes: [UInt8], _ range: Range<Int>, adler: UInt32?, crc: UInt32?) throws(Failure) {
         let isRight = bytes.withUnsafeBytes { bytes in
             let part = UnsafeRawBufferPointer(rebasing: bytes[range])
-    return (adler.map { $0 == Checksum.adler32(part) } ?? true)
+            return (adler.map { $0 == Checksum.adler32(part) } ?? true)
                 && (crc.map { $0 == Checksum.crc32(part) } ?? true)
         }
         if !isRight { throw Failure("the lzo stream is damaged: a block does not match its checksum") }

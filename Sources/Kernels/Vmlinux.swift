@@ -82,15 +82,21 @@ public struct Vmlinux: Sendable {
         self.origin = origin
     }
 
-    /// The text `Linux version ` with a number behind it: the kernel also holds it with a `%s`.
+    /// The text `Linux version ` with a number behind it: the kernel also holds it with a `%s`. Since 6.1 it stands
+    /// there twice, once without the build's number (`# SMP`), from before the last link; the one with it is printed.
     private static func findBanner(in bytes: [UInt8]) -> String? {
         let mark = Array("Linux version ".utf8)
+        var first: String?
         var start = 0
         while let offset = bytes.firstOffset(of: mark, from: start) {
             start = offset + mark.count
-            guard start < bytes.count, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[start]) else { continue }
-            return bytes.text(at: offset, limit: 1024).map { $0.prefix { !$0.isNewline } }.map(String.init)
+            guard start < bytes.count, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[start]),
+                let text = bytes.text(at: offset, limit: 1024)
+            else { continue }
+            let banner = String(text.prefix { !$0.isNewline })
+            if !banner.contains(" # ") { return banner }
+            first = first ?? banner
         }
-        return nil
+        return first
     }
 }

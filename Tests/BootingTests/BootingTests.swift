@@ -1,7 +1,8 @@
-@testable import Booting
 import Foundation
 import RootfsModel
 import Testing
+
+@testable import Booting
 
 @Suite struct CommandLines {
     @Test func qemusCommandLineIsTheOneThatBoots() throws {
@@ -9,25 +10,28 @@ import Testing
             program: "qemu-system-x86_64", accelerator: .tcg, kernel: "/out/vmlinux", initrd: "/out/initrd",
             image: "/out/a,b c.ext4", arguments: ["console=ttyS0", "reboot=k", "panic=1", "quiet"], memory: 1024,
             vcpus: 2, clock: 2_596_136, options: [])
-        #expect(try QEMUCommand.quoted(command.words()) == """
-            qemu-system-x86_64 -M microvm -accel tcg,thread=multi -cpu max -m 1024 -smp 2 -kernel /out/vmlinux \
-            -initrd /out/initrd -append 'console=ttyS0 reboot=k panic=1 quiet reboot=t panic=-1 \
-            tsc_early_khz=2596136 tsc=reliable root=/dev/vda rw' -nodefaults -no-user-config -display none \
-            -no-reboot -serial stdio -drive 'id=root,file=/out/a,,b c.ext4,format=raw,if=none,snapshot=on' \
-            -device virtio-blk-device,drive=root
-            """)
+        #expect(
+            try QEMUCommand.quoted(command.words()) == """
+                qemu-system-x86_64 -M microvm -accel tcg,thread=multi -cpu max -m 1024 -smp 2 -kernel /out/vmlinux \
+                -initrd /out/initrd -append 'console=ttyS0 reboot=k panic=1 quiet reboot=t panic=-1 \
+                tsc_early_khz=2596136 tsc=reliable root=/dev/vda rw' -nodefaults -no-user-config -display none \
+                -no-reboot -serial stdio -drive 'id=root,file=/out/a,,b c.ext4,format=raw,if=none,snapshot=on' \
+                -device virtio-blk-device,drive=root
+                """)
     }
 
     @Test func kvmNeedsNoClockAndARecipesRootStays() throws {
         let command = QEMUCommand(
-            program: "q", accelerator: .kvm, kernel: "-k", initrd: nil, image: "x:y", arguments: ["root=/dev/vda", "ro"],
+            program: "q", accelerator: .kvm, kernel: "-k", initrd: nil, image: "x:y",
+            arguments: ["root=/dev/vda", "ro"],
             memory: 64, vcpus: 1, clock: 1, options: ["-device", "virtio-rng-device"])
-        #expect(try QEMUCommand.quoted(command.words()) == """
-            q -M microvm -accel kvm -cpu host -m 64 -smp 1 -kernel ./-k \
-            -append 'root=/dev/vda ro console=ttyS0 reboot=t panic=-1' -nodefaults -no-user-config -display none \
-            -no-reboot -serial stdio -drive id=root,file=./x:y,format=raw,if=none,snapshot=on \
-            -device virtio-blk-device,drive=root -device virtio-rng-device
-            """)
+        #expect(
+            try QEMUCommand.quoted(command.words()) == """
+                q -M microvm -accel kvm -cpu host -m 64 -smp 1 -kernel ./-k \
+                -append 'root=/dev/vda ro console=ttyS0 reboot=t panic=-1' -nodefaults -no-user-config -display none \
+                -no-reboot -serial stdio -drive id=root,file=./x:y,format=raw,if=none,snapshot=on \
+                -device virtio-blk-device,drive=root -device virtio-rng-device
+                """)
     }
 
     @Test func wordsAreQuotedForAShell() {
@@ -39,18 +43,23 @@ import Testing
         try line.append(["panic=1"])
         #expect(try line.text() == "quiet dyndbg=\"file a.c +p\" panic=1 -- single")
         #expect(line.names("quiet") && line.names("panic") && !line.names("pan"))
-        #expect(throws: Failure(
-            "the kernel argument 'quiet loglevel=3' has a blank in its name",
-            hint: "write what it holds as several arguments")
+        #expect(
+            throws: Failure(
+                "the kernel argument 'quiet loglevel=3' has a blank in its name",
+                hint: "write what it holds as several arguments")
         ) { try KernelCommandLine(["quiet loglevel=3"]) }
-        #expect(throws: Failure("the kernel argument 'a=\"b\"' has a quote, which a kernel's command line cannot hold")) {
+        #expect(throws: Failure("the kernel argument 'a=\"b\"' has a quote, which a kernel's command line cannot hold"))
+        {
             try KernelCommandLine(["a=\"b\""])
         }
-        #expect(throws: Failure("the kernel argument 'a\nb' has a control character")) { try KernelCommandLine(["a\nb"]) }
+        #expect(throws: Failure("the kernel argument 'a\nb' has a control character")) {
+            try KernelCommandLine(["a\nb"])
+        }
         #expect(throws: Failure("an empty kernel argument")) { try KernelCommandLine([""]) }
         let long = try KernelCommandLine([String(repeating: "x", count: 2048)])
-        #expect(throws: Failure(
-            "the kernel's command line has 2048 bytes, and 2047 are the most", hint: "shorten kernel.arguments")
+        #expect(
+            throws: Failure(
+                "the kernel's command line has 2048 bytes, and 2047 are the most", hint: "shorten kernel.arguments")
         ) { try long.text() }
     }
 }
@@ -60,28 +69,29 @@ import Testing
         let configuration = FirecrackerConfiguration(
             initrd: "initrd", image: "browser.ext4", arguments: ["console=ttyS0", "reboot=k", "panic=1"], vcpus: 2,
             memory: 4096)
-        #expect(try configuration.text() == """
-            {
-              "boot-source": {
-                "boot_args": "console=ttyS0 reboot=k panic=1 root=/dev/vda rw",
-                "initrd_path": "initrd",
-                "kernel_image_path": "vmlinux"
-              },
-              "drives": [
+        #expect(
+            try configuration.text() == """
                 {
-                  "drive_id": "rootfs",
-                  "is_read_only": false,
-                  "is_root_device": false,
-                  "path_on_host": "browser.ext4"
+                  "boot-source": {
+                    "boot_args": "console=ttyS0 reboot=k panic=1 root=/dev/vda rw",
+                    "initrd_path": "initrd",
+                    "kernel_image_path": "vmlinux"
+                  },
+                  "drives": [
+                    {
+                      "drive_id": "rootfs",
+                      "is_read_only": false,
+                      "is_root_device": false,
+                      "path_on_host": "browser.ext4"
+                    }
+                  ],
+                  "machine-config": {
+                    "mem_size_mib": 4096,
+                    "vcpu_count": 2
+                  }
                 }
-              ],
-              "machine-config": {
-                "mem_size_mib": 4096,
-                "vcpu_count": 2
-              }
-            }
 
-            """)
+                """)
     }
 
     @Test func withoutAnInitrdFirecrackerAppendsTheRoot() throws {
@@ -109,10 +119,12 @@ import Testing
     @Test func linesEndAtNewlinesAndLoseTheirColours() {
         var console = Console(expecting: [])
         #expect(console.append(Array("[\u{1B}[0;32m  OK  \u{1B}[0m] Start".utf8), at: .seconds(1)) == [])
-        #expect(console.append(Array("ed x\r\n\u{1B}]0;title\u{7}two\u{1B}(B\tthree\u{0}\n".utf8), at: .milliseconds(1500)) == [
-            ConsoleLine(time: .milliseconds(1500), text: "[  OK  ] Started x"),
-            ConsoleLine(time: .milliseconds(1500), text: "two\tthree"),
-        ])
+        #expect(
+            console.append(Array("ed x\r\n\u{1B}]0;title\u{7}two\u{1B}(B\tthree\u{0}\n".utf8), at: .milliseconds(1500))
+                == [
+                    ConsoleLine(time: .milliseconds(1500), text: "[  OK  ] Started x"),
+                    ConsoleLine(time: .milliseconds(1500), text: "two\tthree"),
+                ])
         #expect(console.finish(at: .seconds(2)) == nil)
         #expect(console.lines.first?.description == "   1.500 [  OK  ] Started x")
     }
@@ -170,7 +182,8 @@ import Testing
         #expect(report.seen.map(\.text) == ["one", "login:"])
         #expect(lines == ["one", "two login: "])
         #expect(report.duration < .seconds(10))
-        let pid = try #require(Int32(String(contentsOf: folder.url.appendingPathComponent("pid"), encoding: .utf8).dropLast()))
+        let pid = try #require(
+            Int32(String(contentsOf: folder.url.appendingPathComponent("pid"), encoding: .utf8).dropLast()))
         #expect(kill(pid, 0) == -1)
     }
 
@@ -187,7 +200,8 @@ import Testing
     }
 
     @Test func aPanicEndsABootWithItsTrace() throws {
-        let (machine, folder) = try machine("echo 'Kernel panic - not syncing: VFS'; sleep 0.3; echo trace; exec sleep 100")
+        let (machine, folder) = try machine(
+            "echo 'Kernel panic - not syncing: VFS'; sleep 0.3; echo trace; exec sleep 100")
         defer { folder.remove() }
         let report = try machine.boot(expecting: ["login:"], within: .seconds(20))
         #expect(report.ending == .panic("Kernel panic - not syncing: VFS"))
@@ -211,7 +225,8 @@ import Testing
     }
 
     @Test func aVMMThatIgnoresTheSignalIsKilledAfterTheGrace() throws {
-        let (machine, folder) = try machine("trap '' TERM; echo ready; while :; do sleep 0.1; done", grace: .milliseconds(300))
+        let (machine, folder) = try machine(
+            "trap '' TERM; echo ready; while :; do sleep 0.1; done", grace: .milliseconds(300))
         defer { folder.remove() }
         let report = try machine.boot(expecting: ["ready"], within: .seconds(20))
         #expect(report.succeeded)
@@ -222,11 +237,14 @@ import Testing
         var (machine, folder) = try machine("exit 0")
         defer { folder.remove() }
         machine.program = "no-such-vmm"
-        #expect(throws: Failure(
-            "cannot start no-such-vmm: No such file or directory", hint: "install it: apt-get install qemu-system-x86")
+        #expect(
+            throws: Failure(
+                "cannot start no-such-vmm: No such file or directory",
+                hint: "install it: apt-get install qemu-system-x86")
         ) { try machine.boot(expecting: [], within: .seconds(1)) }
         machine.image = "\(folder.url.path)/nothing.ext4"
-        #expect(throws: Failure("cannot boot: cannot read \(folder.url.path)/nothing.ext4: No such file or directory")) {
+        #expect(throws: Failure("cannot boot: cannot read \(folder.url.path)/nothing.ext4: No such file or directory"))
+        {
             try machine.boot(expecting: [], within: .seconds(1))
         }
     }
@@ -253,7 +271,8 @@ import Testing
         defer { try? FileManager.default.removeItem(at: place) }
         await #expect(processExitsWith: .signal(SIGKILL)) {
             let place = FileManager.default.temporaryDirectory.appendingPathComponent("booting-orphan-\(getppid())")
-            let process = try GuardedProcess(["/bin/sh", "-c", "echo $$ >\(place.path); exec sleep 100"], grace: .seconds(5))
+            let process = try GuardedProcess(
+                ["/bin/sh", "-c", "echo $$ >\(place.path); exec sleep 100"], grace: .seconds(5))
             while (try? String(contentsOf: place, encoding: .utf8))?.hasSuffix("\n") != true { usleep(10_000) }
             kill(getpid(), SIGKILL)
             _ = process.output

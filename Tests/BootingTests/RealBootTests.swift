@@ -31,8 +31,10 @@ import Testing
             }
             let names = try FileManager.default.subpathsOfDirectory(atPath: folder).sorted()
             let paths = names.compactMap { TreePath(normalizing: $0) }
-            let image = try #require(names.first { $0.hasPrefix("boot/vmlinuz-") }.flatMap { TreePath(normalizing: $0) })
-            let config = try #require(names.first { $0.hasPrefix("boot/config-") }.flatMap { TreePath(normalizing: $0) })
+            let image = try #require(
+                names.first { $0.hasPrefix("boot/vmlinuz-") }.flatMap { TreePath(normalizing: $0) })
+            let config = try #require(
+                names.first { $0.hasPrefix("boot/config-") }.flatMap { TreePath(normalizing: $0) })
             self.kernel = try extractKernel(from: try #require(try read(image)), named: "vmlinuz", for: "amd64")
             self.config = KernelConfig(parsing: try #require(try read(config)))
             self.modules = try KernelModules(paths: paths, read: read)
@@ -113,7 +115,7 @@ import Testing
             let text = String(decoding: module.bytes, as: UTF8.self)
             let depends = try #require(text.split(separator: "\0").first { $0.hasPrefix("depends=") })
             for name in depends.dropFirst("depends=".count).split(separator: ",") {
-                #expect(loaded.contains(name.replacing("-", with: "_")), "\(module.name) before \(name)")
+                #expect(loaded.contains(String(name.map { $0 == "-" ? "_" : $0 })), "\(module.name) before \(name)")
             }
             loaded.insert(module.name)
         }
@@ -165,7 +167,9 @@ import Testing
             arguments: ["nomodule", "quiet"], memory: 512, vcpus: 1)
         let report = try machine.boot(expecting: ["login:"], within: .seconds(120))
         let text = report.lines.map(\.text)
-        #expect(text.contains("initrd: hint: nomodule is on the command line, and the drivers are modules: remove it"), "\(text)")
+        #expect(
+            text.contains("initrd: hint: nomodule is on the command line, and the drivers are modules: remove it"),
+            "\(text)")
     }
 
     @Test func withoutAnInitrdAModularKernelPanicsAndThePanicIsTheReason() throws {
@@ -206,7 +210,8 @@ struct Folder: Sendable {
     func image(files: [String: [UInt8]]) throws -> String {
         let root = url.appendingPathComponent("root")
         for directory in ["bin", "sbin", "dev", "proc", "sys"] {
-            try FileManager.default.createDirectory(at: root.appendingPathComponent(directory), withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                at: root.appendingPathComponent(directory), withIntermediateDirectories: true)
         }
         for (name, bytes) in files { _ = try file("root/\(name)", bytes, executable: true) }
         let image = url.appendingPathComponent("root.ext4").path

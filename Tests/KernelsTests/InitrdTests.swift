@@ -1,6 +1,7 @@
-@testable import Kernels
 import RootfsModel
 import Testing
+
+@testable import Kernels
 
 @Suite struct InitrdWriting {
     let busybox = elfKernel(size: 5000)
@@ -75,8 +76,9 @@ import Testing
         initrd.busybox = elfKernel(machine: 183, size: 5000)
         #expect(throws: Failure("cannot make an initrd: its busybox is for aarch64, not x86_64")) { try initrd.bytes() }
         initrd.busybox = elfKernel(size: 5000, interpreter: true)
-        #expect(throws: Failure(
-            "cannot make an initrd: its busybox is not linked statically", hint: "take it from busybox-static")
+        #expect(
+            throws: Failure(
+                "cannot make an initrd: its busybox is not linked statically", hint: "take it from busybox-static")
         ) { try initrd.bytes() }
         initrd.busybox = busybox
         initrd.modules[0].bytes = moduleELF(["depends="], machine: 183)
@@ -158,7 +160,9 @@ import Testing
                 UInt8.random(in: 0...255, using: &generator)
             }
             let size = Int.random(in: 0...300, using: &generator)
-            if let content = try? LZO1X.decompress(block[...], size: size) { #expect(content.count == size, "seed \(seed)") }
+            if let content = try? LZO1X.decompress(block[...], size: size) {
+                #expect(content.count == size, "seed \(seed)")
+            }
         }
     }
 }

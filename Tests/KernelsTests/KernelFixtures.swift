@@ -26,7 +26,9 @@ extension [UInt8] {
     }
 
     mutating func put(_ bytes: [UInt8], at offset: Int) {
-        if count < offset + bytes.count { append(contentsOf: [UInt8](repeating: 0, count: offset + bytes.count - count)) }
+        if count < offset + bytes.count {
+            append(contentsOf: [UInt8](repeating: 0, count: offset + bytes.count - count))
+        }
         replaceSubrange(offset..<(offset + bytes.count), with: bytes)
     }
 }
@@ -69,11 +71,19 @@ func elfKernel(machine: UInt16 = 62, size: Int = 300_000, seed: UInt64 = 1, inte
     }
     bytes.put(notes, at: 64 + 2 * 56)
     var generator = SeededGenerator(seed: seed)
-    var text = Array("Linux version %s (%s)\0Linux version 6.1.0-test-amd64 (build@host) (gcc 12) #1 SMP\n\0".utf8)
+    var text = Array(
+        "Linux version %s (%s)\0Linux version 6.1.0-test-amd64 (build@host) (gcc 12) # SMP\n\0Linux version 6.1.0-test-amd64 (build@host) (gcc 12) #1 SMP\n\0"
+            .utf8)
     while text.count < size {
         switch Int.random(in: 0..<3, using: &generator) {
-        case 0: text += [UInt8](repeating: UInt8.random(in: 0...255, using: &generator), count: .random(in: 1...2000, using: &generator))
-        case 1: text += (0..<Int.random(in: 1...500, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+        case 0:
+            text += [UInt8](
+                repeating: UInt8.random(in: 0...255, using: &generator), count: .random(in: 1...2000, using: &generator)
+            )
+        case 1:
+            text += (0..<Int.random(in: 1...500, using: &generator)).map { _ in
+                UInt8.random(in: 0...255, using: &generator)
+            }
         default:
             let start = Int.random(in: max(0, text.count - 60_000)..<text.count, using: &generator)
             text += text[start..<min(text.count, start + Int.random(in: 1...900, using: &generator))]

@@ -63,9 +63,11 @@ struct ModulePackage {
     ])
 
     @Test func dependenciesComeFirstAndOnce() throws {
-        #expect(try package.order("virtio_mmio", "virtio_blk") == ["virtio", "virtio_ring", "virtio_mmio", "virtio_blk"])
-        #expect(try package.order("virtio_blk", "virtio_blk", "virtio_mmio")
-            == ["virtio_ring", "virtio", "virtio_blk", "virtio_mmio"])
+        #expect(
+            try package.order("virtio_mmio", "virtio_blk") == ["virtio", "virtio_ring", "virtio_mmio", "virtio_blk"])
+        #expect(
+            try package.order("virtio_blk", "virtio_blk", "virtio_mmio")
+                == ["virtio_ring", "virtio", "virtio_blk", "virtio_mmio"])
         #expect(try package.order() == [])
     }
 
@@ -76,7 +78,10 @@ struct ModulePackage {
 
     @Test func builtInModulesAreLeftOut() throws {
         var package = self.package
-        package.add("modules.builtin", Array("kernel/drivers/virtio/virtio.ko\nkernel/drivers/virtio/virtio_ring.ko\nkernel/fs/ext4/ext4.ko\n".utf8))
+        package.add(
+            "modules.builtin",
+            Array(
+                "kernel/drivers/virtio/virtio.ko\nkernel/drivers/virtio/virtio_ring.ko\nkernel/fs/ext4/ext4.ko\n".utf8))
         #expect(try package.order("virtio_blk", "ext4") == ["virtio_blk"])
         #expect(try self.package.order("ext4", config: KernelConfig(parsing: "CONFIG_EXT4_FS=y\n")) == [])
     }
@@ -86,17 +91,20 @@ struct ModulePackage {
             try package.order("virtio_blok")
         }
         let config = KernelConfig(parsing: "# CONFIG_VIRTIO_NET is not set\n")
-        #expect(throws: Failure(
-            "the kernel has no module virtio_net", notes: ["CONFIG_VIRTIO_NET is not set in its configuration"],
-            hint: "did you mean virtio_blk?")
+        #expect(
+            throws: Failure(
+                "the kernel has no module virtio_net", notes: ["CONFIG_VIRTIO_NET is not set in its configuration"],
+                hint: "did you mean virtio_blk?")
         ) { try package.order("virtio_net", config: config) }
         var broken = package
         broken.add("kernel/a.ko", moduleELF(["depends=nowhere_to_be_found"]))
-        #expect(throws: Failure(
-            "the kernel has no module nowhere_to_be_found", notes: ["the module a depends on it"])
+        #expect(
+            throws: Failure(
+                "the kernel has no module nowhere_to_be_found", notes: ["the module a depends on it"])
         ) { try broken.order("a") }
-        #expect(throws: Failure(
-            "the kernel has no module x", notes: ["the kernel came with no modules at all"])
+        #expect(
+            throws: Failure(
+                "the kernel has no module x", notes: ["the kernel came with no modules at all"])
         ) { try ModulePackage().order("x") }
     }
 
@@ -143,8 +151,10 @@ struct ModulePackage {
     @Test func aFileThatIsNoModuleIsRefused() throws {
         var package = self.package
         package.add("kernel/bad.ko", Array("hello".utf8))
-        #expect(throws: Failure(
-            "cannot read the kernel module /lib/modules/6.1.0-test/kernel/bad.ko: it is no ELF file with a .modinfo section")
+        #expect(
+            throws: Failure(
+                "cannot read the kernel module /lib/modules/6.1.0-test/kernel/bad.ko: it is no ELF file with a .modinfo section"
+            )
         ) { try package.order("bad") }
     }
 
@@ -173,38 +183,53 @@ struct ModulePackage {
     }
 
     @Test func autoAsksWhereTheRootDriversAre() throws {
-        #expect(try initrdNeeded(mode: .auto, config: modular, modules: modules()) == InitrdDecision(
-            isNeeded: true, because: "virtio_mmio and virtio_blk are modules",
-            rootModules: ["virtio_mmio", "virtio_blk"]))
-        #expect(try initrdNeeded(mode: .auto, config: monolithic, modules: nil) == InitrdDecision(
-            isNeeded: false, because: "the drivers of the root file system are built in", rootModules: []))
-        #expect(try initrdNeeded(mode: .auto, config: nil, modules: nil) == InitrdDecision(
-            isNeeded: false,
-            because: "nothing is known of the kernel's configuration, so its root drivers are taken to be built in",
-            rootModules: []))
+        #expect(
+            try initrdNeeded(mode: .auto, config: modular, modules: modules())
+                == InitrdDecision(
+                    isNeeded: true, because: "virtio_mmio and virtio_blk are modules",
+                    rootModules: ["virtio_mmio", "virtio_blk"]))
+        #expect(
+            try initrdNeeded(mode: .auto, config: monolithic, modules: nil)
+                == InitrdDecision(
+                    isNeeded: false, because: "the drivers of the root file system are built in", rootModules: []))
+        #expect(
+            try initrdNeeded(mode: .auto, config: nil, modules: nil)
+                == InitrdDecision(
+                    isNeeded: false,
+                    because:
+                        "nothing is known of the kernel's configuration, so its root drivers are taken to be built in",
+                    rootModules: []))
         let one = KernelConfig(parsing: "CONFIG_VIRTIO_MMIO=y\nCONFIG_VIRTIO_BLK=m\nCONFIG_EXT4_FS=y\n")
         #expect(try initrdNeeded(mode: .auto, config: one, modules: modules()).because == "virtio_blk is a module")
     }
 
     @Test func alwaysAndNeverAreObeyedWithAWord() throws {
-        #expect(try initrdNeeded(mode: .always, config: monolithic, modules: nil) == InitrdDecision(
-            isNeeded: true, because: "the recipe says always", rootModules: []))
-        #expect(try initrdNeeded(mode: .never, config: monolithic, modules: nil) == InitrdDecision(
-            isNeeded: false, because: "the recipe says never", rootModules: []))
-        #expect(try initrdNeeded(mode: .never, config: modular, modules: modules()).because
-            == "the recipe says never, although virtio_mmio and virtio_blk are modules: the kernel will not find its root file system")
+        #expect(
+            try initrdNeeded(mode: .always, config: monolithic, modules: nil)
+                == InitrdDecision(
+                    isNeeded: true, because: "the recipe says always", rootModules: []))
+        #expect(
+            try initrdNeeded(mode: .never, config: monolithic, modules: nil)
+                == InitrdDecision(
+                    isNeeded: false, because: "the recipe says never", rootModules: []))
+        #expect(
+            try initrdNeeded(mode: .never, config: modular, modules: modules()).because
+                == "the recipe says never, although virtio_mmio and virtio_blk are modules: the kernel will not find its root file system"
+        )
     }
 
     @Test func whatNothingCanHelpIsAFailure() throws {
-        #expect(throws: Failure(
-            "the kernel cannot reach its root file system: virtio_mmio is a module and did not come with it",
-            notes: ["CONFIG_VIRTIO_MMIO=m in its configuration"],
-            hint: "take the kernel with kernel: {package: …}, or one that has CONFIG_VIRTIO_MMIO=y")
+        #expect(
+            throws: Failure(
+                "the kernel cannot reach its root file system: virtio_mmio is a module and did not come with it",
+                notes: ["CONFIG_VIRTIO_MMIO=m in its configuration"],
+                hint: "take the kernel with kernel: {package: …}, or one that has CONFIG_VIRTIO_MMIO=y")
         ) { try initrdNeeded(mode: .auto, config: modular, modules: nil) }
-        #expect(throws: Failure(
-            "the kernel cannot reach its root file system: it has no virtio_blk",
-            notes: ["CONFIG_VIRTIO_BLK is not set in its configuration"],
-            hint: "take a kernel that has CONFIG_VIRTIO_BLK=y or =m")
+        #expect(
+            throws: Failure(
+                "the kernel cannot reach its root file system: it has no virtio_blk",
+                notes: ["CONFIG_VIRTIO_BLK is not set in its configuration"],
+                hint: "take a kernel that has CONFIG_VIRTIO_BLK=y or =m")
         ) { try initrdNeeded(mode: .auto, config: KernelConfig(parsing: "CONFIG_VIRTIO_MMIO=y\n"), modules: nil) }
     }
 }

@@ -48,9 +48,10 @@ import Testing
 
     @Test func anELFNeedsNoExtractionAndBootsAsItIs() throws {
         let kernel = elfKernel()
-        #expect(throws: Failure(
-            "cannot extract a kernel from kernels/vmlinux: already an ELF",
-            hint: "use it as it is, as kernel: {file: kernels/vmlinux}")
+        #expect(
+            throws: Failure(
+                "cannot extract a kernel from kernels/vmlinux: already an ELF",
+                hint: "use it as it is, as kernel: {file: kernels/vmlinux}")
         ) { try extractKernel(from: kernel, named: "kernels/vmlinux") }
         let usable = try bootableKernel(in: kernel, named: "kernels/vmlinux", for: "amd64")
         #expect(usable.bytes == kernel)
@@ -70,9 +71,10 @@ import Testing
         #expect(throws: Failure("cannot take a kernel from Image: truncated: 5,000 of 9,216 bytes")) {
             try bootableKernel(in: Array(image.prefix(5000)), named: "Image", for: "arm64")
         }
-        #expect(throws: Failure(
-            "cannot extract a kernel from Image: arm64 Image, which is not compressed",
-            hint: "use it as it is, as kernel: {file: Image}")
+        #expect(
+            throws: Failure(
+                "cannot extract a kernel from Image: arm64 Image, which is not compressed",
+                hint: "use it as it is, as kernel: {file: Image}")
         ) { try extractKernel(from: image, named: "Image") }
     }
 
@@ -105,11 +107,13 @@ import Testing
 
     @Test func whatIsNoKernelIsRefusedByReason() throws {
         #expect(reason([]) == "not a kernel: an empty file")
-        #expect(reason(Array("#!/bin/sh\necho\n".utf8)) == "not a kernel: neither a boot header nor an ELF, in 15 bytes")
+        #expect(
+            reason(Array("#!/bin/sh\necho\n".utf8)) == "not a kernel: neither a boot header nor an ELF, in 15 bytes")
         #expect(reason(Array("!<arch>\ndebian-binary".utf8)) == "not a kernel: a package (.deb)")
         #expect(reason(Array("MZ".utf8) + [UInt8](repeating: 0, count: 600)) == "not a kernel: a PE/EFI program")
-        #expect(reason(Array("MZ\0\0zimg".utf8) + [UInt8](repeating: 0, count: 600))
-            == "PE/EFI zboot, a kernel wrapped into a program for EFI")
+        #expect(
+            reason(Array("MZ\0\0zimg".utf8) + [UInt8](repeating: 0, count: 600))
+                == "PE/EFI zboot, a kernel wrapped into a program for EFI")
         let text = try runOnHost("echo hello | gzip -n")
         #expect(reason(text) == "not a kernel: a gzip file without one in it")
     }
@@ -119,9 +123,10 @@ import Testing
         #expect(reason(elfKernel(), for: "arm64") == "ELF for x86_64, the recipe wants arm64")
         let image = bzImage(payload: try PayloadRecipe.all[0].payload(of: elfKernel(machine: 3)))
         #expect(reason(image) == "ELF for i386, the recipe wants amd64")
-        #expect(throws: Failure(
-            "no kernel form is known for the architecture amd46", notes: ["known: amd64, arm64"],
-            hint: "did you mean amd64?")
+        #expect(
+            throws: Failure(
+                "no kernel form is known for the architecture amd46", notes: ["known: amd64, arm64"],
+                hint: "did you mean amd64?")
         ) { try bootableKernel(in: elfKernel(), named: "K", for: "amd46") }
     }
 
@@ -138,8 +143,9 @@ import Testing
 
     @Test func aPayloadThatIsNotWhatItsHeaderSaysIsRefused() throws {
         let kernel = elfKernel()
-        #expect(reason(bzImage(payload: Array("garbage, not compressed".utf8) + [1, 0, 0, 0]))
-            == "its payload begins with 67 61 72 62: no compression that Linux has")
+        #expect(
+            reason(bzImage(payload: Array("garbage, not compressed".utf8) + [1, 0, 0, 0]))
+                == "its payload begins with 67 61 72 62: no compression that Linux has")
         #expect(reason(bzImage(payload: [])) == "its boot header names no payload")
         let text = try PayloadRecipe.all[0].payload(of: Array("no kernel in here".utf8))
         #expect(reason(bzImage(payload: text)) == "not a kernel: its payload is no ELF")
@@ -173,11 +179,15 @@ import Testing
             var damaged = image
             for _ in 0..<Int.random(in: 1...8, using: &generator) {
                 let inHeader = Bool.random(using: &generator)
-                let position = inHeader ? Int.random(in: 0x1F0..<0x260, using: &generator)
+                let position =
+                    inHeader
+                    ? Int.random(in: 0x1F0..<0x260, using: &generator)
                     : Int.random(in: 0..<damaged.count, using: &generator)
                 damaged[position] = .random(in: 0...255, using: &generator)
             }
-            if Bool.random(using: &generator) { damaged = Array(damaged.prefix(.random(in: 0...damaged.count, using: &generator))) }
+            if Bool.random(using: &generator) {
+                damaged = Array(damaged.prefix(.random(in: 0...damaged.count, using: &generator)))
+            }
             do {
                 let result = try bootableKernel(in: damaged, named: "K", for: "amd64")
                 #expect(result.bytes.count == kernel.count, "seed \(seed)")
@@ -187,7 +197,9 @@ import Testing
         }
         for _ in 0..<150 {
             var damaged = kernel
-            for _ in 0..<20 { damaged[Int.random(in: 4..<400, using: &generator)] = .random(in: 0...255, using: &generator) }
+            for _ in 0..<20 {
+                damaged[Int.random(in: 4..<400, using: &generator)] = .random(in: 0...255, using: &generator)
+            }
             _ = try? bootableKernel(in: damaged, named: "K", for: "amd64")
         }
     }
@@ -207,7 +219,9 @@ import Testing
 
     @Test func settingsOfEveryKindAreRead() {
         let config = KernelConfig(
-            parsing: "# Linux/x86 6.1\nCONFIG_A=y\nCONFIG_B=m\n# CONFIG_C is not set\nCONFIG_D=\"a b\"\nCONFIG_E=0x10\nCONFIG_F=\"\"\n")
+            parsing:
+                "# Linux/x86 6.1\nCONFIG_A=y\nCONFIG_B=m\n# CONFIG_C is not set\nCONFIG_D=\"a b\"\nCONFIG_E=0x10\nCONFIG_F=\"\"\n"
+        )
         #expect(config["A"] == .builtIn)
         #expect(config["CONFIG_B"] == .module)
         #expect(config["C"] == .off)
