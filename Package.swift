@@ -38,8 +38,13 @@ let package = Package(
         .target(name: "Storage", dependencies: [model, "CLinux", systemPackage]),
         .target(name: "DebianArchive", dependencies: [model, "Debian", "Storage", "LibArchive", "CCurl", systemPackage]),
         .target(name: "Sandboxing", dependencies: [model, "CSandbox"]),
-        .target(name: "Dpkg", dependencies: [model, "Debian", "LibArchive", "Sandboxing", "Storage"]),
-        .target(name: "Ext4", dependencies: [model, "Storage", "CExt2FS"]),
+        .target(
+            name: "Dpkg",
+            dependencies: [
+                model, "Debian", "LibArchive", "Sandboxing", "Storage", "CLinux", systemPackage,
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
+        .target(name: "Ext4", dependencies: [model, "Storage", "CExt2FS", systemPackage]),
         .target(name: "Kernels", dependencies: [model, "LibArchive"]),
         .target(name: "Booting", dependencies: [model]),
 
@@ -48,7 +53,7 @@ let package = Package(
             name: "Pipeline",
             dependencies: [
                 model, "Recipes", "Debian", "Solving", "Provisioning", "LibArchive", "Storage", "DebianArchive",
-                "Sandboxing", "Dpkg", "Ext4", "Kernels", "Booting", systemPackage,
+                "Sandboxing", "Dpkg", "Ext4", "Kernels", "Booting", "CLinux", systemPackage,
             ]),
         .target(
             name: "Commands",
@@ -75,8 +80,11 @@ let package = Package(
         .testTarget(
             name: "DebianArchiveTests",
             dependencies: [model, "Debian", "Storage", "LibArchive", "DebianArchive", "ArchiveFixture", systemPackage]),
-        .testTarget(name: "DpkgTests", dependencies: [model, "Debian", "Storage", "LibArchive", "Sandboxing", "Dpkg"]),
-        .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4"]),
+        .testTarget(name: "SandboxingTests", dependencies: [model, "Sandboxing"]),
+        .testTarget(
+            name: "DpkgTests",
+            dependencies: [model, "Debian", "Storage", "LibArchive", "Sandboxing", "Dpkg", systemPackage]),
+        .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4", systemPackage]),
         .testTarget(name: "KernelsTests", dependencies: [model, "LibArchive", "Kernels"]),
         .testTarget(name: "BootingTests", dependencies: [model, "Booting"]),
         .testTarget(

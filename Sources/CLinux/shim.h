@@ -1,6 +1,5 @@
 // The parts of the C library that Swift's Glibc module leaves out.
 #pragma once
-#include <sys/file.h>
 #include <sys/sysmacros.h>
 #include <sys/types.h>
 #include <sys/xattr.h>
@@ -9,4 +8,11 @@ static inline unsigned device_major(dev_t device) { return major(device); }
 static inline unsigned device_minor(dev_t device) { return minor(device); }
 static inline dev_t device_number(unsigned major_number, unsigned minor_number) {
     return makedev(major_number, minor_number);
+}
+
+// renameat2(2) with RENAME_EXCHANGE: glibc has it behind _GNU_SOURCE only.
+#include <asm/unistd.h>
+extern long syscall(long number, ...);
+static inline int exchange_paths(const char *a, const char *b) {
+    return (int)syscall(__NR_renameat2, -100 /* AT_FDCWD */, a, -100, b, 2u /* RENAME_EXCHANGE */);
 }

@@ -81,9 +81,8 @@ public struct DependencyGroup: Hashable, Sendable, CustomStringConvertible {
         var text = text
         var groups = [DependencyGroup]()
         let error = text.withUTF8 { buffer -> Int? in
-            let bytes = UnsafeRawBufferPointer(buffer)
-            func string(_ range: Range<Int>) -> String { String(decoding: bytes[range], as: UTF8.self) }
-            var scanner = RelationScanner(bytes)
+            func string(_ range: Range<Int>) -> String { String(decoding: buffer[range], as: UTF8.self) }
+            var scanner = RelationScanner(buffer)
             while let slice = scanner.next() {
                 let relation = Relation(
                     string(slice.name), qualifier: slice.qualifier.isEmpty ? nil : string(slice.qualifier),
@@ -119,85 +118,87 @@ public struct RelationSlice: Sendable {
 }
 
 /// Reads a relation field (Depends, Conflicts, Provides …) relation by relation, in place.
-/// The bytes must outlive the scanner.
+/// The bytes must outlive the scanner. Bytes are compared as numbers: this runs over a whole archive's index.
 public struct RelationScanner {
-    private let bytes: UnsafeRawBufferPointer
+    private let base: UnsafePointer<UInt8>?
+    private let count: Int
     private var position = 0
     private var nextStartsGroup = true
     /// Where the text stopped being a relation field; nil while all is well.
     public private(set) var error: Int?
 
-    public init(_ bytes: UnsafeRawBufferPointer) {
-        self.bytes = bytes
+    public init(_ bytes: UnsafeBufferPointer<UInt8>) {
+        self.base = bytes.baseAddress
+        self.count = bytes.count
     }
 
     /// The next relation; nil at the end and at a mistake.
     public mutating func next() -> RelationSlice? {
-        skipSeparators()
-        let count = bytes.count
-        if position >= count || error != nil { return nil }
+        guard let base, error == nil else { return nil }
+        skipSeparators(base)
+        if position >= count { return nil }
         var slice = RelationSlice()
         slice.startsGroup = nextStartsGroup
 
         let nameStart = position
-        while position < count, Self.isNameByte(bytes[position]) { position += 1 }
+        skipName(base)
         if position == nameStart { return fail() }
         slice.name = nameStart..<position
-        if position < count, bytes[position] == Byte.colon {
-            let start = position + 1
-            position = start
-            while position < count, Self.isNameByte(bytes[position]) { position += 1 }
+        if position < count, base[position] == 58 /* : */ {
+            position += 1
+            let start = position
+            skipName(base)
             if position == start { return fail() }
             slice.qualifier = start..<position
         }
-        skipWhite()
-        if position < count, bytes[position] == UInt8(ascii: "(") {
+        skipWhite(base)
+        if position < count, base[position] == 40 /* ( */ {
             position += 1
-            skipWhite()
-            slice.comparison = comparison()
-            skipWhite()
+            skipWhite(base)
+            slice.comparison = comparison(base)
+            skipWhite(base)
             let start = position
-            while position < count, !Self.isWhite(bytes[position]), bytes[position] != UInt8(ascii: ")") { position += 1 }
+            while position < count, base[position] > 32, base[position] != 41 /* ) */ { position += 1 }
             slice.version = start..<position
-            skipWhite()
-            guard position < count, bytes[position] == UInt8(ascii: ")"), !slice.version.isEmpty, slice.comparison != .any
+            skipWhite(base)
+            guard position < count, base[position] == 41, !slice.version.isEmpty, slice.comparison != .any
             else { return fail() }
             position += 1
-            skipWhite()
+            skipWhite(base)
         }
-        while position < count, bytes[position] == UInt8(ascii: "[") || bytes[position] == UInt8(ascii: "<") {
-            let isArchitectures = bytes[position] == UInt8(ascii: "[")
-            let close = isArchitectures ? UInt8(ascii: "]") : UInt8(ascii: ">")
-            let start = position + 1
-            while position < count, bytes[position] != close { position += 1 }
+        while position < count, base[position] == 91 /* [ */ || base[position] == 60 /* < */ {
+            let isArchitectures = base[position] == 91
+            let close: UInt8 = isArchitectures ? 93 : 62
+            position += 1
+            let start = position
+            while position < count, base[position] != close { position += 1 }
             if position == count { return fail() }
             if isArchitectures { slice.architectures = start..<position }
             position += 1
-            skipWhite()
+            skipWhite(base)
         }
         if position < count {
-            guard bytes[position] == Byte.comma || bytes[position] == Byte.bar else { return fail() }
-            nextStartsGroup = bytes[position] == Byte.comma
+            guard base[position] == 44 /* , */ || base[position] == 124 /* | */ else { return fail() }
+            nextStartsGroup = base[position] == 44
             position += 1
         }
         return slice
     }
 
     /// `<` and `>` alone are the old way to write `<=` and `>=`.
-    private mutating func comparison() -> VersionOperator {
-        guard position < bytes.count else { return .any }
-        let first = bytes[position]
-        guard first == UInt8(ascii: "<") || first == UInt8(ascii: ">") || first == UInt8(ascii: "=") else { return .any }
+    private mutating func comparison(_ base: UnsafePointer<UInt8>) -> VersionOperator {
+        guard position < count else { return .any }
+        let first = base[position]
+        guard first == 60 || first == 61 || first == 62 else { return .any }
         position += 1
-        if first == UInt8(ascii: "=") { return .equal }
-        let isLess = first == UInt8(ascii: "<")
-        guard position < bytes.count else { return .any }
-        if bytes[position] == first {
+        if first == 61 { return .equal }
+        guard position < count else { return .any }
+        if base[position] == first {
             position += 1
-            return isLess ? .less : .greater
+            return first == 60 ? .less : .greater
         }
-        if bytes[position] == UInt8(ascii: "=") { position += 1 }
-        return isLess ? .lessOrEqual : .greaterOrEqual
+        if base[position] == 61 { position += 1 }
+        return first == 60 ? .lessOrEqual : .greaterOrEqual
     }
 
     private mutating func fail() -> RelationSlice? {
@@ -205,31 +206,31 @@ public struct RelationScanner {
         return nil
     }
 
-    private mutating func skipWhite() {
-        while position < bytes.count, Self.isWhite(bytes[position]) { position += 1 }
+    private mutating func skipWhite(_ base: UnsafePointer<UInt8>) {
+        while position < count, base[position] == 32 || (base[position] >= 9 && base[position] <= 13) { position += 1 }
     }
 
-    private mutating func skipSeparators() {
-        while position < bytes.count {
-            let byte = bytes[position]
-            if byte == Byte.comma {
+    private mutating func skipSeparators(_ base: UnsafePointer<UInt8>) {
+        while position < count {
+            let byte = base[position]
+            if byte == 44 {
                 nextStartsGroup = true
-            } else if !Self.isWhite(byte) {
+            } else if byte != 32 && !(byte >= 9 && byte <= 13) {
                 return
             }
             position += 1
         }
     }
 
-    private static func isWhite(_ byte: UInt8) -> Bool { byte == 32 || (byte >= 9 && byte <= 13) }
-
-    /// Wider than Policy 5.6.7: letters of either case and `_` occur in third-party archives.
-    private static func isNameByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), Byte.zero...Byte.nine,
-            UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
-            true
-        default: false
+    /// Letters, digits and `+-._~`: wider than Policy 5.6.7, as third-party archives are.
+    private mutating func skipName(_ base: UnsafePointer<UInt8>) {
+        while position < count {
+            let byte = base[position]
+            let isName =
+                (byte >= 97 && byte <= 122) || (byte >= 48 && byte <= 57) || byte == 45 || byte == 46 || byte == 43
+                || (byte >= 65 && byte <= 90) || byte == 95 || byte == 126
+            if !isName { return }
+            position += 1
         }
     }
 }

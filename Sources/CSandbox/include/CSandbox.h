@@ -1,1 +1,77 @@
+// The part of the sandbox that runs between clone and exec. The builder has many threads, and only the calling one exists in the child:
+// everything here is system calls on memory prepared beforehand. No allocation, no lock, no stdio.
 #pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/// Everything the child needs. Lists of strings end with NULL; paths on the host are absolute and free of symbolic links.
+struct csandbox_plan {
+    /// 1: a user namespace as well. The parent writes its maps before it calls csandbox_release.
+    int user_namespace;
+    /// 1: the command keeps the caller's stdin, stdout, stderr and session, and gets the foreground of its terminal.
+    int interactive;
+
+    const char *hostname;
+    /// overlayfs takes at most a page of options, so layers go by short names: symbolic links in a scratch directory.
+    char *const *link_names;
+    char *const *link_targets;
+    const char *overlay_options;
+
+    char *const *bind_hosts;
+    char *const *bind_insides;
+    char *const *neutralized;
+    /// One slot for each bind, then one for each neutralized path.
+    int *mounts;
+
+    /// What to try to execute, in this order.
+    char *const *programs;
+    char *const *arguments;
+    char *const *environment;
+    const char *directory;
+};
+
+struct csandbox_child {
+    pid_t pid;
+    int pidfd;
+    /// Reads csandbox_messages.
+    int status;
+    /// Reads stdout and stderr; -1 if interactive.
+    int output;
+    /// Keeps the child alive: it ends when the last copy is closed before csandbox_release.
+    int lifeline;
+};
+
+enum csandbox_kind {
+    csandbox_setup_failed = 1,
+    csandbox_start_failed = 2,
+    /// code is the wait status of the command.
+    csandbox_command_ended = 3,
+};
+
+/// Written whole, being shorter than PIPE_BUF.
+struct csandbox_message {
+    int32_t kind;
+    /// An errno, or a wait status.
+    int32_t code;
+    /// What was being done.
+    char text[1016];
+};
+
+/// Starts the child, which waits for csandbox_release. Returns 0, or an errno with *step naming the system call.
+int csandbox_start(const struct csandbox_plan *plan, struct csandbox_child *child, const char **step);
+
+/// Lets the child go on. Returns 0 or an errno.
+int csandbox_release(const struct csandbox_child *child);
+
+/// Kills everything in the sandbox: pid 1 takes all with it.
+void csandbox_kill(const struct csandbox_child *child);
+
+/// Waits for pid 1 and gives back its wait status.
+int csandbox_wait(const struct csandbox_child *child);
+
+/// Tries whether namespaces and mounts are allowed. Returns 0, or an errno with *step naming what was refused.
+int csandbox_probe(int user_namespace, const char **step);
+
+/// Removes an extended attribute of a file, not following a symbolic link. Returns 0, also if there was none, or an errno.
+int csandbox_remove_attribute(const char *path, const char *name);

@@ -1,0 +1,169 @@
+import RootfsModel
+
+/// Blocks of a file that have data, counted from the file's start.
+struct LogicalRun: Equatable {
+    var start: UInt32
+    var count: UInt32
+}
+
+/// A run of blocks in the image.
+struct BlockRun: Equatable {
+    var start: UInt64
+    var count: UInt64
+}
+
+/// A run of a file's blocks and where in the image it is.
+struct PlacedExtent: Equatable {
+    /// The longest run that one extent can tell.
+    static let longest: UInt64 = 32_768
+
+    var logical: UInt32
+    var count: UInt32
+    var physical: UInt64
+}
+
+/// What an inode needs besides its inode.
+struct BlockDemand {
+    var runs: [LogicalRun]
+    /// Whether its attributes need a block.
+    var hasAttributeBlock: Bool
+}
+
+/// Where everything goes: each file's blocks follow those of the file before, around what is in use already.
+struct BlockPlan {
+    /// The extents of all inodes, one inode's after another's.
+    private(set) var extents = [PlacedExtent]()
+    /// Where each inode's extents are in `extents`.
+    private(set) var ranges: [Range<Int>]
+    /// The blocks that hold an extent tree, for inodes with more than four extents.
+    private(set) var treeBlocks = [Int: [UInt64]]()
+    private(set) var attributeBlocks = [Int: UInt64]()
+    /// The blocks taken, in order.
+    private(set) var taken = [BlockRun]()
+    /// How many blocks were missing; a plan with missing blocks is no plan.
+    private(set) var missing: UInt64 = 0
+
+    private var free: [BlockRun]
+    private var position = 0
+
+    /// Places the demands in the order given; they are numbers of inodes in the inode plan.
+    init(order: [Int], demands: [BlockDemand], free: [BlockRun]) {
+        self.free = free
+        ranges = [Range<Int>](repeating: 0..<0, count: demands.count)
+        for inode in order {
+            let demand = demands[inode]
+            let first = extents.count
+            for run in demand.runs { place(run) }
+            ranges[inode] = first..<extents.count
+            let depth = ExtentTree.blockCount(extents: extents.count - first)
+            if depth > 0 { treeBlocks[inode] = (0..<depth).map { _ in take(1).start } }
+            if demand.hasAttributeBlock { attributeBlocks[inode] = take(1).start }
+        }
+    }
+
+    /// How many blocks the demands take where nothing is in the way.
+    static func need(_ demands: [BlockDemand]) -> UInt64 {
+        demands.reduce(0) { sum, demand in
+            let blocks = demand.runs.reduce(0) { $0 + UInt64($1.count) }
+            let extents = demand.runs.reduce(0) {
+                $0 + (UInt64($1.count) + PlacedExtent.longest - 1) / PlacedExtent.longest
+            }
+            return sum + blocks + UInt64(ExtentTree.blockCount(extents: Int(extents)))
+                + (demand.hasAttributeBlock ? 1 : 0)
+        }
+    }
+
+    private mutating func place(_ run: LogicalRun) {
+        var logical = run.start
+        var left = UInt64(run.count)
+        while left > 0 {
+            let got = take(min(left, PlacedExtent.longest))
+            extents.append(PlacedExtent(logical: logical, count: UInt32(got.count), physical: got.start))
+            logical += UInt32(got.count)
+            left -= got.count
+        }
+    }
+
+    /// The next free blocks, at most so many and at least one.
+    private mutating func take(_ count: UInt64) -> BlockRun {
+        guard position < free.count else {
+            missing += count
+            return BlockRun(start: 0, count: count)
+        }
+        let run = BlockRun(start: free[position].start, count: min(count, free[position].count))
+        free[position].start += run.count
+        free[position].count -= run.count
+        if free[position].count == 0 { position += 1 }
+        if let last = taken.last, last.start + last.count == run.start {
+            taken[taken.count - 1].count += run.count
+        } else {
+            taken.append(run)
+        }
+        return run
+    }
+}
+
+/// How ext4 tells a file's extents: up to four in the inode, more in a tree of blocks.
+enum ExtentTree {
+    static let magic: UInt16 = 0xf30a
+    static let inInode = 4
+    /// A header of 12 bytes, entries of 12 and 4 bytes of checksum.
+    static let inBlock = (blockSize - 12 - 4) / 12
+
+    static func blockCount(extents: Int) -> Int {
+        if extents <= inInode { return 0 }
+        var level = extents, sum = 0
+        while level > inInode {
+            level = (level + inBlock - 1) / inBlock
+            sum += level
+        }
+        return sum
+    }
+
+    /// The 60 bytes for the inode, and the blocks, all but their checksums.
+    static func build(_ extents: some Collection<PlacedExtent>, blocks: [UInt64]) -> (root: [UInt8], blocks: [[UInt8]]) {
+        var entries = extents.map { extent in
+            var entry = [UInt8]()
+            append(extent.logical, to: &entry)
+            append(UInt16(truncatingIfNeeded: extent.count), to: &entry)
+            append(UInt16(truncatingIfNeeded: extent.physical >> 32), to: &entry)
+            append(UInt32(truncatingIfNeeded: extent.physical), to: &entry)
+            return entry
+        }
+        var depth: UInt16 = 0
+        var written = [[UInt8]]()
+        while entries.count > inInode {
+            var above = [[UInt8]]()
+            for start in stride(from: 0, to: entries.count, by: inBlock) {
+                let part = entries[start..<min(start + inBlock, entries.count)]
+                let number = blocks[written.count]
+                written.append(node(part, capacity: inBlock, depth: depth, size: blockSize))
+                var entry = Array(entries[start].prefix(4))
+                append(UInt32(truncatingIfNeeded: number), to: &entry)
+                append(UInt16(truncatingIfNeeded: number >> 32), to: &entry)
+                append(UInt16(0), to: &entry)
+                above.append(entry)
+            }
+            entries = above
+            depth += 1
+        }
+        return (node(entries[...], capacity: inInode, depth: depth, size: 60), written)
+    }
+
+    private static func node(_ entries: ArraySlice<[UInt8]>, capacity: Int, depth: UInt16, size: Int) -> [UInt8] {
+        var bytes = [UInt8]()
+        bytes.reserveCapacity(size)
+        append(magic, to: &bytes)
+        append(UInt16(entries.count), to: &bytes)
+        append(UInt16(capacity), to: &bytes)
+        append(depth, to: &bytes)
+        append(UInt32(0), to: &bytes)
+        for entry in entries { bytes += entry }
+        bytes += [UInt8](repeating: 0, count: size - bytes.count)
+        return bytes
+    }
+
+    private static func append(_ value: some FixedWidthInteger, to bytes: inout [UInt8]) {
+        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+    }
+}

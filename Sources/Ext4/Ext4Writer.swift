@@ -1,0 +1,56 @@
+public import RootfsModel
+public import SystemPackage
+
+/// Writes a tree as an ext4 image.
+public enum Ext4Writer {
+    /// Writes a tree to a new file. The same tree and options give the same bytes, whatever the number of jobs (threads)
+    /// and wherever the content lies. On any error no file is left behind. `progress` is told of the bytes done and of
+    /// all bytes, by one thread at a time.
+    ///
+    /// Throws where the file exists, where the disk is full, where the tree does not fit into a fixed size, where a
+    /// source file has not the size that the tree says, and where ext4 cannot hold something: attributes of more than
+    /// about 4 KiB on one node, links of 4,096 bytes, 65,001 names of one file.
+    public static func write(
+        tree: FileTree, to path: FilePath, options: Ext4Options, jobs: Int,
+        progress: (_ bytesDone: UInt64, _ bytesTotal: UInt64) -> Void = { _, _ in }
+    ) throws -> Ext4Image {
+        try options.validate()
+        let data = try HoleScan.run(tree, jobs: jobs)
+        let plan = try Ext4Plan(tree, options, data: data)
+        let layout = try ImageLayout(plan, options)
+        let fileSystem = layout.fileSystem
+        let blockPlan = layout.blockPlan
+        try fileSystem.take(blockPlan.taken)
+        try InodeWriter(
+            tree: tree, plan: plan, blockPlan: blockPlan, moment: options.moment, fs: try fileSystem.filesystem
+        ).writeAll()
+        let inodes = try fileSystem.inodes
+        let blocks = try fileSystem.blocks
+        let freeBlocks = try fileSystem.freeBlocks
+        try fileSystem.close()
+
+        var file = try ImageFile(path, size: layout.size)
+        let segments = SegmentWriter(
+            tree: tree, pieces: pieces(of: tree, plan, blockPlan), memory: fileSystem.memory,
+            descriptor: file.descriptor, path: path.string, size: layout.size)
+        try file.checkRoom(for: segments.neededBytes)
+        let digest = try segments.run(jobs: jobs, progress: progress)
+        file.finish()
+        return Ext4Image(
+            digest: digest, size: layout.size, blocks: blocks, inodes: UInt64(inodes.all),
+            freeInodes: UInt64(inodes.free), freeBytes: freeBlocks * UInt64(blockSize))
+    }
+
+    /// The runs of the image that are content of files, in order.
+    private static func pieces(of tree: FileTree, _ plan: Ext4Plan, _ blockPlan: BlockPlan) -> [DataPiece] {
+        var pieces = [DataPiece]()
+        for (position, inode) in plan.inodes.inodes.enumerated() {
+            guard let node = inode.node, tree.nodes[node].blob != nil else { continue }
+            for extent in blockPlan.extents[blockPlan.ranges[position]] {
+                pieces.append(
+                    DataPiece(physical: extent.physical, logical: extent.logical, count: extent.count, node: node))
+            }
+        }
+        return pieces
+    }
+}

@@ -1,0 +1,127 @@
+public import RootfsModel
+
+/// Checks that what the services need is in the finished tree: systemd, the supervisor, the program, the user,
+/// the working directory, scripts among the arguments. Throws every mistake at once.
+public func checkServices(
+    _ services: [ServiceSpecification], in tree: FileTree, read: (Blob) throws -> [UInt8]
+) throws {
+    guard let first = services.first else { return }
+    if tree.resolvedNode("/lib/systemd/systemd")?.blob == nil && tree.resolvedNode("/usr/lib/systemd/systemd")?.blob == nil
+    {
+        throw Failures([
+            Failure(
+                "the recipe has services, but the image has no systemd to run them", at: first.location,
+                hint: "add the package systemd-sysv to a layer")
+        ])
+    }
+    var mistakes = [Failure]()
+    let needsReady = services.contains { $0.ready != nil }
+    let parts = [("/etc/systemd/system/app-.service.d/10-visible.conf", true), ("/usr/lib/microvm/report-exit", true),
+        ("/usr/lib/microvm/ready", needsReady)]
+    let missing = parts.filter { $0.1 && !isFile($0.0, in: tree) }.map(\.0)
+    if !missing.isEmpty {
+        mistakes.append(
+            Failure(
+                "the recipe has services, but the image has no supervisor to watch them", at: first.location,
+                notes: missing.map { "missing: \($0)" }, hint: "add overlays/supervisor to overlays:"))
+    }
+    let users = try AccountTable("/etc/passwd", in: tree, read: read)?.names ?? ["root"]
+    for service in services {
+        mistakes += programMistakes(of: service, in: tree)
+        mistakes += scriptMistakes(of: service, in: tree)
+        if let user = service.user, UInt32(user) == nil, !users.contains(user) {
+            mistakes.append(
+                Failure(
+                    "service \(service.name) runs as \(quoted(user)), a user whom the image does not have",
+                    at: service.location,
+                    hint: nearestName(to: user, among: users).map { "did you mean \($0)?" } ?? "add it to users:"))
+        }
+        if let directory = service.workingDirectory, TreePath(normalizing: directory)
+            .flatMap({ tree.resolvedNode($0) })?.isDirectory != true
+        {
+            mistakes.append(
+                Failure(
+                    "service \(service.name) works in \(directory), which is no directory of the image",
+                    at: service.location))
+        }
+    }
+    if !mistakes.isEmpty { throw Failures(mistakes) }
+}
+
+private func isFile(_ path: String, in tree: FileTree) -> Bool {
+    TreePath(normalizing: path).flatMap { tree.resolvedNode($0) }?.blob != nil
+}
+
+/// Where systemd looks for a program that is named without a directory.
+private let programDirectories = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+
+private func programMistakes(of service: ServiceSpecification, in tree: FileTree) -> [Failure] {
+    guard let program = service.command.first else { return [] }
+    let location = service.commandLocation ?? service.location
+    let candidates = program.hasPrefix("/") ? [program] : programDirectories.map { $0 + "/" + program }
+    let nodes = candidates.compactMap { candidate in
+        TreePath(normalizing: candidate).flatMap { tree.resolvedNode($0) }
+    }
+    let files = nodes.filter { $0.blob != nil }
+    if files.contains(where: { $0.metadata.mode & 0o111 != 0 && $0.blob?.size != 0 }) { return [] }
+    if let file = files.first {
+        let isEmpty = file.blob?.size == 0
+        return [
+            Failure(
+                "service \(service.name) runs \(program), which is " + (isEmpty ? "an empty file" : "not executable"),
+                at: location,
+                hint: isEmpty
+                    ? nil : "its mode is \(octal(file.metadata.mode)); set the executable bit in the folder, or mode: in its overlay")
+        ]
+    }
+    if nodes.contains(where: \.isDirectory) {
+        return [Failure("service \(service.name) runs \(program), which is a directory", at: location)]
+    }
+    let name = Array((TreePath(normalizing: program) ?? .root).name)
+    let same = tree.nodes.filter { node in
+        guard node.path.name.elementsEqual(name), let file = tree.resolvedNode(node.path) else { return false }
+        return file.blob != nil && file.metadata.mode & 0o111 != 0
+    }.map(\.path.description)
+    let notes = same.isEmpty ? [] : ["the image has \(same.prefix(5).joined(separator: ", "))"
+        + (same.count > 5 ? " and \(same.count - 5) more" : "")]
+    var hint = same.first.map { "did you mean \($0)?" }
+    if same.isEmpty {
+        let text = String(decoding: name, as: UTF8.self)
+        let names = programDirectories.compactMap { TreePath(normalizing: $0).flatMap { tree.resolve($0) } }
+        let known = tree.nodes.lazy.filter { node in
+            node.path.parent.map(names.contains) ?? false && !node.isDirectory
+        }
+        let nearest = nearestName(to: text, among: known.map { String(decoding: $0.path.name, as: UTF8.self) })
+        hint = nearest.flatMap { near in known.first { $0.path.name.elementsEqual(near.utf8) } }
+            .map { "did you mean \($0.path)?" } ?? "add the package or the overlay that brings it"
+    }
+    return [
+        Failure(
+            "service \(service.name) runs \(program), which the image does not have", at: location, notes: notes,
+            hint: hint)
+    ]
+}
+
+/// Scripts that an interpreter is given must be there.
+private func scriptMistakes(of service: ServiceSpecification, in tree: FileTree) -> [Failure] {
+    let endings = [".js", ".mjs", ".cjs", ".py", ".sh"]
+    return service.command.dropFirst().compactMap { argument in
+        guard argument.hasPrefix("/"), endings.contains(where: argument.hasSuffix), !isFile(argument, in: tree),
+            let path = TreePath(normalizing: argument)
+        else { return nil }
+        let same = tree.nodes.first { $0.blob != nil && $0.path.name.elementsEqual(path.name) }
+        let siblings = tree.nodes.lazy.filter { $0.blob != nil && $0.path.parent == path.parent }
+            .map(\.path.description)
+        let meant = same?.path.description ?? nearestName(to: path.description, among: siblings)
+        return Failure(
+            "service \(service.name) is given the script \(argument), which the image does not have",
+            at: service.commandLocation ?? service.location,
+            hint: meant.map { "did you mean \($0)?" } ?? "add the package or the overlay that brings it")
+    }
+}
+
+/// Four octal digits.
+func octal(_ mode: UInt16) -> String {
+    let digits = String(mode, radix: 8)
+    return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+}

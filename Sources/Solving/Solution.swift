@@ -1,0 +1,72 @@
+public import Debian
+internal import RootfsModel
+
+/// What the requests became.
+public struct Solution: Sendable {
+    public struct Package: Sendable {
+        public var stanza: PackageStanza
+        /// The pocket of the index it comes from.
+        public var pocket: String
+        /// The layer that it belongs to.
+        public var layer: String
+    }
+
+    /// Sorted by name.
+    public var packages: [Package]
+
+    /// The packages of one layer, sorted by name.
+    public func packages(in layer: String) -> [PackageStanza] {
+        packages.filter { $0.layer == layer }.map(\.stanza)
+    }
+}
+
+extension Universe {
+    /// The packages that every root file system gets: those whose candidate is Essential or of priority required, and
+    /// apt itself where it is wanted. Sorted by name.
+    public func baseRequests(withApt: Bool = true) -> [Request] {
+        var result = [String]()
+        for name in candidates.indices where candidates[name] >= 0 {
+            let version = versions[Int(candidates[name])]
+            if version.isEssential || version.rank == 1 { result.append(names[Int32(name)]) }
+        }
+        if withApt, let apt = names.number(of: "apt"), candidates[Int(apt)] >= 0, !result.contains("apt") {
+            result.append("apt")
+        }
+        return result.sorted().map { Request($0) }
+    }
+
+    /// Solves the requests of all layers, the base set first, as one request. Every mistake in a request is reported
+    /// at once (`Failures`); a request that cannot be satisfied is a Failure whose notes are the chain of reasons.
+    public func solve(_ layers: [LayerRequests]) throws -> Solution {
+        var candidates = self.candidates
+        var mistakes = [Failure]()
+        var packages = [[Int32]]()
+        for layer in layers {
+            var numbers = [Int32]()
+            for request in layer.requests {
+                do throws(Failure) {
+                    numbers.append(try resolve(request, &candidates))
+                } catch {
+                    mistakes.append(error)
+                }
+            }
+            packages.append(numbers)
+        }
+        if mistakes.count == 1 { throw mistakes[0] }
+        if !mistakes.isEmpty { throw Failures(mistakes) }
+
+        var seen = Set<Int32>()
+        let requests = packages.joined().filter { seen.insert($0).inserted }
+        var solver = Solver(self, candidates: candidates)
+        guard solver.run(requests), solver.firstViolation() == nil else {
+            throw Failure("unsatisfiable")
+        }
+        let kept = solver.kept(requests)
+        return Solution(
+            packages: try kept.map { name in
+                let version = Int(candidates[Int(name)])
+                return Solution.Package(
+                    stanza: try stanza(of: version), pocket: sources[Int(versions[version].source)].pocket, layer: "")
+            }.sorted { $0.stanza.name < $1.stanza.name })
+    }
+}
