@@ -140,7 +140,7 @@ final class Download {
         do {
             if file == nil {
                 file = try FileDescriptor.open(
-                    path, .writeOnly, options: [.create, .truncate],
+                    path, .writeOnly, options: [.create, .truncate, .closeOnExec],
                     permissions: [.ownerReadWrite, .groupRead, .otherRead])
             }
             try file?.writeAll(bytes)
