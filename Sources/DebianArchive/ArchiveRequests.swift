@@ -28,7 +28,8 @@ public struct SuiteRequest: Hashable, Sendable {
     ) -> [SuiteRequest] {
         Set(pockets).union([.release]).sorted().map { pocket in
             SuiteRequest(
-                suite: pocket.suite(of: mirrors.suite, in: mirrors.distribution), candidates: mirrors.candidates(for: pocket),
+                suite: pocket.suite(of: mirrors.suite, in: mirrors.distribution),
+                candidates: mirrors.candidates(for: pocket),
                 components: components, architecture: architecture, keyrings: [keyring])
         }
     }

@@ -59,7 +59,9 @@ private final class CurlEasy {
 
     func set(_ option: CURLoption, _ value: Int) throws(Failure) { try check(curl_set_long(handle, option, value)) }
 
-    func set(_ option: CURLoption, _ value: String) throws(Failure) { try check(curl_set_string(handle, option, value)) }
+    func set(_ option: CURLoption, _ value: String) throws(Failure) {
+        try check(curl_set_string(handle, option, value))
+    }
 
     func setHeaders(_ lines: [String]) throws(Failure) {
         for line in lines { headers = curl_slist_append(headers, line) }
@@ -118,19 +120,25 @@ final class CurlMulti {
         try easy.setHeaders(attempt.headers)
         let context = Unmanaged.passUnretained(download).toOpaque()
         try easy.check(
-            curl_set_write_callback(easy.handle, { bytes, size, count, context in
-                guard let bytes, let context else { return 0 }
-                let download = Unmanaged<Download>.fromOpaque(context).takeUnretainedValue()
-                return download.receive(UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : 0
-            }, context))
+            curl_set_write_callback(
+                easy.handle,
+                { bytes, size, count, context in
+                    guard let bytes, let context else { return 0 }
+                    let download = Unmanaged<Download>.fromOpaque(context).takeUnretainedValue()
+                    return download.receive(UnsafeRawBufferPointer(start: bytes, count: size * count))
+                        ? size * count : 0
+                }, context))
         try easy.check(
-            curl_set_header_callback(easy.handle, { bytes, size, count, context in
-                guard let bytes, let context else { return 0 }
-                let line = String(decoding: UnsafeRawBufferPointer(start: bytes, count: size * count), as: UTF8.self)
-                let download = Unmanaged<Download>.fromOpaque(context).takeUnretainedValue()
-                download.answer.read(line: line.prefix { !$0.isNewline })
-                return size * count
-            }, context))
+            curl_set_header_callback(
+                easy.handle,
+                { bytes, size, count, context in
+                    guard let bytes, let context else { return 0 }
+                    let line = String(
+                        decoding: UnsafeRawBufferPointer(start: bytes, count: size * count), as: UTF8.self)
+                    let download = Unmanaged<Download>.fromOpaque(context).takeUnretainedValue()
+                    download.answer.read(line: line.prefix { !$0.isNewline })
+                    return size * count
+                }, context))
         active[easy.handle] = Active(easy: easy, download: download)
         try Self.check(curl_multi_add_handle(multi, easy.handle))
     }

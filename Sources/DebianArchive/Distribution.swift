@@ -1,5 +1,5 @@
-import Storage
 public import RootfsModel
+import Storage
 public import SystemPackage
 
 /// A distribution whose archive's layout and keyring are known.
@@ -17,7 +17,8 @@ public enum Distribution: String, Hashable, Sendable, CaseIterable {
     /// The host's files of its archive keys, the best first.
     public var keyrings: [FilePath] {
         switch self {
-        case .debian: ["/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp"]
+        case .debian:
+            ["/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp"]
         case .ubuntu: ["/usr/share/keyrings/ubuntu-archive-keyring.gpg"]
         }
     }

@@ -140,7 +140,7 @@ final class Download {
         do {
             if file == nil {
                 file = try FileDescriptor.open(
-                    path, .writeOnly, options: [.create, .truncate],
+                    path, .writeOnly, options: [.create, .truncate, .closeOnExec],
                     permissions: [.ownerReadWrite, .groupRead, .otherRead])
             }
             try file?.writeAll(bytes)
@@ -155,7 +155,9 @@ final class Download {
     func finish(code: CURLcode, answer: HTTPAnswer) throws(Failure) -> Verdict {
         if let hostError { throw hostError }
         if answer.status == 304, request.validators != nil { return .arrived(.unchanged) }
-        if wrongRange || answer.status == 416 { return again(.refused, "it does not go on where it was cut", fresh: true) }
+        if wrongRange || answer.status == 416 {
+            return again(.refused, "it does not go on where it was cut", fresh: true)
+        }
         if let overrun { return wrongSize("at least \(overrun)") }
         if answer.status >= 400 { return refused(answer) }
         switch code {
@@ -206,7 +208,8 @@ final class Download {
     private func wrongSize(_ found: String) -> Verdict {
         switch request.content {
         case .pinned(_, let size): elsewhere(.wrongContent, "it has \(found) bytes, not \(size ?? 0)")
-        case .unpinned(let limit): elsewhere(.wrongContent, "it has \(found) bytes, and \(limit) are the most it may have")
+        case .unpinned(let limit):
+            elsewhere(.wrongContent, "it has \(found) bytes, and \(limit) are the most it may have")
         }
     }
 
@@ -289,7 +292,8 @@ func describe(_ error: any Error) -> String {
 /// `404 Not Found`.
 private func statusWords(_ status: Int) -> String {
     let known = [
-        400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 407: "Proxy Authentication Required",
+        400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+        407: "Proxy Authentication Required",
         408: "Request Timeout", 410: "Gone", 429: "Too Many Requests", 451: "Unavailable For Legal Reasons",
         500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
     ]

@@ -72,7 +72,8 @@ public struct HostSources: Hashable, Sendable {
                 for suite in words("Suites") {
                     sources.append(
                         HostSource(
-                            uri: uri, suite: suite, components: words("Components"), architectures: words("Architectures"),
+                            uri: uri, suite: suite, components: words("Components"),
+                            architectures: words("Architectures"),
                             signedBy: signedBy, file: file, line: stanza.line))
                 }
             }
@@ -127,7 +128,8 @@ public struct HostSources: Hashable, Sendable {
                 let path = FilePath("/" + uri.dropFirst("mirror+file:".count).drop { $0 == "/" })
                 do throws(Failure) {
                     for line in String(decoding: try readFile(at: path), as: UTF8.self).split(separator: "\n") {
-                        guard let first = line.split(whereSeparator: { $0.isWhitespace }).first, first.first != "#" else { continue }
+                        guard let first = line.split(whereSeparator: { $0.isWhitespace }).first, first.first != "#"
+                        else { continue }
                         if let address = archiveAddress(String(first)) { result.append(address) }
                     }
                 } catch {
@@ -162,7 +164,8 @@ func archiveAddress(_ text: String) -> String? {
 
 private func isNameByte(_ byte: UInt8) -> Bool {
     switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"),
         UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."):
         true
     default: false

@@ -32,19 +32,25 @@ struct WantedIndex {
     /// By-hash first: it cannot change under our feet while the mirror is updated.
     func locations(of variant: Variant) -> [String] {
         let plain = location(of: variant.path, at: base)
-        return hasByHash ? [location(of: "\(directory)/by-hash/SHA256/\(variant.file.digest.hex)", at: base), plain] : [plain]
+        return hasByHash
+            ? [location(of: "\(directory)/by-hash/SHA256/\(variant.file.digest.hex)", at: base), plain] : [plain]
     }
 }
 
 extension ArchiveClient {
-    /// The indexes of the wanted components, in their order. Fails on a component or architecture that the suite has not.
-    func wantedIndexes(of found: FoundRelease, for request: SuiteRequest, position: Int) throws(Failure) -> [WantedIndex] {
+    /// The indexes of the wanted components, in their order. Fails on a component or architecture that the suite
+    /// does not have.
+    func wantedIndexes(of found: FoundRelease, for request: SuiteRequest, position: Int) throws(Failure)
+        -> [WantedIndex]
+    {
         let release = found.release
         guard release.architectures.contains(request.architecture) else {
             throw Failure(
                 "the archive \(found.mirrors[0]) has no architecture `\(request.architecture)` in \(request.suite): it has "
                     + release.architectures.joined(separator: ", "),
-                hint: nearestName(to: request.architecture, among: release.architectures).map { "did you mean `\($0)`?" })
+                hint: nearestName(to: request.architecture, among: release.architectures).map {
+                    "did you mean `\($0)`?"
+                })
         }
         var result = [WantedIndex]()
         for component in request.components {
@@ -96,12 +102,15 @@ extension ArchiveClient {
             let requests = open.map { index in
                 let variant = wanted[index].variants[round]
                 return FetchRequest(
-                    what: "the package index of \(wanted[index].component)", locations: wanted[index].locations(of: variant),
+                    what: "the package index of \(wanted[index].component)",
+                    locations: wanted[index].locations(of: variant),
                     content: .pinned(variant.file.digest, size: variant.file.size))
             }
             let scratch = try store.makeTemporaryDirectory("index")
             let store = store
-            let outcomes = try transport.fetch(requests, into: scratch.path, progress: progress, isCancelled: isCancelled) {
+            let outcomes = try transport.fetch(
+                requests, into: scratch.path, progress: progress, isCancelled: isCancelled
+            ) {
                 number, arrival in
                 guard case .file(let path, _, _, _, _) = arrival else { return }
                 let index = open[number]
@@ -122,7 +131,8 @@ extension ArchiveClient {
                 throw failures[index]?.failure ?? Failure("cannot fetch \(wanted[index].name)")
             }
             return FetchedIndex(
-                component: wanted[index].component, architecture: wanted[index].architecture, digest: digest, path: path,
+                component: wanted[index].component, architecture: wanted[index].architecture, digest: digest,
+                path: path,
                 name: wanted[index].name)
         }
     }
@@ -148,7 +158,8 @@ extension ArchiveClient {
 
     /// Decompresses a verified index into the store.
     private static func keepText(
-        of wanted: WantedIndex, _ variant: WantedIndex.Variant, compressed: FilePath, temporary: FilePath, in store: Store
+        of wanted: WantedIndex, _ variant: WantedIndex.Variant, compressed: FilePath, temporary: FilePath,
+        in store: Store
     ) throws(Failure) -> Digest {
         let name = location(of: variant.path, at: wanted.base)
         var hasher = DigestHasher()
@@ -164,7 +175,8 @@ extension ArchiveClient {
         }
         let digest = hasher.finalized()
         if let text = wanted.text, text.digest != digest {
-            throw Failure("\(name) does not hold what InRelease says: its text has digest \(digest), not \(text.digest)")
+            throw Failure(
+                "\(name) does not hold what InRelease says: its text has digest \(digest), not \(text.digest)")
         }
         try store.keep(fileAt: temporary, as: digest)
         if wanted.text == nil { try store.setRecord(recordName(variant.file.digest), digest.hexBytes) }

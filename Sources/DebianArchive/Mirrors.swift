@@ -15,13 +15,13 @@ public struct MirrorCandidate: Hashable, Sendable {
 /// The first of these that is there decides, alone: the address on the command line, the recipe's, the host's APT
 /// sources. There is no default.
 ///
-/// A chosen address is that of the suite and its updates. Its security pocket is looked for beside it where its path ends in
-/// `/debian` (`…/debian-security`, Debian's layout), then at the same address (Ubuntu's layout, company mirrors, merged
-/// archives); the first that has it is taken.
+/// A chosen address is that of the suite and its updates. Its security pocket is looked for beside it where its
+/// path ends in `/debian` (`…/debian-security`, Debian's layout), then at the same address (Ubuntu's layout, company
+/// mirrors, merged archives); the first that has it is taken.
 ///
 /// Of the host's sources, only those count whose suite is the very pocket, with a wanted component and not for other
-/// architectures alone; and what they serve must say the distribution's Origin. A pocket that the host does not use is derived
-/// from the address of its suite as above.
+/// architectures alone; and what they serve must say the distribution's Origin. A pocket that the host does not use
+/// is derived from the address of its suite as above.
 public struct Mirrors: Hashable, Sendable {
     public let distribution: Distribution
     public let suite: String
@@ -44,7 +44,9 @@ public struct Mirrors: Hashable, Sendable {
             guard let uri = archiveAddress(text) else {
                 throw Failure(
                     "\(source) is no archive's address: `\(text)`",
-                    hint: "an address begins with http://, https:// or file:/// and leads to the folder that holds dists/ and pool/")
+                    hint:
+                        "an address begins with http://, https:// or file:/// and leads to the folder that holds dists/ and pool/"
+                )
             }
             self.chosen = MirrorCandidate(uri: uri, source: source, origin: nil)
             self.host = []
@@ -62,8 +64,12 @@ public struct Mirrors: Hashable, Sendable {
                 notes: host.problems
                     + (host.sources.isEmpty
                         ? ["this host has no APT sources"]
-                        : ["this host's APT sources are for \(Set(host.sources.map(\.suite)).sorted().joined(separator: ", "))"]),
-                hint: "give one with --mirror URI, or as archive.mirror in the recipe, or add it to the host's APT sources")
+                        : [
+                            "this host's APT sources are for \(Set(host.sources.map(\.suite)).sorted().joined(separator: ", "))"
+                        ]),
+                hint:
+                    "give one with --mirror URI, or as archive.mirror in the recipe, or add it to the host's APT sources"
+            )
         }
     }
 

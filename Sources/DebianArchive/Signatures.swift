@@ -35,7 +35,8 @@ public struct SignatureVerifier: Hashable, Sendable {
                 }
             }
         }
-        throw Failure("cannot check the archive's signature: this host has neither gpgv nor sqv", hint: "apt-get install gpgv")
+        throw Failure(
+            "cannot check the archive's signature: this host has neither gpgv nor sqv", hint: "apt-get install gpgv")
     }
 
     /// Checks the signatures of a clear-signed file and gives the text they cover.
@@ -98,12 +99,16 @@ private struct Run {
         if !status.bad.isEmpty { throw badSignature(status.bad) }
         // Any other text in the file than the one that is signed makes gpgv fail, or makes a second one.
         if status.hasError || status.plaintexts > 1 { throw badSignature([], notes: try lastWords()) }
-        if let signer = status.good.first, status.plaintexts == 1, end == .exited(0) || !status.unknown.isEmpty || !status.expired.isEmpty {
+        if let signer = status.good.first, status.plaintexts == 1,
+            end == .exited(0) || !status.unknown.isEmpty || !status.expired.isEmpty
+        {
             if status.good.allSatisfy(\.isWeak) {
                 throw Failure(
-                    "\(name) is signed by key \(signer.fingerprint) with a digest that is no longer safe (MD5, SHA-1 or RIPEMD-160)")
+                    "\(name) is signed by key \(signer.fingerprint) with a digest that is no longer safe (MD5, SHA-1 or RIPEMD-160)"
+                )
             }
-            return VerifiedText(bytes: try readFile(at: text), signers: status.good.filter { !$0.isWeak }.map(\.fingerprint))
+            return VerifiedText(
+                bytes: try readFile(at: text), signers: status.good.filter { !$0.isWeak }.map(\.fingerprint))
         }
         if !status.expired.isEmpty {
             throw Failure(
@@ -119,7 +124,8 @@ private struct Run {
         for keyring in binaryKeyrings { arguments += ["--keyring", keyring.string] }
         let end = try start(program, arguments + [signed.string])
         if end == .exited(0) {
-            let signers = String(decoding: try readFile(at: output), as: UTF8.self).split(whereSeparator: \.isWhitespace)
+            let signers = String(decoding: try readFile(at: output), as: UTF8.self).split(
+                whereSeparator: \.isWhitespace)
             return VerifiedText(bytes: try readFile(at: text), signers: signers.map(String.init))
         }
         let words = try lastWords()
@@ -200,8 +206,8 @@ struct GPGStatus {
     }
 }
 
-/// The public keys of a keyring file as binary packets: an armored one without its armor (RFC 4880, 6.2; several blocks in a
-/// row are fine), any other as it is.
+/// The public keys of a keyring file as binary packets: an armored one without its armor (RFC 4880, 6.2; several
+/// blocks in a row are fine), any other as it is.
 func publicKeys(in bytes: [UInt8], keyring: FilePath) throws(Failure) -> [UInt8] {
     if bytes.isEmpty { throw Failure("the keyring \(keyring.string) is empty") }
     // A binary packet begins with its highest bit set.
@@ -259,7 +265,9 @@ private func decodeBase64(_ text: [UInt8]) -> [UInt8]? {
         count += 1
         if count == 4 {
             guard padding <= 2 else { return nil }
-            for index in 0..<(3 - padding) { result.append(UInt8(truncatingIfNeeded: group >> (16 - 8 * UInt32(index)))) }
+            for index in 0..<(3 - padding) {
+                result.append(UInt8(truncatingIfNeeded: group >> (16 - 8 * UInt32(index))))
+            }
             group = 0
             count = 0
         }

@@ -8,9 +8,10 @@ extension ArchiveClient {
     /// Finds, verifies and reads suites: for each its InRelease from the first candidate that is right, and the package
     /// indexes of the wanted components.
     ///
-    /// A candidate of the host's sources that fails in any way is passed over for the next; one that somebody chose is passed over only
-    /// when it has no such suite. Online, each InRelease is asked for again (cheaply, where the server can say that it is
-    /// unchanged) and must be valid at `now`; offline, the last one that was believed counts, expired or not.
+    /// A candidate of the host's sources that fails in any way is passed over for the next; one that somebody chose
+    /// is passed over only when it has no such suite. Online, each InRelease is asked for again (cheaply, where the
+    /// server can say that it is unchanged) and must be valid at `now`; offline, the last one that was believed
+    /// counts, expired or not.
     ///
     /// - Parameter now: the present moment, seconds since 1970.
     /// - Returns: in the order of the requests.
@@ -67,7 +68,9 @@ extension ArchiveClient {
                     let others = request.candidates.dropFirst(round + 1).map(\.uri)
                     found[index] = checked
                     found[index]?.mirrors = [candidate.uri] + others
-                    if !isOffline, case .success(let fetched) = text { try remember(fetched, from: candidate, request.suite) }
+                    if !isOffline, case .success(let fetched) = text {
+                        try remember(fetched, from: candidate, request.suite)
+                    }
                 } catch {
                     if candidate.origin == nil && !error.isMissing { throw error.failure }
                     rejected[index].append((candidate, error.failure, error.isMissing))
@@ -78,7 +81,9 @@ extension ArchiveClient {
         var missingOffline = [String]()
         for index in requests.indices where found[index] == nil {
             if isOffline && rejected[index].allSatisfy(\.isMissing) {
-                missingOffline.append("InRelease of \(requests[index].suite) (\(requests[index].candidates.map(\.uri).joined(separator: ", ")))")
+                missingOffline.append(
+                    "InRelease of \(requests[index].suite) (\(requests[index].candidates.map(\.uri).joined(separator: ", ")))"
+                )
             } else {
                 failures.append(Self.rejection(of: requests[index], rejected[index].map { ($0.failure, $0.isMissing) }))
             }
@@ -90,7 +95,9 @@ extension ArchiveClient {
     }
 
     /// Why no candidate of a suite was right, as one failure.
-    private static func rejection(of request: SuiteRequest, _ rejected: [(failure: Failure, isMissing: Bool)]) -> Failure {
+    private static func rejection(of request: SuiteRequest, _ rejected: [(failure: Failure, isMissing: Bool)])
+        -> Failure
+    {
         if rejected.isEmpty { return Failure("no mirror is known for the suite \(request.suite)") }
         if rejected.allSatisfy(\.isMissing) {
             let places = request.candidates.map { $0.uri + "/dists/\(request.suite)/InRelease" }
@@ -128,7 +135,8 @@ extension ArchiveClient {
     }
 
     /// The InRelease files of these suites and mirrors, fetched together or from the store.
-    private mutating func releaseTexts(_ wanted: [(suite: String, candidate: MirrorCandidate)], isCancelled: () -> Bool) throws
+    private mutating func releaseTexts(_ wanted: [(suite: String, candidate: MirrorCandidate)], isCancelled: () -> Bool)
+        throws
         -> [Result<ReleaseText, RejectedRelease>]
     {
         let urls = wanted.map { Self.url($0.suite, at: $0.candidate.uri) }
@@ -142,7 +150,8 @@ extension ArchiveClient {
         let requests = wanted.indices.map { index in
             FetchRequest(
                 what: "the Release file of \(wanted[index].suite)", locations: [urls[index]],
-                content: .unpinned(limit: 64 << 20), validators: kept[index].flatMap { keptValidators(urls[index], of: $0) })
+                content: .unpinned(limit: 64 << 20),
+                validators: kept[index].flatMap { keptValidators(urls[index], of: $0) })
         }
         let scratch = try store.makeTemporaryDirectory("inrelease")
         let outcomes = try transport.fetch(requests, into: scratch.path, isCancelled: isCancelled)
@@ -153,7 +162,8 @@ extension ArchiveClient {
             case .success(.unchanged):
                 if let bytes = kept[index] { return .success(ReleaseText(bytes: bytes)) }
                 return .failure(
-                    RejectedRelease(failure: Failure("\(urls[index]): the server says that it is unchanged, but we have none")))
+                    RejectedRelease(
+                        failure: Failure("\(urls[index]): the server says that it is unchanged, but we have none")))
             case .failure(let failure):
                 return .failure(RejectedRelease(failure: failure.failure, isMissing: failure.isMissing))
             }
@@ -171,7 +181,8 @@ extension ArchiveClient {
     }
 
     /// Keeps a believed InRelease for the next run.
-    private func remember(_ text: ReleaseText, from candidate: MirrorCandidate, _ suite: String) throws(RejectedRelease) {
+    private func remember(_ text: ReleaseText, from candidate: MirrorCandidate, _ suite: String) throws(RejectedRelease)
+    {
         guard let validators = text.validators else { return }
         let name = Self.recordName(Self.url(suite, at: candidate.uri))
         var stanza = Stanza()
@@ -188,7 +199,8 @@ extension ArchiveClient {
 
     /// Believes an InRelease or says why not.
     private func check(
-        _ text: Result<ReleaseText, RejectedRelease>, of request: SuiteRequest, from candidate: MirrorCandidate, now: Int64,
+        _ text: Result<ReleaseText, RejectedRelease>, of request: SuiteRequest, from candidate: MirrorCandidate,
+        now: Int64,
         verifier: SignatureVerifier
     ) throws(RejectedRelease) -> FoundRelease {
         let bytes = try text.get().bytes
@@ -209,7 +221,9 @@ extension ArchiveClient {
                 throw Failure(
                     "\(url) has expired: it was made \(archiveDate(release.date)) and valid until \(archiveDate(end)); "
                         + "now it is \(archiveDate(now))",
-                    hint: "the mirror no longer follows its archive, or this host's clock is wrong; name another mirror with --mirror")
+                    hint:
+                        "the mirror no longer follows its archive, or this host's clock is wrong; name another mirror with --mirror"
+                )
             }
             let apart = stanza?["No-Support-for-Architecture-all"]?.lowercased() != "packages"
             return FoundRelease(

@@ -20,11 +20,11 @@
 // without dpkg. gpg is the one program needed; `FixtureKey.isPossible` says whether the host has it (for `.enabled(if:)`).
 // A suite's fields can be wrong on purpose: see FixtureSuite. Everything is the same on every run but the key.
 
-public import SystemPackage
 import Debian
 import Glibc
 public import RootfsModel
 import Storage
+public import SystemPackage
 
 /// What a suite of the archive says of itself, and what is in it.
 public struct FixtureSuite: Sendable {

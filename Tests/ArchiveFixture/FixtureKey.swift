@@ -1,7 +1,7 @@
-public import SystemPackage
 import Glibc
 import RootfsModel
 import Storage
+public import SystemPackage
 
 /// A throw-away OpenPGP key; its home, its agent and its keyrings go away with the value.
 public final class FixtureKey: Sendable {
@@ -38,7 +38,9 @@ public final class FixtureKey: Sendable {
     }
 
     private func gpg(_ arguments: [String]) throws {
-        let fixed = ["--homedir", directory.path.string, "--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", ""]
+        let fixed = [
+            "--homedir", directory.path.string, "--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", "",
+        ]
         try run("/usr/bin/gpg", fixed + arguments, in: directory.path)
     }
 }
@@ -64,6 +66,8 @@ private func run(_ program: String, _ arguments: [String], in directory: FilePat
     while waitpid(process, &ended, 0) < 0 && errno == EINTR {}
     guard ended == 0 else {
         let words = String(decoding: try readFile(at: errors), as: UTF8.self)
-        throw Failure("\(program) \(arguments.joined(separator: " ")) failed", notes: words.split(separator: "\n").map(String.init))
+        throw Failure(
+            "\(program) \(arguments.joined(separator: " ")) failed",
+            notes: words.split(separator: "\n").map(String.init))
     }
 }

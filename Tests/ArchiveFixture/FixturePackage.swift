@@ -29,7 +29,9 @@ public struct FixtureFile: Sendable {
         self.mode = mode
     }
 
-    public static func file(_ path: String, _ text: String, mode: UInt16 = 0o644, uid: UInt32 = 0, gid: UInt32 = 0) -> FixtureFile {
+    public static func file(_ path: String, _ text: String, mode: UInt16 = 0o644, uid: UInt32 = 0, gid: UInt32 = 0)
+        -> FixtureFile
+    {
         var file = FixtureFile(Array(path.utf8), .file(Array(text.utf8)), mode: mode)
         file.uid = uid
         file.gid = gid
@@ -40,7 +42,8 @@ public struct FixtureFile: Sendable {
         FixtureFile(Array(path.utf8), .file(bytes), mode: mode)
     }
 
-    public static func directory(_ path: String, mode: UInt16 = 0o755, uid: UInt32 = 0, gid: UInt32 = 0) -> FixtureFile {
+    public static func directory(_ path: String, mode: UInt16 = 0o755, uid: UInt32 = 0, gid: UInt32 = 0) -> FixtureFile
+    {
         var file = FixtureFile(Array(path.utf8), .directory, mode: mode)
         file.uid = uid
         file.gid = gid
@@ -79,7 +82,8 @@ public struct FixturePackage: Sendable {
 
     public init(
         _ name: String, version: String = "1.0", architecture: String = "all", component: String = "main",
-        fields: [String: String] = [:], files: [FixtureFile] = [], scripts: [String: String] = [:], conffiles: [String] = [],
+        fields: [String: String] = [:], files: [FixtureFile] = [], scripts: [String: String] = [:],
+        conffiles: [String] = [],
         triggers: String? = nil
     ) {
         self.name = name
@@ -121,7 +125,9 @@ public struct FixturePackage: Sendable {
             ("debian-binary", Array("2.0\n".utf8)), ("control.tar" + suffix, try controlMember()),
             ("data.tar" + suffix, try Self.tar(files, compression)),
         ] {
-            func column(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: width - text.utf8.count) }
+            func column(_ text: String, _ width: Int) -> String {
+                text + String(repeating: " ", count: width - text.utf8.count)
+            }
             let header =
                 column(name, 16) + column("1700000000", 12) + column("0", 6) + column("0", 6) + column("100644", 8)
                 + column("\(bytes.count)", 10) + "`\n"
@@ -159,8 +165,12 @@ public struct FixturePackage: Sendable {
         var complete = [root]
         for file in files {
             var parents = [[UInt8]]()
-            for index in file.path.indices where file.path[index] == UInt8(ascii: "/") { parents.append(Array(file.path[..<index])) }
-            for parent in parents where known.insert(parent).inserted { complete.append(FixtureFile(parent, .directory, mode: 0o755)) }
+            for index in file.path.indices where file.path[index] == UInt8(ascii: "/") {
+                parents.append(Array(file.path[..<index]))
+            }
+            for parent in parents where known.insert(parent).inserted {
+                complete.append(FixtureFile(parent, .directory, mode: 0o755))
+            }
             known.insert(file.path)
             complete.append(file)
         }
@@ -255,5 +265,6 @@ private final class ByteSink {
 }
 
 private func writingFailure(_ archive: OpaquePointer) -> Failure {
-    Failure("cannot write an archive: " + (archive_error_string(archive).map { String(cString: $0) } ?? "unknown error"))
+    Failure(
+        "cannot write an archive: " + (archive_error_string(archive).map { String(cString: $0) } ?? "unknown error"))
 }

@@ -1,8 +1,8 @@
-public import SystemPackage
 import Glibc
 import RootfsModel
 import Storage
 import Synchronization
+public import SystemPackage
 
 /// An HTTP/1.1 server on 127.0.0.1 for the files of a directory: keep-alive, ranges, ETag and If-None-Match, and faults on
 /// demand. Ends with the value or with `stop()`.
@@ -120,7 +120,9 @@ public final class FixtureServer: Sendable {
             }
             startThread {
                 while let request = readRequest(connection) {
-                    guard let server = reference.server, server.answer(request, on: connection, number: number) else { break }
+                    guard let server = reference.server, server.answer(request, on: connection, number: number) else {
+                        break
+                    }
                 }
                 if let server = reference.server { server.state.withLock { $0.connections[number] = nil } }
                 close(connection)
@@ -142,15 +144,19 @@ public final class FixtureServer: Sendable {
         }
         if case .slow(let milliseconds) = fault { usleep(UInt32(milliseconds) * 1000) }
         // A client that takes us for its proxy names the host before the path.
-        let local = path.hasPrefix("http:") ? String(path.split(separator: "/").dropFirst(2).joined(separator: "/")) : path
+        let local =
+            path.hasPrefix("http:") ? String(path.split(separator: "/").dropFirst(2).joined(separator: "/")) : path
         let file = root.appending(FilePath(local).components.filter { $0.kind == .regular })
         var info = stat()
         let bytes = stat(file.string, &info) == 0 && info.st_mode & S_IFMT == S_IFREG ? try? readFile(at: file) : nil
         let entry = state.withLock { state -> Int in
-            state.requests.append(Request(path: path, range: request.headers["range"], status: 0, connection: number, bytesSent: 0))
+            state.requests.append(
+                Request(path: path, range: request.headers["range"], status: 0, connection: number, bytesSent: 0))
             return state.requests.count - 1
         }
-        func respond(_ status: Int, _ headers: [String], _ body: [UInt8], announced: Int? = nil, isWhole: Bool = true) -> Bool {
+        func respond(_ status: Int, _ headers: [String], _ body: [UInt8], announced: Int? = nil, isWhole: Bool = true)
+            -> Bool
+        {
             var head = "HTTP/1.1 \(status) Fixture\r\n"
             for header in headers { head += header + "\r\n" }
             if let announced { head += "Content-Length: \(announced)\r\n" }
@@ -188,7 +194,8 @@ public final class FixtureServer: Sendable {
         }
         var start = 0
         let isSame = request.headers["if-range"].map { $0 == tag } ?? true
-        if fault != .noRanges, isSame, let range = request.headers["range"], range.hasPrefix("bytes="), range.hasSuffix("-"),
+        if fault != .noRanges, isSame, let range = request.headers["range"], range.hasPrefix("bytes="),
+            range.hasSuffix("-"),
             let asked = Int(range.dropFirst(6).dropLast()), asked > 0
         {
             guard asked < bytes.count else {
@@ -247,7 +254,8 @@ private func sendAll(_ bytes: [UInt8], _ connection: Int32) -> Bool {
     bytes.withUnsafeBytes { buffer in
         var sent = 0
         while sent < buffer.count {
-            let count = send(connection, buffer.baseAddress?.advanced(by: sent), buffer.count - sent, Int32(MSG_NOSIGNAL))
+            let count = send(
+                connection, buffer.baseAddress?.advanced(by: sent), buffer.count - sent, Int32(MSG_NOSIGNAL))
             if count < 0 && errno == EINTR { continue }
             if count <= 0 { return false }
             sent += count

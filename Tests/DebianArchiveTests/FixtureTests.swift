@@ -11,9 +11,11 @@ import Testing
 @Suite(.enabled(if: access("/usr/bin/dpkg-deb", X_OK) == 0, "dpkg-deb is not installed"))
 struct FixtureTests {
     private func dpkgDeb(_ arguments: [String], in directory: FilePath) throws -> String {
-        let output = directory.appending("output"), errors = directory.appending("errors")
+        let output = directory.appending("output")
+        let errors = directory.appending("errors")
         let end = try runProgram(
-            "/usr/bin/dpkg-deb", arguments, environment: ["PATH=/usr/bin:/bin", "LC_ALL=C", "TZ=UTC"], output: output, errors: errors)
+            "/usr/bin/dpkg-deb", arguments, environment: ["PATH=/usr/bin:/bin", "LC_ALL=C", "TZ=UTC"], output: output,
+            errors: errors)
         let words = String(decoding: try readFile(at: errors), as: UTF8.self)
         #expect(end == .exited(0), "\(words)")
         return String(decoding: try readFile(at: output), as: UTF8.self)
@@ -29,12 +31,15 @@ struct FixtureTests {
                 FixtureFile(Array("dev/null".utf8), .characterDevice(major: 1, minor: 3), mode: 0o666),
                 FixtureFile(Array("run/pipe".utf8), .fifo, mode: 0o600), .file("etc/odd.conf", "x=1\n"),
                 .file("usr/share/" + String(repeating: "long", count: 60), "long\n"),
-            ], scripts: ["postinst": "#!/bin/sh\nexit 0\n"], conffiles: ["/etc/odd.conf"], triggers: "interest-noawait /usr/lib\n")
+            ], scripts: ["postinst": "#!/bin/sh\nexit 0\n"], conffiles: ["/etc/odd.conf"],
+            triggers: "interest-noawait /usr/lib\n")
         package.compression = compression
         let directory = try FixtureDirectory("deb")
         let deb = directory.path.appending("odd.deb")
         try writeFile(package.deb(), to: deb)
-        #expect(try dpkgDeb(["--field", deb.string, "Version", "Depends"], in: directory.path) == "Version: 2:1.0~rc1-1\nDepends: libc6 (>= 2.36)\n")
+        #expect(
+            try dpkgDeb(["--field", deb.string, "Version", "Depends"], in: directory.path)
+                == "Version: 2:1.0~rc1-1\nDepends: libc6 (>= 2.36)\n")
         let listed = try dpkgDeb(["--contents", deb.string], in: directory.path)
         let lines = listed.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") }
         #expect(

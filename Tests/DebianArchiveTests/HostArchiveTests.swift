@@ -19,7 +19,8 @@ private let host: (mirrors: Mirrors, keyring: FilePath)? = {
     guard let distribution = values["ID"].flatMap({ DebianArchive.Distribution(rawValue: $0) }),
         let suite = values["VERSION_CODENAME"], let keyring = try? distribution.keyring(recipe: nil),
         let mirrors = try? Mirrors(
-            distribution: distribution, suite: suite, components: ["main"], architecture: "amd64", commandLine: nil, recipe: nil,
+            distribution: distribution, suite: suite, components: ["main"], architecture: "amd64", commandLine: nil,
+            recipe: nil,
             host: HostSources(readingConfigurationAt: "/etc/apt"))
     else { return nil }
     return (mirrors, keyring)
@@ -32,9 +33,13 @@ private let hostAnswers: Bool = {
     options.attempts = 1
     options.connectTimeout = .seconds(5)
     guard var transport = try? Transport(options: options) else { return false }
-    let locations = host.mirrors.candidates(for: .release).map { location(of: "dists/\(host.mirrors.suite)/InRelease", at: $0.uri) }
+    let locations = host.mirrors.candidates(for: .release).map {
+        location(of: "dists/\(host.mirrors.suite)/InRelease", at: $0.uri)
+    }
     let request = FetchRequest(what: "InRelease", locations: locations, content: .unpinned(limit: 64 << 20))
-    guard let outcome = try? transport.fetch([request], into: directory.path)[0], case .success = outcome else { return false }
+    guard let outcome = try? transport.fetch([request], into: directory.path)[0], case .success = outcome else {
+        return false
+    }
     return true
 }()
 
@@ -54,7 +59,8 @@ struct HostArchiveTests {
             results.append(suites)
             #expect(suites.count == 3)
             #expect(suites.allSatisfy { $0.release.origin == host.mirrors.distribution.origin && !$0.signers.isEmpty })
-            let index = try PackageIndex(parsing: readFile(at: suites[0].indexes[0].path), file: suites[0].indexes[0].name)
+            let index = try PackageIndex(
+                parsing: readFile(at: suites[0].indexes[0].path), file: suites[0].indexes[0].name)
             #expect(index.count > 10_000)
             let number = try #require((0..<index.count).first { index.text(of: .package, in: $0) == "hello" })
             let package = try index.package(at: number)

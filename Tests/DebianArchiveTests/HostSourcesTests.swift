@@ -81,8 +81,10 @@ private func short(_ sources: [HostSource]) -> [String] {
             """, deb822: true)
         #expect(
             short(sources) == [
-                "http://a.example.org/debian bookworm main,contrib", "http://a.example.org/debian bookworm-updates main,contrib",
-                "http://b.example.org/debian bookworm main,contrib", "http://b.example.org/debian bookworm-updates main,contrib",
+                "http://a.example.org/debian bookworm main,contrib",
+                "http://a.example.org/debian bookworm-updates main,contrib",
+                "http://b.example.org/debian bookworm main,contrib",
+                "http://b.example.org/debian bookworm-updates main,contrib",
                 "https://c.example.org bookworm main",
             ])
         #expect(sources[0].signedBy == ["/usr/share/keyrings/k.gpg"] && sources[4].signedBy.isEmpty)
@@ -94,12 +96,15 @@ private func short(_ sources: [HostSource]) -> [String] {
         let parts = directory.path.appending("sources.list.d")
         try makeDirectory(at: parts)
         func put(_ path: FilePath, _ text: String) throws { try writeFile(Array(text.utf8), to: path) }
-        try put(directory.path.appending("mirrors.txt"), "# two\nhttp://m1.example.org/debian\tpriority:1\nhttp://m2.example.org/debian\n")
+        try put(
+            directory.path.appending("mirrors.txt"),
+            "# two\nhttp://m1.example.org/debian\tpriority:1\nhttp://m2.example.org/debian\n")
         try put(directory.path.appending("sources.list"), "deb http://first.example.org bookworm main\n")
         try put(parts.appending("b.list"), "deb http://b.example.org bookworm main\n")
         try put(
             parts.appending("a.sources"),
-            "Types: deb\nURIs: mirror+file://\(directory.path.string)/mirrors.txt\nSuites: bookworm\nComponents: main\n")
+            "Types: deb\nURIs: mirror+file://\(directory.path.string)/mirrors.txt\nSuites: bookworm\nComponents: main\n"
+        )
         try put(parts.appending("c.list~"), "deb http://backup.example.org bookworm main\n")
         try put(parts.appending("d.list.save"), "deb http://saved.example.org bookworm main\n")
         try put(parts.appending("e.sources"), "Types: deb\nTypes: deb\n")
@@ -108,7 +113,8 @@ private func short(_ sources: [HostSource]) -> [String] {
         let sources = HostSources(readingConfigurationAt: directory.path)
         #expect(
             sources.sources.map(\.uri) == [
-                "http://first.example.org", "http://m1.example.org/debian", "http://m2.example.org/debian", "http://b.example.org",
+                "http://first.example.org", "http://m1.example.org/debian", "http://m2.example.org/debian",
+                "http://b.example.org",
                 "http://last.example.org",
             ])
         #expect(
@@ -121,7 +127,8 @@ private func short(_ sources: [HostSource]) -> [String] {
 
     @Test(arguments: [
         ("http://h/debian/", "http://h/debian"), ("HTTPS://h//", "https://h"), ("file:/srv/d", "file:///srv/d"),
-        ("file:///srv/d/", "file:///srv/d"), ("copy:/srv/d", "file:///srv/d"), ("file://localhost/srv/d", "file:///srv/d"),
+        ("file:///srv/d/", "file:///srv/d"), ("copy:/srv/d", "file:///srv/d"),
+        ("file://localhost/srv/d", "file:///srv/d"),
     ]) func addressesHaveOneForm(text: String, form: String) {
         #expect(archiveAddress(text) == form)
     }
@@ -134,13 +141,15 @@ private func short(_ sources: [HostSource]) -> [String] {
 
 @Suite struct MirrorsTests {
     private func mirrors(
-        _ lines: String = "", commandLine: String? = nil, recipe: String? = nil, distribution: DebianArchive.Distribution = .debian,
+        _ lines: String = "", commandLine: String? = nil, recipe: String? = nil,
+        distribution: DebianArchive.Distribution = .debian,
         suite: String = "bookworm", architecture: String = "amd64"
     ) throws -> Mirrors {
         var host = HostSources()
         try host.parse(Array(lines.utf8), file: "L", deb822: false)
         return try Mirrors(
-            distribution: distribution, suite: suite, components: ["main"], architecture: architecture, commandLine: commandLine,
+            distribution: distribution, suite: suite, components: ["main"], architecture: architecture,
+            commandLine: commandLine,
             recipe: recipe, host: host)
     }
 
@@ -154,7 +163,8 @@ private func short(_ sources: [HostSource]) -> [String] {
             try first(mirrors(lines, recipe: "http://r/x"))
                 == MirrorCandidate(uri: "http://r/x", source: "the recipe's archive.mirror", origin: nil))
         #expect(
-            try first(mirrors(lines)) == MirrorCandidate(uri: "http://host.example.org/debian", source: "L:1", origin: "Debian"))
+            try first(mirrors(lines))
+                == MirrorCandidate(uri: "http://host.example.org/debian", source: "L:1", origin: "Debian"))
     }
 
     @Test func theSecurityPocketIsBesideADebianMirrorOrInIt() throws {
@@ -179,11 +189,18 @@ private func short(_ sources: [HostSource]) -> [String] {
             deb http://t.example.org/debian trixie main
             deb http://pg.example.org/apt bookworm-pgdg main
             """)
-        #expect(found.candidates(for: .release).map(\.uri) == ["http://a.example.org/debian", "http://b.example.org/debian"])
-        #expect(found.candidates(for: .updates).map(\.uri) == ["http://b.example.org/debian", "http://a.example.org/debian"])
+        #expect(
+            found.candidates(for: .release).map(\.uri) == [
+                "http://a.example.org/debian", "http://b.example.org/debian",
+            ])
+        #expect(
+            found.candidates(for: .updates).map(\.uri) == [
+                "http://b.example.org/debian", "http://a.example.org/debian",
+            ])
         #expect(
             found.candidates(for: .security).map(\.uri) == [
-                "http://s.example.org/debian-security", "http://a.example.org/debian-security", "http://a.example.org/debian",
+                "http://s.example.org/debian-security", "http://a.example.org/debian-security",
+                "http://a.example.org/debian",
                 "http://b.example.org/debian-security", "http://b.example.org/debian",
             ])
     }
@@ -240,7 +257,8 @@ private func short(_ sources: [HostSource]) -> [String] {
                 Dir::Ignore { "x"; };
                 """, "30proxy.bak": "Acquire::http::Proxy \"http://backup\";",
             ]) == ProxySettings(http: "http://q", https: ""))
-        try writeFile(Array("Acquire::http::Proxy \"http://last\"".utf8 + [59]), to: directory.path.appending("apt.conf"))
+        try writeFile(
+            Array("Acquire::http::Proxy \"http://last\"".utf8 + [59]), to: directory.path.appending("apt.conf"))
         #expect(try proxies(["40": "}}} ;;; \" { Acquire"]).http == "http://last")
         #expect(ProxySettings(readingConfigurationAt: "/nowhere") == ProxySettings())
     }

@@ -3,7 +3,9 @@ import LibArchive
 import RootfsModel
 import Testing
 
-private let forms: [(FixturePackage.Compression, LibArchive.Compression)] = [(.none, .none), (.gzip, .gzip), (.xz, .xz), (.zstd, .zstd)]
+private let forms: [(FixturePackage.Compression, LibArchive.Compression)] = [
+    (.none, .none), (.gzip, .gzip), (.xz, .xz), (.zstd, .zstd),
+]
 
 @Suite struct RawDecompressionTests {
     @Test func whatWasCompressedComesOutAgain() throws {
@@ -16,9 +18,11 @@ private let forms: [(FixturePackage.Compression, LibArchive.Compression)] = [(.n
     }
 
     @Test func severalStreamsInARowAreOne() throws {
-        let one = noise(1_000, seed: 1), two = noise(2_000, seed: 2)
+        let one = noise(1_000, seed: 1)
+        let two = noise(2_000, seed: 2)
         for (writer, reader) in forms {
-            #expect(try decompress(compressed(one, writer) + compressed(two, writer), as: reader, name: "F") == one + two)
+            #expect(
+                try decompress(compressed(one, writer) + compressed(two, writer), as: reader, name: "F") == one + two)
         }
     }
 
@@ -50,7 +54,8 @@ private let forms: [(FixturePackage.Compression, LibArchive.Compression)] = [(.n
         for seed in 0..<200 as Range<UInt64> {
             for (_, reader) in forms.dropFirst() {
                 let magic: [UInt8] =
-                    reader == .gzip ? [0x1f, 0x8b, 8] : reader == .xz ? [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0] : [0x28, 0xb5, 0x2f, 0xfd]
+                    reader == .gzip
+                    ? [0x1f, 0x8b, 8] : reader == .xz ? [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0] : [0x28, 0xb5, 0x2f, 0xfd]
                 _ = try? decompress(magic + noise(200, seed: seed + 1), as: reader, name: "F", limit: 1 << 24)
             }
         }

@@ -26,7 +26,8 @@ struct SignatureTests {
     }
 
     @Test func anArmoredKeyringIsTheBinaryOne() throws {
-        let key = try FixtureKey(), other = try FixtureKey()
+        let key = try FixtureKey()
+        let other = try FixtureKey()
         let armor = try readFile(at: key.armored)
         #expect(try publicKeys(in: armor, keyring: "K") == readFile(at: key.keyring))
         // Several blocks, with text around them and headers inside.
@@ -62,7 +63,8 @@ struct SignatureTests {
     @Test(.enabled(if: access("/usr/bin/sqv", X_OK) == 0, "sqv is not installed"))
     func sqvGivesTheSameOutcome() throws {
         let path: FilePath = "/usr/bin/sqv"
-        let key = try FixtureKey(), other = try FixtureKey()
+        let key = try FixtureKey()
+        let other = try FixtureKey()
         let text = Array("Origin: Debian\n".utf8)
         let signed = try key.clearSigned(text)
         let directory = try FixtureDirectory("verify")

@@ -2,8 +2,8 @@ import ArchiveFixture
 import Glibc
 import RootfsModel
 import Storage
-import SystemPackage
 import Synchronization
+import SystemPackage
 import Testing
 
 @testable import DebianArchive
@@ -57,7 +57,9 @@ private func content(_ outcome: Result<Arrival, FetchFailure>) throws -> [UInt8]
     @Test func fetchesManyFilesInParallelOverFewKeptConnections() throws {
         let site = try Site()
         var requests = [FetchRequest]()
-        for number in 0..<60 { requests.append(try site.put("file-\(number)", noise(number * 997, seed: UInt64(number)))) }
+        for number in 0..<60 {
+            requests.append(try site.put("file-\(number)", noise(number * 997, seed: UInt64(number))))
+        }
         for request in requests.prefix(8) { site.server.inject(.slow(milliseconds: 60), at: request.what, times: 1) }
         var options = fast
         options.parallel = 4
@@ -109,7 +111,8 @@ private func content(_ outcome: Result<Arrival, FetchFailure>) throws -> [UInt8]
 
     @Test func aFileThatChangedBetweenTwoPartsIsNotMixed() throws {
         let site = try Site()
-        let old = noise(50_000, seed: 4), new = noise(50_000, seed: 5)
+        let old = noise(50_000, seed: 4)
+        let new = noise(50_000, seed: 5)
         _ = try site.put("a", old)
         site.server.inject(.cut(after: 20_000), at: "a", times: 1)
         let name = site.directory.path.appending("files").appending("a")
@@ -166,7 +169,8 @@ private func content(_ outcome: Result<Arrival, FetchFailure>) throws -> [UInt8]
         let request = try site.put("a", [1])
         site.server.inject(.status(503), at: "a")
         #expect(
-            try site.failure(request) == "error: cannot fetch a: http://SERVER/a: the server answers 503 Service Unavailable")
+            try site.failure(request)
+                == "error: cannot fetch a: http://SERVER/a: the server answers 503 Service Unavailable")
         #expect(site.server.requests.count == fast.attempts)
     }
 
@@ -186,7 +190,8 @@ private func content(_ outcome: Result<Arrival, FetchFailure>) throws -> [UInt8]
         request.content = .unpinned(limit: 4_999)
         #expect(
             try site.failure(request).hasPrefix(
-                "error: cannot fetch a: http://SERVER/a: it has at least 5000 bytes, and 4999 are the most it may have"))
+                "error: cannot fetch a: http://SERVER/a: it has at least 5000 bytes, and 4999 are the most it may have")
+        )
         request.content = .unpinned(limit: 5_000)
         #expect(try content(site.fetch([request])[0]).count == 5_000)
     }
@@ -209,9 +214,13 @@ private func content(_ outcome: Result<Arrival, FetchFailure>) throws -> [UInt8]
         let site = try Site()
         var request = try site.put("a", [1, 2, 3])
         request.content = .pinned(Digest(hashing: [1, 2, 3]), size: 4)
-        #expect(try site.failure(request).hasPrefix("error: cannot fetch a: http://SERVER/a: it has 3 bytes, not 4\nhint: "))
+        #expect(
+            try site.failure(request).hasPrefix("error: cannot fetch a: http://SERVER/a: it has 3 bytes, not 4\nhint: ")
+        )
         request.content = .pinned(Digest(hashing: [1, 2, 3]), size: 2)
-        #expect(try site.failure(request).hasPrefix("error: cannot fetch a: http://SERVER/a: it has at least 3 bytes, not 2\nhint: "))
+        #expect(
+            try site.failure(request).hasPrefix(
+                "error: cannot fetch a: http://SERVER/a: it has at least 3 bytes, not 2\nhint: "))
     }
 
     @Test func severalLocationsAreTriedInOrder() throws {
@@ -247,7 +256,10 @@ private func content(_ outcome: Result<Arrival, FetchFailure>) throws -> [UInt8]
         // 50 + 100 + 200 ms for the first one, nothing for the others.
         #expect(start.duration(to: .now) < .seconds(5))
         for outcome in outcomes {
-            guard case .failure(let failure) = outcome else { Issue.record("it arrived"); continue }
+            guard case .failure(let failure) = outcome else {
+                Issue.record("it arrived")
+                continue
+            }
             #expect(failure.attempts.map(\.cause) == [.unreachable])
             #expect(
                 failure.attempts.map(\.text) == ["Couldn't connect to server (Connection refused)"])
@@ -284,7 +296,8 @@ private func content(_ outcome: Result<Arrival, FetchFailure>) throws -> [UInt8]
         #expect(try content(site.fetch([request])[0]) == [1, 2, 3])
         #expect(site.server.requests.map(\.path) == [odd])
         request.locations = ["file:///nowhere/at/all"]
-        #expect(try site.failure(request) == "error: cannot fetch \(odd): file:///nowhere/at/all: there is no such file")
+        #expect(
+            try site.failure(request) == "error: cannot fetch \(odd): file:///nowhere/at/all: there is no such file")
     }
 
     @Test func otherProtocolsAreRefused() throws {
