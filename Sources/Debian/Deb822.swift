@@ -146,7 +146,6 @@ func location(file: String, line: Int, column: Int, length: Int, of bytes: some 
 
 /// ASCII. Computed, not stored: the loops over whole indexes read them, and unoptimized code pays for a stored global.
 enum Byte {
-    static var tab: UInt8 { 9 }
     static var lineFeed: UInt8 { 10 }
     static var carriageReturn: UInt8 { 13 }
     static var space: UInt8 { 32 }

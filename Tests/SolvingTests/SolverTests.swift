@@ -92,6 +92,32 @@ import Testing
         }
     }
 
+    @Test("the candidate of a relation is the package of that name, or the best provider")
+    func relations() throws {
+        let archive = try universe(
+            """
+            Package: image
+            Version: 6.1
+            Provides: kernel (= 6)
+
+            Package: other
+            Provides: image (= 9), kernel
+            """)
+        func found(_ text: String) throws -> String? {
+            let relation = try DependencyGroup.parse(text, context: "x")[0].alternatives[0]
+            return try archive.candidate(satisfying: relation)?.name
+        }
+        #expect(try found("image") == "image")
+        #expect(try found("image (>= 7)") == "other")
+        #expect(try found("kernel") == "other")
+        #expect(try found("kernel (= 6)") == "image")
+        #expect(try found("kernel (>> 6)") == nil)
+        #expect(try found("absent") == nil)
+        #expect(try archive.candidate("image")?.version == DebianVersion("6.1"))
+        #expect(try archive.candidate("kernel") == nil)
+        #expect(archive.candidateNames == ["image", "other"])
+    }
+
     @Test("stanzas of other architectures are passed over, a foreign root gets its own")
     func architectures() throws {
         let text = "Package: a\nArchitecture: arm64\nDepends: b\n\nPackage: b\n\nPackage: c\nArchitecture: amd64"
