@@ -6,7 +6,8 @@ public func parseArchiveDate(_ text: String) -> Int64? {
     guard weekdays.contains(String(words[0])), let month = months.firstIndex(of: String(words[2])) else { return nil }
     let clock = words[4].split(separator: ":", omittingEmptySubsequences: false)
     guard clock.count == 3, let day = number(words[1], 1...31), let year = number(words[3], 1970...9999),
-        let hour = number(clock[0], 0...23), let minute = number(clock[1], 0...59), let second = number(clock[2], 0...60),
+        let hour = number(clock[0], 0...23), let minute = number(clock[1], 0...59),
+        let second = number(clock[2], 0...60),
         day <= daysInMonth(month, year)
     else { return nil }
     return Int64(daysSince1970(year: year, month: month, day: day) * 86_400 + hour * 3_600 + minute * 60 + second)
@@ -14,7 +15,8 @@ public func parseArchiveDate(_ text: String) -> Int64? {
 
 /// The same format, for a lock and for messages.
 public func archiveDate(_ seconds: Int64) -> String {
-    var days = Int(seconds / 86_400), rest = Int(seconds % 86_400)
+    var days = Int(seconds / 86_400)
+    var rest = Int(seconds % 86_400)
     if rest < 0 {
         rest += 86_400
         days -= 1

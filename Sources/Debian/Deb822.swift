@@ -85,7 +85,8 @@ public struct Stanza: Hashable, Sendable {
     public static func parse(_ bytes: [UInt8], file: String) throws(Failure) -> [Stanza] {
         var stanzas = [Stanza]()
         var fields = [Field]()
-        var position = 0, number = 0
+        var position = 0
+        var number = 0
         while position < bytes.count {
             let end = bytes[position...].firstIndex(of: Byte.lineFeed) ?? bytes.count
             let line = bytes[position..<end]
@@ -143,19 +144,29 @@ func location(file: String, line: Int, column: Int, length: Int, of bytes: some 
         text: String(decoding: bytes, as: UTF8.self))
 }
 
+/// ASCII. Computed, not stored: the loops over whole indexes read them, and unoptimized code pays for a stored global.
 enum Byte {
-    static let tab = UInt8(ascii: "\t")
-    static let lineFeed = UInt8(ascii: "\n")
-    static let carriageReturn = UInt8(ascii: "\r")
-    static let space = UInt8(ascii: " ")
-    static let hash = UInt8(ascii: "#")
-    static let colon = UInt8(ascii: ":")
-    static let comma = UInt8(ascii: ",")
-    static let bar = UInt8(ascii: "|")
-    static let hyphen = UInt8(ascii: "-")
-    static let tilde = UInt8(ascii: "~")
-    static let zero = UInt8(ascii: "0")
-    static let nine = UInt8(ascii: "9")
+    static var lineFeed: UInt8 { 10 }
+    static var carriageReturn: UInt8 { 13 }
+    static var space: UInt8 { 32 }
+    static var hash: UInt8 { 35 }
+    static var openParenthesis: UInt8 { 40 }
+    static var closeParenthesis: UInt8 { 41 }
+    static var plus: UInt8 { 43 }
+    static var comma: UInt8 { 44 }
+    static var hyphen: UInt8 { 45 }
+    static var dot: UInt8 { 46 }
+    static var zero: UInt8 { 48 }
+    static var nine: UInt8 { 57 }
+    static var colon: UInt8 { 58 }
+    static var less: UInt8 { 60 }
+    static var equals: UInt8 { 61 }
+    static var greater: UInt8 { 62 }
+    static var openBracket: UInt8 { 91 }
+    static var closeBracket: UInt8 { 93 }
+    static var underscore: UInt8 { 95 }
+    static var bar: UInt8 { 124 }
+    static var tilde: UInt8 { 126 }
 }
 
 func isBlank(_ byte: UInt8) -> Bool { byte == 32 || byte == 9 }

@@ -25,7 +25,8 @@ public struct DebianVersion: Comparable, Hashable, Sendable, CustomStringConvert
     }
 
     private static func order(_ left: DebianVersion, _ right: DebianVersion) -> Int {
-        var left = left.text, right = right.text
+        var left = left.text
+        var right = right.text
         return left.withUTF8 { a in
             right.withUTF8 { b in compareVersions(UnsafeRawBufferPointer(a), UnsafeRawBufferPointer(b)) }
         }
@@ -64,7 +65,8 @@ private struct VersionParts {
     let revision: UnsafeRawBufferPointer
 
     init(_ bytes: UnsafeRawBufferPointer) {
-        var start = 0, end = bytes.count
+        var start = 0
+        var end = bytes.count
         var epoch = UnsafeRawBufferPointer(rebasing: bytes[0..<0])
         var revision = epoch
         var index = 0
@@ -93,7 +95,8 @@ private struct VersionParts {
 
 /// dpkg's order of two versions: negative, zero or positive.
 public func compareVersions(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Int {
-    let a = VersionParts(left), b = VersionParts(right)
+    let a = VersionParts(left)
+    let b = VersionParts(right)
     let epoch = comparePart(a.epoch, b.epoch)
     if epoch != 0 { return epoch }
     let upstream = comparePart(a.upstream, b.upstream)
@@ -103,7 +106,8 @@ public func compareVersions(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBu
 
 /// Runs of non-digits by `weight`, runs of digits by number, in turns (Policy 5.6.12).
 private func comparePart(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Int {
-    var i = 0, j = 0
+    var i = 0
+    var j = 0
     while i < a.count || j < b.count {
         while (i < a.count && !isDigit(a[i])) || (j < b.count && !isDigit(b[j])) {
             let left = i < a.count ? weight(a[i]) : 0

@@ -35,7 +35,8 @@ public struct Lock: Hashable, Sendable {
         public var date: Int64
 
         public init(
-            name: String, origin: String, suite: String, codename: String, components: [String], inRelease: Digest, date: Int64
+            name: String, origin: String, suite: String, codename: String, components: [String], inRelease: Digest,
+            date: Int64
         ) {
             self.name = name
             self.origin = origin
@@ -72,7 +73,8 @@ public struct Lock: Hashable, Sendable {
         public var purpose: Purpose
 
         public init(
-            name: String, version: String, architecture: String, size: UInt64, sha256: Digest, filename: String, pocket: String,
+            name: String, version: String, architecture: String, size: UInt64, sha256: Digest, filename: String,
+            pocket: String,
             purpose: Purpose
         ) {
             self.name = name
@@ -89,7 +91,8 @@ public struct Lock: Hashable, Sendable {
         public init(_ stanza: PackageStanza, pocket: String, purpose: Purpose) throws(Failure) {
             guard let filename = stanza.filename, let size = stanza.size, let sha256 = stanza.sha256 else {
                 throw Failure(
-                    "cannot lock \(stanza.name) \(stanza.version): its stanza in \(pocket) lacks Filename, Size or SHA256")
+                    "cannot lock \(stanza.name) \(stanza.version): its stanza in \(pocket) lacks Filename, Size or SHA256"
+                )
             }
             self.init(
                 name: stanza.name, version: stanza.version.text, architecture: stanza.architecture, size: size,
@@ -129,7 +132,8 @@ public struct Lock: Hashable, Sendable {
     /// Brings everything but the request sets into the order of the text.
     public init(
         recipe: String, architecture: String, moment: Int64, solver: String = "apt-classic", exclude: [String] = [],
-        pins: [String: String] = [:], archives: [Archive], requests: [RequestSet], packages: [Package], files: [File] = []
+        pins: [String: String] = [:], archives: [Archive], requests: [RequestSet], packages: [Package],
+        files: [File] = []
     ) {
         self.recipe = recipe
         self.architecture = architecture

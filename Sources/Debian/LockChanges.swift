@@ -38,10 +38,12 @@ extension Lock {
     public func changes(since old: Lock) -> [Change] {
         // A package can be locked for two purposes, in one version each.
         func byName(_ packages: [Package]) -> [String: [Package]] { Dictionary(grouping: packages, by: \.name) }
-        let before = byName(old.packages), after = byName(packages)
+        let before = byName(old.packages)
+        let after = byName(packages)
         var changes = [Change]()
         for name in Set(before.keys).union(after.keys).sorted() {
-            var gone = before[name] ?? [], come = after[name] ?? []
+            var gone = before[name] ?? []
+            var come = after[name] ?? []
             gone.removeAll { old in
                 guard let same = come.firstIndex(of: old) else { return false }
                 come.remove(at: same)
@@ -74,7 +76,8 @@ extension Lock {
 
     private static func changes(from old: Package, to new: Package) -> [Change] {
         var changes = [Change]()
-        let was = DebianVersion(old.version), now = DebianVersion(new.version)
+        let was = DebianVersion(old.version)
+        let now = DebianVersion(new.version)
         if was < now {
             changes.append(Change(.upgraded, new.name, old: old.version, new: new.version))
         } else if now < was {
@@ -117,10 +120,12 @@ extension Lock {
     public func missingRequests(for wanted: Requests, recipe: String) -> Failure? {
         var notes = [String]()
         func compare(_ what: String, _ wanted: [String], _ locked: [String]) {
-            let missing = Set(wanted).subtracting(locked).sorted(), extra = Set(locked).subtracting(wanted).sorted()
+            let missing = Set(wanted).subtracting(locked).sorted()
+            let extra = Set(locked).subtracting(wanted).sorted()
             if !missing.isEmpty { notes.append("\(what): the lock lacks \(missing.joined(separator: ", "))") }
             if !extra.isEmpty {
-                notes.append("\(what): the lock has \(extra.joined(separator: ", ")), which the recipe does not ask for")
+                notes.append(
+                    "\(what): the lock has \(extra.joined(separator: ", ")), which the recipe does not ask for")
             }
         }
         if wanted.architecture != architecture {
@@ -140,9 +145,11 @@ extension Lock {
             notes.append("the lock has \(set.purpose), which the recipe does not")
         }
         // A package belongs to the first layer that needs it: their order counts where they are the same.
-        let locked = requests.map(\.purpose.description), asked = wanted.sets.map(\.purpose.description)
+        let locked = requests.map(\.purpose.description)
+        let asked = wanted.sets.map(\.purpose.description)
         if locked != asked, locked.sorted() == asked.sorted() {
-            notes.append("order: the lock has \(locked.joined(separator: ", ")), the recipe \(asked.joined(separator: ", "))")
+            notes.append(
+                "order: the lock has \(locked.joined(separator: ", ")), the recipe \(asked.joined(separator: ", "))")
         }
         compare("exclude", wanted.exclude, exclude)
         compare("pins", wanted.pins.map { "\($0.key) \($0.value)" }, pins.map { "\($0.key) \($0.value)" })

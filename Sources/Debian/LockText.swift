@@ -12,7 +12,8 @@ extension Lock {
         header.set("Solver", to: solver)
         if !exclude.isEmpty { header.set("Exclude", to: exclude.joined(separator: ", ")) }
         if !pins.isEmpty {
-            header.set("Pins", to: pins.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+            header.set(
+                "Pins", to: pins.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
         }
         var stanzas = [header]
         for archive in archives {
@@ -89,18 +90,27 @@ private struct LockReader {
     mutating func read(_ stanzas: [Stanza]) -> Lock? {
         guard let header = stanzas.first, header.field("Lock-Version") != nil else {
             mistakes.append(
-                Failure("a lock begins with the field Lock-Version", at: text.location(line: stanzas.first?.line ?? 1, column: 1)))
+                Failure(
+                    "a lock begins with the field Lock-Version",
+                    at: text.location(line: stanzas.first?.line ?? 1, column: 1)))
             return nil
         }
         guard let version = number(header, "Lock-Version") else { return nil }
         if version != Int64(Lock.formatVersion) {
-            fail(header, "Lock-Version", "this lock is of format \(version); this program reads format \(Lock.formatVersion)")
+            fail(
+                header, "Lock-Version",
+                "this lock is of format \(version); this program reads format \(Lock.formatVersion)")
             return nil
         }
         check(header, ["Lock-Version", "Recipe", "Architecture", "Moment", "Solver", "Exclude", "Pins"])
-        let recipe = required(header, "Recipe"), architecture = required(header, "Architecture")
-        let moment = number(header, "Moment"), solver = required(header, "Solver")
-        var archives = [Lock.Archive](), requests = [Lock.RequestSet](), packages = [Lock.Package](), files = [Lock.File]()
+        let recipe = required(header, "Recipe")
+        let architecture = required(header, "Architecture")
+        let moment = number(header, "Moment")
+        let solver = required(header, "Solver")
+        var archives = [Lock.Archive]()
+        var requests = [Lock.RequestSet]()
+        var packages = [Lock.Package]()
+        var files = [Lock.File]()
         for stanza in stanzas.dropFirst() {
             switch stanza.fields.first?.name {
             case "Archive": if let archive = archive(stanza) { archives.append(archive) }
@@ -123,18 +133,22 @@ private struct LockReader {
         refuseRepeated(stanzas)
         guard let recipe, let architecture, let moment, let solver else { return nil }
         return Lock(
-            recipe: recipe, architecture: architecture, moment: moment, solver: solver, exclude: list(header["Exclude"] ?? ""),
+            recipe: recipe, architecture: architecture, moment: moment, solver: solver,
+            exclude: list(header["Exclude"] ?? ""),
             pins: pins(header), archives: archives, requests: requests, packages: packages, files: files)
     }
 
     private mutating func archive(_ stanza: Stanza) -> Lock.Archive? {
         check(stanza, ["Archive", "Origin", "Suite", "Codename", "Components", "InRelease-SHA256", "Date"])
-        let digest = digest(stanza, "InRelease-SHA256"), date = required(stanza, "Date").flatMap(parseArchiveDate)
+        let digest = digest(stanza, "InRelease-SHA256")
+        let date = required(stanza, "Date").flatMap(parseArchiveDate)
         if stanza["Date"] != nil, date == nil { fail(stanza, "Date", "this is no date in UTC") }
-        guard let name = required(stanza, "Archive"), let components = required(stanza, "Components"), let digest, let date
+        guard let name = required(stanza, "Archive"), let components = required(stanza, "Components"), let digest,
+            let date
         else { return nil }
         return Lock.Archive(
-            name: name, origin: stanza["Origin"] ?? "", suite: stanza["Suite"] ?? "", codename: stanza["Codename"] ?? "",
+            name: name, origin: stanza["Origin"] ?? "", suite: stanza["Suite"] ?? "",
+            codename: stanza["Codename"] ?? "",
             components: components.split(separator: " ").map(String.init), inRelease: digest, date: date)
     }
 
@@ -146,7 +160,9 @@ private struct LockReader {
 
     private mutating func package(_ stanza: Stanza) -> Lock.Package? {
         check(stanza, ["Package", "Version", "Architecture", "Size", "SHA256", "Filename", "Pocket", "Layer", "Role"])
-        let size = number(stanza, "Size"), digest = digest(stanza, "SHA256"), purpose = purpose(stanza)
+        let size = number(stanza, "Size")
+        let digest = digest(stanza, "SHA256")
+        let purpose = purpose(stanza)
         guard let name = required(stanza, "Package"), let version = required(stanza, "Version"),
             let architecture = required(stanza, "Architecture"), let filename = required(stanza, "Filename"),
             let pocket = required(stanza, "Pocket"), let size, let digest, let purpose
@@ -157,13 +173,15 @@ private struct LockReader {
             return nil
         }
         return Lock.Package(
-            name: name, version: version, architecture: architecture, size: UInt64(size), sha256: digest, filename: filename,
+            name: name, version: version, architecture: architecture, size: UInt64(size), sha256: digest,
+            filename: filename,
             pocket: pocket, purpose: purpose)
     }
 
     private mutating func file(_ stanza: Stanza) -> Lock.File? {
         check(stanza, ["File", "Size", "SHA256"])
-        let size = number(stanza, "Size"), digest = digest(stanza, "SHA256")
+        let size = number(stanza, "Size")
+        let digest = digest(stanza, "SHA256")
         guard let name = required(stanza, "File"), let size, let digest else { return nil }
         return Lock.File(name: name, size: UInt64(size), sha256: digest)
     }
@@ -189,7 +207,9 @@ private struct LockReader {
         case (nil, let role?) where !role.isEmpty: return .role(role)
         default:
             mistakes.append(
-                Failure("a stanza of this kind has one of the fields Layer and Role", at: text.location(line: stanza.line, column: 1)))
+                Failure(
+                    "a stanza of this kind has one of the fields Layer and Role",
+                    at: text.location(line: stanza.line, column: 1)))
             return nil
         }
     }
@@ -240,7 +260,8 @@ private struct LockReader {
         for field in stanza.fields where !allowed.contains(field.name) {
             mistakes.append(
                 Failure(
-                    "unknown field \(field.name)", at: text.location(line: field.line, column: 1, length: field.name.count),
+                    "unknown field \(field.name)",
+                    at: text.location(line: field.line, column: 1, length: field.name.count),
                     hint: nearestName(to: field.name, among: allowed).map { "did you mean \($0)?" }))
         }
     }

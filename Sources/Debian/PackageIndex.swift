@@ -93,7 +93,8 @@ public struct PackageIndex: Sendable {
 
         while position < count {
             let start = position
-            let end = memchr(base + start, 10, count - start).map { UnsafeRawPointer($0) - UnsafeRawPointer(base) } ?? count
+            let end =
+                memchr(base + start, 10, count - start).map { UnsafeRawPointer($0) - UnsafeRawPointer(base) } ?? count
             position = min(end + 1, count)
             if end == start {
                 if isInStanza, let mistake = finish(at: start) { return mistake }
@@ -114,7 +115,8 @@ public struct PackageIndex: Sendable {
                 }
                 continue
             }
-            guard let colon = memchr(base + start, 58, end - start).map({ UnsafeRawPointer($0) - UnsafeRawPointer(base) })
+            guard
+                let colon = memchr(base + start, 58, end - start).map({ UnsafeRawPointer($0) - UnsafeRawPointer(base) })
             else { return Mistake(position: start, message: "a line that is neither field nor continuation") }
             if !isInStanza {
                 isInStanza = true
@@ -124,7 +126,8 @@ public struct PackageIndex: Sendable {
                 current = -1
                 continue
             }
-            var from = colon + 1, to = end
+            var from = colon + 1
+            var to = end
             while from < to, isBlank(base[from]) { from += 1 }
             while to > from, isBlank(base[to - 1]) { to -= 1 }
             current = 2 + 2 * field.rawValue

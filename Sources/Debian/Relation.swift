@@ -118,7 +118,7 @@ public struct RelationSlice: Sendable {
 }
 
 /// Reads a relation field (Depends, Conflicts, Provides …) relation by relation, in place.
-/// The bytes must outlive the scanner. Bytes are compared as numbers: this runs over a whole archive's index.
+/// The bytes must outlive the scanner.
 public struct RelationScanner {
     private let base: UnsafePointer<UInt8>?
     private let count: Int
@@ -144,7 +144,7 @@ public struct RelationScanner {
         skipName(base)
         if position == nameStart { return fail() }
         slice.name = nameStart..<position
-        if position < count, base[position] == 58 /* : */ {
+        if position < count, base[position] == Byte.colon {
             position += 1
             let start = position
             skipName(base)
@@ -152,23 +152,24 @@ public struct RelationScanner {
             slice.qualifier = start..<position
         }
         skipWhite(base)
-        if position < count, base[position] == 40 /* ( */ {
+        if position < count, base[position] == Byte.openParenthesis {
             position += 1
             skipWhite(base)
             slice.comparison = comparison(base)
             skipWhite(base)
             let start = position
-            while position < count, base[position] > 32, base[position] != 41 /* ) */ { position += 1 }
+            while position < count, base[position] > 32, base[position] != Byte.closeParenthesis { position += 1 }
             slice.version = start..<position
             skipWhite(base)
-            guard position < count, base[position] == 41, !slice.version.isEmpty, slice.comparison != .any
+            guard position < count, base[position] == Byte.closeParenthesis, !slice.version.isEmpty,
+                slice.comparison != .any
             else { return fail() }
             position += 1
             skipWhite(base)
         }
-        while position < count, base[position] == 91 /* [ */ || base[position] == 60 /* < */ {
-            let isArchitectures = base[position] == 91
-            let close: UInt8 = isArchitectures ? 93 : 62
+        while position < count, base[position] == Byte.openBracket || base[position] == Byte.less {
+            let isArchitectures = base[position] == Byte.openBracket
+            let close: UInt8 = isArchitectures ? Byte.closeBracket : Byte.greater
             position += 1
             let start = position
             while position < count, base[position] != close { position += 1 }
@@ -178,8 +179,8 @@ public struct RelationScanner {
             skipWhite(base)
         }
         if position < count {
-            guard base[position] == 44 /* , */ || base[position] == 124 /* | */ else { return fail() }
-            nextStartsGroup = base[position] == 44
+            guard base[position] == Byte.comma || base[position] == Byte.bar else { return fail() }
+            nextStartsGroup = base[position] == Byte.comma
             position += 1
         }
         return slice
@@ -189,16 +190,16 @@ public struct RelationScanner {
     private mutating func comparison(_ base: UnsafePointer<UInt8>) -> VersionOperator {
         guard position < count else { return .any }
         let first = base[position]
-        guard first == 60 || first == 61 || first == 62 else { return .any }
+        guard first == Byte.less || first == Byte.equals || first == Byte.greater else { return .any }
         position += 1
-        if first == 61 { return .equal }
+        if first == Byte.equals { return .equal }
         guard position < count else { return .any }
         if base[position] == first {
             position += 1
-            return first == 60 ? .less : .greater
+            return first == Byte.less ? .less : .greater
         }
-        if base[position] == 61 { position += 1 }
-        return first == 60 ? .lessOrEqual : .greaterOrEqual
+        if base[position] == Byte.equals { position += 1 }
+        return first == Byte.less ? .lessOrEqual : .greaterOrEqual
     }
 
     private mutating func fail() -> RelationSlice? {
@@ -213,7 +214,7 @@ public struct RelationScanner {
     private mutating func skipSeparators(_ base: UnsafePointer<UInt8>) {
         while position < count {
             let byte = base[position]
-            if byte == 44 {
+            if byte == Byte.comma {
                 nextStartsGroup = true
             } else if byte != 32 && !(byte >= 9 && byte <= 13) {
                 return
@@ -227,8 +228,9 @@ public struct RelationScanner {
         while position < count {
             let byte = base[position]
             let isName =
-                (byte >= 97 && byte <= 122) || (byte >= 48 && byte <= 57) || byte == 45 || byte == 46 || byte == 43
-                || (byte >= 65 && byte <= 90) || byte == 95 || byte == 126
+                (byte >= 97 && byte <= 122) || (byte >= 48 && byte <= 57) || byte == Byte.hyphen || byte == Byte.dot
+                || byte == Byte.plus
+                || (byte >= 65 && byte <= 90) || byte == Byte.underscore || byte == Byte.tilde
             if !isName { return }
             position += 1
         }

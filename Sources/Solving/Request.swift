@@ -64,7 +64,8 @@ public struct Pin: Hashable, Sendable {
 
     /// `*` is any run of bytes, everything else itself. Linear but for one place to go back to.
     private static func matches(_ pattern: [UInt8], _ text: [UInt8]) -> Bool {
-        var p = 0, t = 0
+        var p = 0
+        var t = 0
         var star: (pattern: Int, text: Int)?
         while t < text.count {
             if p < pattern.count, pattern[p] == UInt8(ascii: "*") {

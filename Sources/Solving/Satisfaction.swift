@@ -57,10 +57,12 @@ extension Universe {
     func isBetter(_ left: Int32, _ right: Int32, wanted: Int32, among candidates: [Int32]) -> Bool {
         if left == right { return false }
         if left == wanted || right == wanted { return left == wanted }
-        let a = Int(left), b = Int(right)
+        let a = Int(left)
+        let b = Int(right)
         if isEssential[a] != isEssential[b] { return isEssential[a] }
         if isProtected[a] != isProtected[b] { return isProtected[a] }
-        let leftRank = versions[Int(candidates[a])].rank, rightRank = versions[Int(candidates[b])].rank
+        let leftRank = versions[Int(candidates[a])].rank
+        let rightRank = versions[Int(candidates[b])].rank
         if leftRank != rightRank { return leftRank < rightRank }
         return left > right
     }

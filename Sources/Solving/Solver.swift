@@ -90,7 +90,8 @@ struct Solver {
     mutating func firstViolation() -> Int32? {
         for package in selectionOrder where isSelected[Int(package)] {
             let version = Int(candidates[Int(package)])
-            for group in universe.groups(version, from: .preDepends, to: .conflicts) where !isSatisfied(group, owner: version) {
+            for group in universe.groups(version, from: .preDepends, to: .conflicts)
+            where !isSatisfied(group, owner: version) {
                 setbacks[package] = .unsatisfied(group: group)
                 return package
             }
@@ -223,8 +224,10 @@ struct Solver {
             let wanted = universe.relations[place].name
             if found.count > 1 {
                 found.sort { left, right in
-                    let a = Int(left), b = Int(right)
-                    let leftProtected = isMarked[a] || isExpanding[a], rightProtected = isMarked[b] || isExpanding[b]
+                    let a = Int(left)
+                    let b = Int(right)
+                    let leftProtected = isMarked[a] || isExpanding[a]
+                    let rightProtected = isMarked[b] || isExpanding[b]
                     if leftProtected != rightProtected { return leftProtected }
                     if isSelected[a] != isSelected[b] { return isSelected[a] }
                     return universe.isBetter(left, right, wanted: wanted, among: candidates)

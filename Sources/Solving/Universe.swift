@@ -68,7 +68,8 @@ public struct Universe: Sendable {
 
     /// Reads the indexes in order; the order decides ties as apt's does.
     ///
-    /// Fails on a relation that cannot be parsed, and on a pin that no version matches. Excluded names have no candidate.
+    /// Fails on a relation that cannot be parsed, on a pin that no version matches, and on a package to exclude or
+    /// pin that is not there. Excluded names have no candidate.
     public init(architecture: String, sources: [Source], exclude: [String] = [], pins: [Pin] = []) throws(Failure) {
         self.architecture = architecture
         self.sources = sources
@@ -86,7 +87,9 @@ public struct Universe: Sendable {
         chooseCandidates()
         for pin in pins { try apply(pin) }
         for name in exclude {
-            guard let number = names.number(of: name) else { continue }
+            guard let number = names.number(of: name), firstVersion[Int(number)] >= 0 else {
+                throw missing(name, message: "cannot exclude \(name): no such package")
+            }
             excluded.insert(number)
             candidates[Int(number)] = -1
         }
@@ -264,7 +267,9 @@ extension Universe {
         let start = Int(relation.versionStart)
         return withBytes(index, start..<start + Int(relation.versionCount)) { wanted in
             if provider.relation < 0 {
-                return withVersionBytes(Int(provider.version)) { relation.comparison.holds(compareVersions($0, wanted)) }
+                return withVersionBytes(Int(provider.version)) {
+                    relation.comparison.holds(compareVersions($0, wanted))
+                }
             }
             let provided = relations[Int(provider.relation)]
             guard provided.comparison == .equal else { return false }

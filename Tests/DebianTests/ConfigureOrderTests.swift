@@ -22,21 +22,29 @@ import Testing
 
     @Test("each batch ends with one cycle, the last may end without") func cycles() throws {
         #expect(
-            try configureBatches(packages("z: a", "a: b", "b: a", "c: d, z", "d: c", "e: d")) == [["a", "b"], ["z", "c", "d"], ["e"]])
+            try configureBatches(packages("z: a", "a: b", "b: a", "c: d, z", "d: c", "e: d")) == [
+                ["a", "b"], ["z", "c", "d"], ["e"],
+            ])
     }
 
-    @Test("a group is met by its first alternative that is there, by name before by Provides") func alternatives() throws {
+    @Test("a group is met by its first alternative that is there, by name before by Provides") func alternatives()
+        throws
+    {
         #expect(try configureBatches(packages("a: gone | y | x", "x", "y")) == [["x", "y", "a"]])
         #expect(try configureBatches(packages("a: v", "u:;v", "b")) == [["b", "u", "a"]])
         #expect(try configureBatches(packages("a: v (>= 2)", "v", "w:;v (= 3)")) == [["v", "w", "a"]])
         #expect(try configureBatches(packages("a: a, absent")) == [["a"]])
     }
 
-    @Test("the order does not depend on the order given, and respects every dependency outside cycles") func stable() throws {
+    @Test("the order does not depend on the order given, and respects every dependency outside cycles") func stable()
+        throws
+    {
         var generator = SeededGenerator(seed: 9)
         for round in 0..<30 {
             let lines = (0..<60).map { number in
-                let needs = (0..<Int.random(in: 0...2, using: &generator)).map { _ in " p\(Int.random(in: 0...number, using: &generator))" }
+                let needs = (0..<Int.random(in: 0...2, using: &generator)).map { _ in
+                    " p\(Int.random(in: 0...number, using: &generator))"
+                }
                 return "p\(number):" + needs.joined(separator: ",")
             }
             let all = try lines.flatMap { try packages($0) }

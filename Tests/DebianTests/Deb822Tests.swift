@@ -5,7 +5,8 @@ import Testing
 @Suite struct Deb822Tests {
     @Test("values are verbatim: trailing blanks and continuation lines stay, comments and blank lines go")
     func parsing() throws {
-        let text = "# head\nPackage: a\nDescription: one  \n two \n .\n\tthree\n# between\nEmpty:\nx-Y:z\n\n \t\n\nPackage: b"
+        let text =
+            "# head\nPackage: a\nDescription: one  \n two \n .\n\tthree\n# between\nEmpty:\nx-Y:z\n\n \t\n\nPackage: b"
         let stanzas = try Stanza.parse(Array(text.utf8), file: "x")
         #expect(stanzas.count == 2)
         #expect(stanzas[0].fields.map(\.name) == ["Package", "Description", "Empty", "x-Y"])
@@ -66,14 +67,17 @@ import Testing
     func hostile() {
         var generator = SeededGenerator(seed: 4)
         let alphabet = Array("ab:A\n\n \t#,|()[]<>=~-+.0\r".utf8) + [0, 0x80, 0xff]
-        for _ in 0..<3_000 {
-            let bytes = (0..<Int.random(in: 0...60, using: &generator)).map { _ in alphabet.randomElement(using: &generator)! }
+        for _ in 0..<1_000 {
+            let bytes = (0..<Int.random(in: 0...60, using: &generator)).map { _ in
+                alphabet.randomElement(using: &generator)!
+            }
             _ = try? Stanza.parse(bytes, file: "f")
             _ = try? PackageIndex(parsing: bytes, file: "f")
             _ = try? DependencyGroup.parse(String(decoding: bytes, as: UTF8.self), context: "f")
             _ = try? Lock(parsing: Array("Lock-Version: 1\n".utf8) + bytes, file: "f")
             _ = try? ReleaseFile(parsing: bytes, file: "f")
-            _ = try? PackageStanza(parsing: Array("Package: a\nVersion: 1\nArchitecture: all\nDepends: ".utf8) + bytes, file: "f")
+            _ = try? PackageStanza(
+                parsing: Array("Package: a\nVersion: 1\nArchitecture: all\nDepends: ".utf8) + bytes, file: "f")
             _ = parseArchiveDate(String(decoding: bytes, as: UTF8.self))
         }
     }

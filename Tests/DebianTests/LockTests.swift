@@ -15,13 +15,16 @@ import Testing
 
     static func lock(_ packages: [Lock.Package], files: [Lock.File] = []) -> Lock {
         Lock(
-            recipe: "browser", architecture: "amd64", moment: 1_783_764_997, exclude: ["usrmerge"], pins: ["nodejs": "18.*"],
+            recipe: "browser", architecture: "amd64", moment: 1_783_764_997, exclude: ["usrmerge"],
+            pins: ["nodejs": "18.*"],
             archives: [
                 Lock.Archive(
-                    name: "bookworm-updates", origin: "Debian", suite: "oldstable-updates", codename: "bookworm-updates",
+                    name: "bookworm-updates", origin: "Debian", suite: "oldstable-updates",
+                    codename: "bookworm-updates",
                     components: ["main"], inRelease: digest, date: 86_400),
                 Lock.Archive(
-                    name: "bookworm", origin: "Debian", suite: "oldstable", codename: "bookworm", components: ["main", "contrib"],
+                    name: "bookworm", origin: "Debian", suite: "oldstable", codename: "bookworm",
+                    components: ["main", "contrib"],
                     inRelease: digest, date: 0),
             ],
             requests: [
@@ -165,10 +168,17 @@ import Testing
         #expect(message("") == "a.lock:1:1: error: a lock begins with the field Lock-Version\n 1 | \n   | ^")
         #expect(
             message("Lock-Version: 2\n")
-                == "a.lock:1:15: error: this lock is of format 2; this program reads format 1\n 1 | Lock-Version: 2\n   |               ^")
-        #expect(message(Self.full.text + "\nPickage: a\n").contains("a stanza of a lock begins with Archive, Request, Package or File"))
-        #expect(message(Self.full.text + "\nFile: vendor/node.tar.xz\nSize: 5\nSHA256: \(Self.digest.hex)\n").contains("stands in the lock twice"))
-        #expect(message(Self.full.text.replacing("Pocket: bookworm", with: "Pocket: trixie")).contains("the lock has no archive trixie"))
+                == "a.lock:1:15: error: this lock is of format 2; this program reads format 1\n 1 | Lock-Version: 2\n   |               ^"
+        )
+        #expect(
+            message(Self.full.text + "\nPickage: a\n").contains(
+                "a stanza of a lock begins with Archive, Request, Package or File"))
+        #expect(
+            message(Self.full.text + "\nFile: vendor/node.tar.xz\nSize: 5\nSHA256: \(Self.digest.hex)\n").contains(
+                "stands in the lock twice"))
+        #expect(
+            message(Self.full.text.replacing("Pocket: bookworm", with: "Pocket: trixie")).contains(
+                "the lock has no archive trixie"))
         #expect(message(Self.full.text.replacing("Role: kernel", with: "Rule: kernel")).contains("did you mean Role?"))
     }
 
@@ -176,9 +186,13 @@ import Testing
     func changes() {
         let old = Self.lock(
             [
-                Self.package("a", "1"), Self.package("b", "2"), Self.package("c", "3"), Self.package("d"), Self.package("e"),
+                Self.package("a", "1"), Self.package("b", "2"), Self.package("c", "3"), Self.package("d"),
+                Self.package("e"),
                 Self.package("same"), Self.package("two", "1"), Self.package("two", "1", purpose: .role("kernel")),
-            ], files: [Lock.File(name: "f", size: 1, sha256: Self.digest), Lock.File(name: "g", size: 1, sha256: Self.digest)])
+            ],
+            files: [
+                Lock.File(name: "f", size: 1, sha256: Self.digest), Lock.File(name: "g", size: 1, sha256: Self.digest),
+            ])
         let new = Self.lock(
             [
                 Self.package("a", "1.1"), Self.package("b", "2~rc"), Self.package("d", content: "y"),
@@ -233,6 +247,8 @@ import Testing
         swapped.sets.swapAt(0, 1)
         #expect(
             Self.full.missingRequests(for: swapped, recipe: "r")?.notes
-                == ["order: the lock has layer base, layer web, role kernel, the recipe layer web, layer base, role kernel"])
+                == [
+                    "order: the lock has layer base, layer web, role kernel, the recipe layer web, layer base, role kernel"
+                ])
     }
 }

@@ -6,10 +6,13 @@ import Testing
     @Test("alternatives, versions, qualifiers, restrictions, and the old operators")
     func parsing() throws {
         let groups = try DependencyGroup.parse(
-            "a (>= 1:2-3) | b:any, c:native (<<4),, d [amd64 !hurd-any] <!nocheck> , e ( = 5 ),\n f(<6) | g (> 7)", context: "x")
+            "a (>= 1:2-3) | b:any, c:native (<<4),, d [amd64 !hurd-any] <!nocheck> , e ( = 5 ),\n f(<6) | g (> 7)",
+            context: "x")
         #expect(
             groups == [
-                DependencyGroup([Relation("a", .greaterOrEqual, DebianVersion("1:2-3")), Relation("b", qualifier: "any")]),
+                DependencyGroup([
+                    Relation("a", .greaterOrEqual, DebianVersion("1:2-3")), Relation("b", qualifier: "any"),
+                ]),
                 DependencyGroup([Relation("c", qualifier: "native", .less, DebianVersion("4"))]),
                 DependencyGroup([Relation("d", architectures: ["amd64", "!hurd-any"])]),
                 DependencyGroup([Relation("e", .equal, DebianVersion("5"))]),
@@ -17,11 +20,16 @@ import Testing
                     Relation("f", .lessOrEqual, DebianVersion("6")), Relation("g", .greaterOrEqual, DebianVersion("7")),
                 ]),
             ])
-        #expect(groups.map(\.description) == ["a (>= 1:2-3) | b:any", "c:native (<< 4)", "d", "e (= 5)", "f (<= 6) | g (>= 7)"])
+        #expect(
+            groups.map(\.description) == [
+                "a (>= 1:2-3) | b:any", "c:native (<< 4)", "d", "e (= 5)", "f (<= 6) | g (>= 7)",
+            ])
         #expect(try DependencyGroup.parse("", context: "x").isEmpty)
     }
 
-    @Test("what is no relation is refused", arguments: ["a b", "a (>= )", "a (1)", "a (>= 1", "a [amd64", "a:", "(>= 1)", "a (<", "ä"])
+    @Test(
+        "what is no relation is refused",
+        arguments: ["a b", "a (>= )", "a (1)", "a (>= 1", "a [amd64", "a:", "(>= 1)", "a (<", "ä"])
     func mistakes(text: String) {
         #expect(throws: Failure.self) { try DependencyGroup.parse(text, context: "Depends of x") }
     }
@@ -65,13 +73,18 @@ import Testing
         #expect(package.version == DebianVersion("18.1-1+b2"))
         #expect((package.source, package.sourceVersion.text) == ("node", "18.1-1"))
         #expect((package.isEssential, package.isProtected, package.multiArch) == (false, true, .allowed))
-        #expect((package.priority, package.section, package.installedSize, package.size) == ("optional", "javascript", 512, 77))
+        #expect(
+            (package.priority, package.section, package.installedSize, package.size) == (
+                "optional", "javascript", 512, 77
+            ))
         #expect(package.sha256?.hex.hasSuffix("00ff") == true)
         #expect(package.preDepends.map(\.description) == ["dpkg"])
         #expect(package.depends.map(\.description) == ["libc6 (>= 2.36)", "a | b"])
         #expect(package.provides.map(\.description) == ["node (= 18)", "js"])
         #expect(package.raw == Array(Self.text.utf8))
-        #expect(package.stanza.field("Description").map { String(decoding: $0.value, as: UTF8.self) }?.contains("blank) \n") == true)
+        #expect(
+            package.stanza.field("Description").map { String(decoding: $0.value, as: UTF8.self) }?.contains("blank) \n")
+                == true)
     }
 
     @Test(
@@ -80,7 +93,10 @@ import Testing
             ("Package: a\nVersion: 1", "cannot parse x: the stanza at line 1 has no Architecture field"),
             ("Package: a\n\nPackage: b", "cannot parse x: expected one stanza, found 2"),
             ("Package: a\nVersion: 1\nArchitecture: all\nSize: big", "cannot parse Size of a in x: `big` is no number"),
-            ("Package: a\nVersion: 1\nArchitecture: all\nSHA256: 12", "cannot parse SHA256 of a in x: `12` is no digest"),
+            (
+                "Package: a\nVersion: 1\nArchitecture: all\nSHA256: 12",
+                "cannot parse SHA256 of a in x: `12` is no digest"
+            ),
             (
                 "Package: a\nVersion: 1\nArchitecture: all\nDepends: b c",
                 "cannot parse Depends of a in x: a relation was expected at `c`"
@@ -94,7 +110,8 @@ import Testing
 @Suite struct PackageIndexTests {
     @Test("stanzas and fields are found in place")
     func places() throws {
-        let text = "\n\nPackage: a\nVERSION:1 \nArchitecture: all\nDepends: b,\n c\nDescription: x\n y\n\n\nPackage: b\nVersion: 2\nArchitecture: amd64"
+        let text =
+            "\n\nPackage: a\nVERSION:1 \nArchitecture: all\nDepends: b,\n c\nDescription: x\n y\n\n\nPackage: b\nVersion: 2\nArchitecture: amd64"
         let index = try PackageIndex(parsing: Array(text.utf8), file: "x")
         #expect(index.count == 2)
         #expect(index.text(of: .package, in: 0) == "a")
@@ -117,11 +134,14 @@ import Testing
         }
         #expect(
             message("Package: a\nVersion: 1\nArchitecture: all\n\nPackage: b\nnonsense\n")
-                == "Packages:6:1: error: cannot parse Packages: a line that is neither field nor continuation\n 6 | nonsense\n   | ^")
+                == "Packages:6:1: error: cannot parse Packages: a line that is neither field nor continuation\n 6 | nonsense\n   | ^"
+        )
         #expect(
             message("Package: a\nVersion: 1\nArchitecture: all\n\nPackage: b\nVersion: 1\n")
-                == "Packages:5:1: error: cannot parse Packages: a stanza without the Architecture field\n 5 | Package: b\n   | ^")
-        #expect(message(" x\n").contains("Packages:1:1: error: cannot parse Packages: a continuation line without a field"))
+                == "Packages:5:1: error: cannot parse Packages: a stanza without the Architecture field\n 5 | Package: b\n   | ^"
+        )
+        #expect(
+            message(" x\n").contains("Packages:1:1: error: cannot parse Packages: a continuation line without a field"))
     }
 }
 
@@ -148,7 +168,8 @@ import Testing
     @Test("the fields of a Release file")
     func fields() throws {
         let release = try ReleaseFile(parsing: Array(Self.text.utf8), file: "x")
-        #expect((release.origin, release.suite, release.codename) == ("Debian", "oldstable-security", "bookworm-security"))
+        #expect(
+            (release.origin, release.suite, release.codename) == ("Debian", "oldstable-security", "bookworm-security"))
         #expect(release.date == 1_783_764_997)
         #expect(release.validUntil == Int64(1_784_369_797))
         #expect(release.acquireByHash)
@@ -157,7 +178,8 @@ import Testing
         #expect(release.files.count == 2)
         #expect(release.files["main/binary-amd64/Packages.xz"]?.size == 12_345_678_901)
         #expect(release.defaultPriority == 500)
-        let backports = Self.text.replacing("Acquire-By-Hash: yes", with: "NotAutomatic: yes\nButAutomaticUpgrades: yes")
+        let backports = Self.text.replacing(
+            "Acquire-By-Hash: yes", with: "NotAutomatic: yes\nButAutomaticUpgrades: yes")
         #expect(try ReleaseFile(parsing: Array(backports.utf8), file: "x").defaultPriority == 100)
         let experimental = Self.text.replacing("Acquire-By-Hash: yes", with: "NotAutomatic: yes")
         #expect(try ReleaseFile(parsing: Array(experimental.utf8), file: "x").defaultPriority == 1)
@@ -185,7 +207,8 @@ import Testing
         #expect(parseArchiveDate("Thu, 29 Feb 2024 23:59:59 GMT") == 1_709_251_199)
         #expect(archiveDate(-1) == "Wed, 31 Dec 1969 23:59:59 UTC")
         for text in [
-            "Thu, 30 Feb 2024 00:00:00 UTC", "Thu, 29 Feb 2023 00:00:00 UTC", "Thu, 1 Foo 2024 00:00:00 UTC", "1 Jan 2024 00:00:00 UTC",
+            "Thu, 30 Feb 2024 00:00:00 UTC", "Thu, 29 Feb 2023 00:00:00 UTC", "Thu, 1 Foo 2024 00:00:00 UTC",
+            "1 Jan 2024 00:00:00 UTC",
             "Mon, 01 Jan 2024 24:00:00 UTC", "Mon, 01 Jan 2024 00:00:00 +0100", "Mon, 01 Jan 2024 00:00 UTC", "",
         ] {
             #expect(parseArchiveDate(text) == nil, "\(text)")

@@ -3,10 +3,15 @@ import Foundation
 import Testing
 
 @Suite struct VersionTests {
-    @Test("versions in ascending order", arguments: [
-        ["1.0~~", "1.0~rc1", "1.0~rc1-1", "1.0", "1.0+b1", "1.0.1", "1.2", "1.10", "1.10a", "1.10b", "1.10+x", "1:0", "2:0~", "2:0"],
-        ["0", "0a", "0+", "1", "a", "a1", "a1b", "b"],
-    ])
+    @Test(
+        "versions in ascending order",
+        arguments: [
+            [
+                "1.0~~", "1.0~rc1", "1.0~rc1-1", "1.0", "1.0+b1", "1.0.1", "1.2", "1.10", "1.10a", "1.10b", "1.10+x",
+                "1:0", "2:0~", "2:0",
+            ],
+            ["0", "0a", "0+", "1", "a", "a1", "a1b", "b"],
+        ])
     func order(_ ascending: [String]) {
         for (i, left) in ascending.enumerated() {
             for (j, right) in ascending.enumerated() {
@@ -16,9 +21,12 @@ import Testing
         }
     }
 
-    @Test("versions that dpkg calls equal are equal and have equal hashes", arguments: [
-        ("1.0", "0:1.00"), ("1.0", "1.0-0"), ("1.", "1.0"), ("00:1", "1"), ("1.0-00", "1.0"), ("1a", "1a0"), ("0", "00"),
-    ])
+    @Test(
+        "versions that dpkg calls equal are equal and have equal hashes",
+        arguments: [
+            ("1.0", "0:1.00"), ("1.0", "1.0-0"), ("1.", "1.0"), ("00:1", "1"), ("1.0-00", "1.0"), ("1a", "1a0"),
+            ("0", "00"),
+        ])
     func equality(left: String, right: String) {
         #expect(DebianVersion(left) == DebianVersion(right))
         #expect(Set([DebianVersion(left), DebianVersion(right)]).count == 1)
@@ -38,10 +46,14 @@ import Testing
         let seed: UInt64 = 20_261_123
         var generator = SeededGenerator(seed: seed)
         func part(_ alphabet: String, _ longest: Int) -> String {
-            String((0..<Int.random(in: 0...longest, using: &generator)).compactMap { _ in alphabet.randomElement(using: &generator) })
+            String(
+                (0..<Int.random(in: 0...longest, using: &generator)).compactMap { _ in
+                    alphabet.randomElement(using: &generator)
+                })
         }
         func version() -> String {
-            let epoch = Int.random(in: 0..<5, using: &generator) == 0 ? "\(Int.random(in: 0...2, using: &generator)):" : ""
+            let epoch =
+                Int.random(in: 0..<5, using: &generator) == 0 ? "\(Int.random(in: 0...2, using: &generator)):" : ""
             let revision = Int.random(in: 0..<2, using: &generator) == 0 ? "-" + part("01a~+.", 3) + "0" : ""
             return epoch + "\(Int.random(in: 0...3, using: &generator))" + part("0019aZ~~+.", 6) + revision
         }
@@ -52,7 +64,8 @@ import Testing
             var right = version()
             if Bool.random(using: &generator), left.count > 2 {
                 right = left
-                right.remove(at: right.index(right.startIndex, offsetBy: Int.random(in: 1..<left.count, using: &generator)))
+                right.remove(
+                    at: right.index(right.startIndex, offsetBy: Int.random(in: 1..<left.count, using: &generator)))
                 if right.hasSuffix("-") || right.hasSuffix(":") { right += "0" }
                 // An empty upstream version is none for dpkg.
                 right.replace(":-", with: ":1-")
@@ -75,12 +88,14 @@ import Testing
         process.standardOutput = pipe
         process.standardError = FileHandle.nullDevice
         try process.run()
-        let verdicts = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self).split(separator: "\n")
+        let verdicts = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self).split(
+            separator: "\n")
         process.waitUntilExit()
         try #require(verdicts.count == pairs.count)
         var equal = 0
         for ((left, right), verdict) in zip(pairs, verdicts) {
-            let a = DebianVersion(left), b = DebianVersion(right)
+            let a = DebianVersion(left)
+            let b = DebianVersion(right)
             let ours = a < b ? "l" : a == b ? "e" : "g"
             #expect(ours == verdict, "\(left) and \(right), seed \(seed)")
             if a == b {

@@ -31,10 +31,13 @@ struct AptDifferentialTests {
 
         var generator = SeededGenerator(seed: seed)
         let names = oracle.universe.candidateNames
-        let known = Set(names), older = oracle.olderVersions()
+        let known = Set(names)
+        let older = oracle.olderVersions()
         var requests = [Self.browser, Self.minimal]
         for _ in 0..<count {
-            var request = (0..<Int.random(in: 1...4, using: &generator)).compactMap { _ in names.randomElement(using: &generator) }
+            var request = (0..<Int.random(in: 1...4, using: &generator)).compactMap { _ in
+                names.randomElement(using: &generator)
+            }
             // Names drawn blindly hardly ever conflict: every fifth request asks for a package and its rival.
             if Int.random(in: 0..<5, using: &generator) == 0 {
                 for _ in 0..<60 {
@@ -53,7 +56,8 @@ struct AptDifferentialTests {
             requests.append(request)
         }
         let base = oracle.universe.baseRequests()
-        var failures = 0, packages = 0
+        var failures = 0
+        var packages = 0
         for request in requests {
             let expected = try oracle.install(base.map(\.description) + request)
             let layers = [
@@ -62,13 +66,15 @@ struct AptDifferentialTests {
             ]
             var found: [String]?
             do {
-                found = try oracle.universe.solve(layers).packages.map { "\($0.stanza.name) \($0.stanza.version)" }.sorted()
+                found = try oracle.universe.solve(layers).packages.map { "\($0.stanza.name) \($0.stanza.version)" }
+                    .sorted()
             } catch {
                 failures += 1
             }
             packages += expected?.count ?? 0
             if found == expected { continue }
-            let ours = Set(found ?? []), theirs = Set(expected ?? [])
+            let ours = Set(found ?? [])
+            let theirs = Set(expected ?? [])
             Issue.record(
                 """
                 \(request) (seed \(seed)): \(found == nil ? "we fail" : "we solve"), \(expected == nil ? "apt fails" : "apt solves")
@@ -77,6 +83,8 @@ struct AptDifferentialTests {
                 """)
         }
         #expect(packages > requests.count * base.count / 2, "apt was asked and gave whole roots")
-        print("\(requests.count) requests and \(packages) packages compared with apt, \(failures) requests cannot be satisfied")
+        print(
+            "\(requests.count) requests and \(packages) packages compared with apt, \(failures) requests cannot be satisfied"
+        )
     }
 }

@@ -30,16 +30,17 @@ struct AptOracle {
     static var hostArchitecture: String {
         if let other = ProcessInfo.processInfo.environment["ROOTFS_BUILD_TEST_ARCHITECTURE"] { return other }
         #if arch(arm64)
-        return "arm64"
+            return "arm64"
         #else
-        return "amd64"
+            return "amd64"
         #endif
     }
 
     init() throws {
         root = FileManager.default.temporaryDirectory.appending(path: "solving-oracle-\(UUID().uuidString)")
         for directory in ["lists/partial", "cache/archives/partial", "etc", "empty"] {
-            try FileManager.default.createDirectory(at: root.appending(path: directory), withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                at: root.appending(path: directory), withIntermediateDirectories: true)
         }
         try Data().write(to: root.appending(path: "status"))
         var sources = [Universe.Source]()
@@ -53,7 +54,8 @@ struct AptOracle {
                 let release = "\(Self.lists)/\(name[..<end])_InRelease"
                 if let signed = FileManager.default.contents(atPath: release) {
                     try signed.write(to: URL(filePath: prefix + "InRelease"))
-                    let body = String(decoding: signed, as: UTF8.self)
+                    let body =
+                        String(decoding: signed, as: UTF8.self)
                         .components(separatedBy: "-----BEGIN PGP SIGNATURE").first?
                         .components(separatedBy: "\n\n").dropFirst().joined(separator: "\n\n") ?? ""
                     priority = try ReleaseFile(parsing: Array(body.utf8), file: release).defaultPriority
@@ -62,7 +64,8 @@ struct AptOracle {
             list += "deb [trusted=yes] http://archive.invalid s\(number) main\n"
             sources.append(
                 Universe.Source(
-                    pocket: "s\(number)", index: try PackageIndex(parsing: Array(text), file: name), priority: priority))
+                    pocket: "s\(number)", index: try PackageIndex(parsing: Array(text), file: name), priority: priority)
+            )
         }
         try Data(list.utf8).write(to: root.appending(path: "etc/sources.list"))
         let configuration = """
@@ -108,7 +111,10 @@ struct AptOracle {
     func install(_ requests: [String]) throws -> [String]? {
         let result = try run(
             "/usr/bin/apt-get", ["--print-uris", "--yes", "-qq", "install"] + requests,
-            environment: ["APT_CONFIG": root.appending(path: "apt.conf").path, "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"])
+            environment: [
+                "APT_CONFIG": root.appending(path: "apt.conf").path, "LC_ALL": "C.UTF-8",
+                "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
+            ])
         if result.status != 0 { return nil }
         // 'URI' name_version_architecture.deb size digest
         return String(decoding: result.output, as: UTF8.self).split(separator: "\n").compactMap { line in

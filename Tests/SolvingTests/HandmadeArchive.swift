@@ -18,7 +18,8 @@ func universe(
         let index = try PackageIndex(parsing: Array(stanzas.joined(separator: "\n\n").utf8), file: "Packages \(number)")
         sources.append(
             Universe.Source(
-                pocket: "pocket\(number)", index: index, priority: priorities.indices.contains(number) ? priorities[number] : 500))
+                pocket: "pocket\(number)", index: index,
+                priority: priorities.indices.contains(number) ? priorities[number] : 500))
     }
     return try Universe(architecture: architecture, sources: sources, exclude: exclude, pins: pins)
 }
@@ -39,7 +40,9 @@ extension Universe {
     /// The whole message of requests that cannot be satisfied.
     func message(_ requests: String...) throws -> String {
         do {
-            let solution = try solve([LayerRequests(layer: "asked", requests: requests.map { try Request(parsing: $0) })])
+            let solution = try solve([
+                LayerRequests(layer: "asked", requests: requests.map { try Request(parsing: $0) })
+            ])
             return "solved: " + solution.packages.map(\.stanza.name).joined(separator: " ")
         } catch {
             return "\(error)"

@@ -63,7 +63,8 @@ import Testing
 
 @Suite struct LayerTests {
     private func layers(_ archive: Universe, _ requests: [(String, [String])]) throws -> [String] {
-        let solution = try archive.solve(requests.map { LayerRequests(layer: $0.0, requests: $0.1.map { Request($0) }) })
+        let solution = try archive.solve(
+            requests.map { LayerRequests(layer: $0.0, requests: $0.1.map { Request($0) }) })
         return solution.packages.map { "\($0.layer): \($0.stanza.name)" }.sorted()
     }
 
@@ -104,9 +105,12 @@ import Testing
     @Test("an alternative that a later layer asks for satisfies the base set and belongs to it")
     func alternative() throws {
         let archive = try universe(
-            "Package: init\nEssential: yes\nDepends: usrmerge | usr-is-merged\n\nPackage: usrmerge\n\nPackage: usr-is-merged")
+            "Package: init\nEssential: yes\nDepends: usrmerge | usr-is-merged\n\nPackage: usrmerge\n\nPackage: usr-is-merged"
+        )
         #expect(
-            try layers(archive, [("base", ["init"]), ("system", ["usr-is-merged"])]) == ["base: init", "base: usr-is-merged"])
+            try layers(archive, [("base", ["init"]), ("system", ["usr-is-merged"])]) == [
+                "base: init", "base: usr-is-merged",
+            ])
     }
 
     @Test("what only a suggestion keeps goes to the layer that has all that it needs")
@@ -134,7 +138,9 @@ import Testing
             Depends: late
             """)
         #expect(
-            try layers(archive, [("one", ["a"]), ("two", ["d"])]) == ["one: a", "one: c", "two: d", "two: late", "two: left"])
+            try layers(archive, [("one", ["a"]), ("two", ["d"])]) == [
+                "one: a", "one: c", "two: d", "two: late", "two: left",
+            ])
     }
 
     @Test("every layer with those before it has what its packages depend on, in any order of the layers")
@@ -144,14 +150,17 @@ import Testing
             let count = 40
             let text = (0..<count).map { number -> String in
                 let groups = (0..<Int.random(in: 0...3, using: &generator)).map { _ in
-                    (0..<Int.random(in: 1...2, using: &generator)).map { _ in "p\(Int.random(in: 0..<count, using: &generator))" }
-                        .joined(separator: " | ")
+                    (0..<Int.random(in: 1...2, using: &generator)).map { _ in
+                        "p\(Int.random(in: 0..<count, using: &generator))"
+                    }
+                    .joined(separator: " | ")
                 }
                 return "Package: p\(number)" + (groups.isEmpty ? "" : "\nDepends: " + groups.joined(separator: ", "))
             }.joined(separator: "\n\n")
             let requests = (0..<4).map { layer in
                 LayerRequests(
-                    layer: "\(layer)", requests: (0..<2).map { _ in Request("p\(Int.random(in: 0..<count, using: &generator))") })
+                    layer: "\(layer)",
+                    requests: (0..<2).map { _ in Request("p\(Int.random(in: 0..<count, using: &generator))") })
             }
             let solution = try universe(text).solve(requests)
             var there = Set<String>()

@@ -6,8 +6,13 @@ import Testing
 @Suite struct CandidateTests {
     @Test("the highest priority wins, then the highest version")
     func priorities() throws {
-        let texts = (stable: "Package: a\nVersion: 1", backports: "Package: a\nVersion: 3", updates: "Package: a\nVersion: 2")
-        #expect(try universe(texts.stable, texts.backports, texts.updates, priorities: [500, 100, 500]).versions("a") == ["a 2"])
+        let texts = (
+            stable: "Package: a\nVersion: 1", backports: "Package: a\nVersion: 3", updates: "Package: a\nVersion: 2"
+        )
+        #expect(
+            try universe(texts.stable, texts.backports, texts.updates, priorities: [500, 100, 500]).versions("a") == [
+                "a 2"
+            ])
         #expect(try universe(texts.stable, texts.backports, priorities: [500, 990]).versions("a") == ["a 3"])
         #expect(try universe(texts.stable, texts.backports, priorities: [1, 100]).versions("a") == ["a 3"])
     }
@@ -87,13 +92,40 @@ import Testing
         }
     }
 
+    @Test("the candidate of a relation is the package of that name, or the best provider")
+    func relations() throws {
+        let archive = try universe(
+            """
+            Package: image
+            Version: 6.1
+            Provides: kernel (= 6)
+
+            Package: other
+            Provides: image (= 9), kernel
+            """)
+        func found(_ text: String) throws -> String? {
+            let relation = try DependencyGroup.parse(text, context: "x")[0].alternatives[0]
+            return try archive.candidate(satisfying: relation)?.name
+        }
+        #expect(try found("image") == "image")
+        #expect(try found("image (>= 7)") == "other")
+        #expect(try found("kernel") == "other")
+        #expect(try found("kernel (= 6)") == "image")
+        #expect(try found("kernel (>> 6)") == nil)
+        #expect(try found("absent") == nil)
+        #expect(try archive.candidate("image")?.version == DebianVersion("6.1"))
+        #expect(try archive.candidate("kernel") == nil)
+        #expect(archive.candidateNames == ["image", "other"])
+    }
+
     @Test("stanzas of other architectures are passed over, a foreign root gets its own")
     func architectures() throws {
         let text = "Package: a\nArchitecture: arm64\nDepends: b\n\nPackage: b\n\nPackage: c\nArchitecture: amd64"
         #expect(try universe(text, architecture: "arm64").install("a") == ["a", "b"])
         #expect(try universe(text, architecture: "arm64").install("a:arm64") == ["a", "b"])
         #expect(
-            try universe(text, architecture: "amd64").message("a") == "error: cannot find package a\nhint: did you mean b?")
+            try universe(text, architecture: "amd64").message("a")
+                == "error: cannot find package a\nhint: did you mean b?")
         #expect(
             try universe(text, architecture: "arm64").message("c:amd64") == """
                 error: cannot install c:amd64: the root file system is arm64
@@ -236,7 +268,8 @@ import Testing
 
                 Package: a
                 Depends: \(wanted)
-                """).install("a").filter { $0 != "a" }
+                """
+            ).install("a").filter { $0 != "a" }
         }
         #expect(try chosen("Section: x", "Section: x") == ["second"])
         #expect(try chosen("Priority: important", "Priority: optional") == ["first"])
@@ -308,7 +341,8 @@ import Testing
 
     @Test("excluded packages are not there, and an alternative replaces them")
     func exclusion() throws {
-        let text = "Package: init\nDepends: usrmerge | usr-is-merged\n\nPackage: usrmerge\nPriority: required\n\nPackage: usr-is-merged"
+        let text =
+            "Package: init\nDepends: usrmerge | usr-is-merged\n\nPackage: usrmerge\nPriority: required\n\nPackage: usr-is-merged"
         #expect(try universe(text).install("init") == ["init", "usrmerge"])
         #expect(try universe(text).install("init", "usr-is-merged") == ["init", "usr-is-merged"])
         let excluding = try universe(text, exclude: ["usrmerge"])
@@ -319,11 +353,16 @@ import Testing
                 error: cannot install usrmerge: the recipe excludes it
                 hint: take usrmerge out of the recipe's exclude list, or out of its packages
                 """)
+        #expect(throws: Failure("cannot exclude usrmrege: no such package", hint: "did you mean usrmerge?")) {
+            try universe(text, exclude: ["usrmrege"])
+        }
     }
 
     @Test("a chain of 20,000 dependencies and 3,000 requests are solved without a deep stack or a quadratic step")
     func long() throws {
-        let chain = (0..<20_000).map { "Package: p\($0)\nDepends: p\($0 + 1)" }.joined(separator: "\n\n") + "\n\nPackage: p20000"
+        let chain =
+            (0..<20_000).map { "Package: p\($0)\nDepends: p\($0 + 1)" }.joined(separator: "\n\n")
+            + "\n\nPackage: p20000"
         let archive = try universe(chain)
         #expect(try archive.install("p0").count == 20_001)
         let requests = (0..<3_000).map { Request("p\($0 * 6)") }
