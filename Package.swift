@@ -75,7 +75,7 @@ let package = Package(
         .testTarget(
             name: "DpkgTests",
             dependencies: [model, "Debian", "Storage", "LibArchive", "Sandboxing", "Dpkg", systemPackage]),
-        .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4", systemPackage]),
+        .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4", "CLinux", systemPackage]),
         .testTarget(name: "KernelsTests", dependencies: [model, "LibArchive", "Kernels"]),
         .testTarget(name: "BootingTests", dependencies: [model, "Booting"]),
         .testTarget(
