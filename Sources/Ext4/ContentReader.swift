@@ -30,7 +30,9 @@ struct ContentReader: ~Copyable {
         case .extents(let file, _): name = Array(file.utf8)
         }
         let terminated = name.map { CChar(bitPattern: $0) } + [0]
-        let descriptor = Glibc.open(terminated, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        // A file of a tree is no link; the way to an image may be one.
+        let follow: Int32 = if case .file = blob.source { O_NOFOLLOW } else { 0 }
+        let descriptor = Glibc.open(terminated, O_RDONLY | O_CLOEXEC | follow)
         func failure(_ cause: String) -> Failure {
             Failure("cannot read the content of \(path) from \(String(decoding: name, as: UTF8.self)): \(cause)")
         }

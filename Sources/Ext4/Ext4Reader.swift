@@ -129,6 +129,8 @@ public final class Ext4Reader {
                 nodes.append(node)
             }
         }
+        // The walk is over: what follows looks at the root once more.
+        resetBudgets()
         return try FileTree(Self.numberingLinks(nodes.filter { try !isSpareLostAndFound($0, among: nodes) }))
     }
 

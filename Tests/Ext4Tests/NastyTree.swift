@@ -36,7 +36,11 @@ enum NastyTree {
                 group += 1
                 kind = .file(blob, linkGroup: group)
             }
-            let node = FileNode(path: path, kind: kind, metadata: metadata(&random, mode: UInt16(random.below(0o10000))))
+            var node = FileNode(path: path, kind: kind, metadata: metadata(&random, mode: UInt16(random.below(0o10000))))
+            // The kernel gives user attributes and access control lists to files and directories alone.
+            if node.blob == nil && !node.isDirectory {
+                node.metadata.xattrs.removeAll { $0.name.hasPrefix("user.") || $0.name.hasPrefix("system.") }
+            }
             nodes.append(node)
             if node.isDirectory { directories.append(path) }
             if node.linkGroup != 0 {
@@ -47,6 +51,43 @@ enum NastyTree {
                     }
                 }
             }
+        }
+        return try FileTree(nodes)
+    }
+
+    /// A tree that depends on nothing but this text, for pinned digests.
+    static func pinned() throws -> FileTree {
+        let plain = Metadata(mode: 0o644, uid: 1, gid: 2, mtime: Timestamp(seconds: 1_600_000_000, nanoseconds: 123_456_789))
+        var nasty = Metadata(mode: 0o4755, uid: 70_000, gid: 65_536, mtime: Timestamp(seconds: -1, nanoseconds: 999_999_999))
+        nasty.xattrs = [
+            ExtendedAttribute(name: "security.capability", value: [1, 0, 0, 2, 0, 32, 0, 0] + [UInt8](repeating: 0, count: 12)),
+            ExtendedAttribute(name: "system.posix_acl_access", value: accessControlList),
+            ExtendedAttribute(name: "trusted.large", value: (0..<3000).map { UInt8(truncatingIfNeeded: $0 &* 7) }),
+            ExtendedAttribute(name: "user.empty", value: []),
+        ]
+        var sparse = [UInt8](repeating: 0, count: (1 << 20) + 5000)
+        for block in stride(from: 0, to: 250, by: 20) { sparse[block * 4096 + 11] = UInt8(block + 1) }
+        let content = Blob((0..<10_000).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 3) })
+        var nodes = [
+            FileNode(path: .root, kind: .directory, metadata: Metadata(mode: 0o755, mtime: plain.mtime)),
+            FileNode(path: "dir", kind: .directory, metadata: Metadata(mode: 0o1777, mtime: plain.mtime)),
+            FileNode(path: "dir/nasty", kind: .file(content, linkGroup: 0), metadata: nasty),
+            FileNode(path: "dir/first", kind: .file(Blob([1, 2, 3]), linkGroup: 9), metadata: plain),
+            FileNode(path: "second", kind: .file(Blob([1, 2, 3]), linkGroup: 9), metadata: plain),
+            FileNode(path: "sparse", kind: .file(Blob(sparse), linkGroup: 0), metadata: plain),
+            FileNode(path: "empty", kind: .file(Blob([]), linkGroup: 0), metadata: plain),
+            FileNode(path: "short", kind: .symbolicLink([UInt8](repeating: 120, count: 59)), metadata: plain),
+            FileNode(path: "long", kind: .symbolicLink([UInt8](repeating: 120, count: 60)), metadata: plain),
+            FileNode(path: "null", kind: .characterDevice(major: 1, minor: 3), metadata: plain),
+            FileNode(path: "disk", kind: .blockDevice(major: 300, minor: 70_000), metadata: plain),
+            FileNode(path: "fifo", kind: .fifo, metadata: plain),
+            FileNode(path: "socket", kind: .socket, metadata: plain),
+            FileNode(path: "many", kind: .directory, metadata: plain),
+        ]
+        for number in 0..<500 {
+            let name = Array("\(number)-é\(number * 7919)".utf8) + [0xff]
+            nodes.append(
+                FileNode(path: TreePath("many").appending(name), kind: .file(Blob([]), linkGroup: 0), metadata: plain))
         }
         return try FileTree(nodes)
     }
