@@ -88,7 +88,7 @@ let package = Package(
             dependencies: [
                 model, "Debian", "Storage", "LibArchive", "Sandboxing", "Dpkg", "ArchiveFixture", systemPackage,
             ]),
-        .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4", systemPackage]),
+        .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4", "CLinux", systemPackage]),
         .testTarget(name: "KernelsTests", dependencies: [model, "LibArchive", "Kernels"]),
         .testTarget(name: "BootingTests", dependencies: [model, "Booting", "Kernels"]),
         .testTarget(
