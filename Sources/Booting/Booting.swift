@@ -4,11 +4,7 @@
 // machine it started ends with it: the guard in CBooting sees to that. It is one of the places that read a clock
 // (the monotonic one, for times and deadlines), since waiting is what it is for.
 
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Glibc
 
 /// The kernel's words for an errno.
 func errorText(_ code: Int32) -> String {

@@ -1,11 +1,7 @@
 import CBooting
 import RootfsModel
 
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Glibc
 
 /// The owner of a program that ends with us: at the end of this value's life, at the latest with our process.
 struct GuardedProcess: ~Copyable {

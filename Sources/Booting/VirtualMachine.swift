@@ -1,11 +1,7 @@
 import CBooting
 import RootfsModel
 
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Glibc
 
 /// A machine to boot an image in: QEMU's microvm on x86.
 ///

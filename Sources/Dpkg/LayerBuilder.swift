@@ -146,6 +146,7 @@ public struct LayerBuilder {
         }
         try FontCache(request: request, placement: placement, upper: upper, below: after).build(
             in: sandbox, output: output, progress: progress, onFailure: onFailure)
+        try sandbox.settleHardLinks(after.hardLinks.map { $0.map(\.description) })
         var directory = try UpperDirectory.open(upper, below: after)
         try directory.clampTimes(to: request.moment)
     }

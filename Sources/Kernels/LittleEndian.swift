@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Glibc
 
 // Reading numbers and strings out of bytes that may be hostile: every reader answers nil outside the bytes.
 extension [UInt8] {

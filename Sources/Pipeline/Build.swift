@@ -79,7 +79,7 @@ private struct RecipeBuild {
                 "cannot build for \(architecture) on \(settings.hostArchitecture): maintainer scripts have to run",
                 at: recipe.archive.architecture?.location, hint: "build on a machine of that architecture")
         }
-        var client = try ArchiveClient(store: settings.store, offline: settings.offline)
+        var client = try archiveClient(settings)
         let held = try holdLock(
             recipePath: path, recipe: recipe, update: false, settings: settings, client: &client, clock: &clock)
         let overlays = try scanOverlays()

@@ -63,7 +63,7 @@ public struct LockResult: Encodable, Sendable {
 
 /// Locks recipes without building them.
 public func lock(recipes: [String], update: Bool, settings: BuildSettings) throws -> [LockResult] {
-    var client = try ArchiveClient(store: settings.store, offline: settings.offline)
+    var client = try archiveClient(settings)
     return try recipes.map { path in
         let recipe = try loadRecipe(path, settings: settings)
         var clock = StageClock(recipe: recipe.name.value, settings: settings)
@@ -73,6 +73,13 @@ public func lock(recipes: [String], update: Bool, settings: BuildSettings) throw
             recipe: path, lockPath: held.path.string, lockDigest: held.digest.description,
             packages: held.lock.packages.count, changes: held.changes.map(\.description))
     }
+}
+
+/// A client that fetches as the host's APT does: through its proxies.
+func archiveClient(_ settings: BuildSettings) throws(Failure) -> ArchiveClient {
+    var options = TransportOptions()
+    options.proxies = ProxySettings(readingConfigurationAt: settings.aptDirectory)
+    return try ArchiveClient(store: settings.store, offline: settings.offline, options: options)
 }
 
 /// Reads a recipe and all it is made from.

@@ -70,6 +70,21 @@ public struct FileTree: Sendable, Equatable {
         nodes.reduce(0) { max($0, $1.linkGroup) }
     }
 
+    /// The names of each file that has several, in path order.
+    public var hardLinks: [[TreePath]] {
+        var names = [[TreePath]]()
+        var positions = [UInt32: Int]()
+        for node in nodes where node.linkGroup != 0 {
+            if let position = positions[node.linkGroup] {
+                names[position].append(node.path)
+            } else {
+                positions[node.linkGroup] = names.count
+                names.append([node.path])
+            }
+        }
+        return names
+    }
+
     /// The sum of the regular files' sizes, hard links counted once, in bytes.
     public var contentSize: UInt64 {
         var seen = Set<UInt32>()

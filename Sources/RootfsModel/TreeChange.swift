@@ -8,18 +8,11 @@ public struct TreeChange: Sendable, Equatable {
     public var removals: [TreePath]
     /// Directories whose old content goes while they stay: overlayfs' opaque directories.
     public var opaques: [TreePath]
-    /// Files that were written in place: every other name of their hard-link group in the old tree gets the
-    /// new content too. overlayfs' copied-up files.
-    public var writtenInPlace: Set<TreePath>
 
-    public init(
-        puts: [FileNode] = [], removals: [TreePath] = [], opaques: [TreePath] = [],
-        writtenInPlace: Set<TreePath> = []
-    ) {
+    public init(puts: [FileNode] = [], removals: [TreePath] = [], opaques: [TreePath] = []) {
         self.puts = puts.sorted { $0.path < $1.path }
         self.removals = removals.sorted()
         self.opaques = opaques.sorted()
-        self.writtenInPlace = writtenInPlace
     }
 
     /// The same change with every put moved to where the tree's symbolic links lead (`bin/x` to `usr/bin/x`); a
@@ -63,7 +56,6 @@ extension FileTree {
             }
         }
         for put in puts where !put.isDirectory { gone.insert(put.path) }
-        share(writtenInPlace: change.writtenInPlace, puts: &puts)
 
         // Nothing that goes or is emptied can hide a put: puts come after.
         var kept = [FileNode]()
@@ -83,28 +75,6 @@ extension FileTree {
             }
         }
         return try FileTree(Self.merge(kept, with: puts.sorted { $0.path < $1.path }))
-    }
-
-    /// Adds the other names of files that were written in place, with the new content.
-    private func share(writtenInPlace paths: Set<TreePath>, puts: inout [FileNode]) {
-        if paths.isEmpty { return }
-        let put = Set(puts.map(\.path))
-        var newByGroup = [UInt32: FileNode]()
-        var nextGroup = max(puts.map(\.linkGroup).max() ?? 0, highestLinkGroup) + 1
-        for index in puts.indices where paths.contains(puts[index].path) {
-            guard let old = self[puts[index].path]?.linkGroup, old != 0,
-                case .file(let blob, let group) = puts[index].kind
-            else { continue }
-            if group == 0 {
-                puts[index].kind = .file(blob, linkGroup: nextGroup)
-                nextGroup += 1
-            }
-            newByGroup[old] = puts[index]
-        }
-        for old in nodes {
-            guard let new = newByGroup[old.linkGroup], !put.contains(old.path) else { continue }
-            puts.append(FileNode(path: old.path, kind: new.kind, metadata: new.metadata))
-        }
     }
 
     /// Both sorted lists as one; at equal paths the second wins.

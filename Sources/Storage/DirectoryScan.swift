@@ -17,8 +17,7 @@ public func scanDirectory(_ directory: FilePath, digesting: Bool) throws -> File
 public func scanOverlayUpper(_ directory: FilePath) throws -> TreeChange {
     var scan = DirectoryScan(directory: directory, digesting: true, isOverlayUpper: true)
     try scan.run()
-    return TreeChange(
-        puts: scan.nodes, removals: scan.removals, opaques: scan.opaques, writtenInPlace: scan.writtenInPlace)
+    return TreeChange(puts: scan.nodes, removals: scan.removals, opaques: scan.opaques)
 }
 
 private struct DirectoryScan {
@@ -29,7 +28,6 @@ private struct DirectoryScan {
     var nodes = [FileNode]()
     var removals = [TreePath]()
     var opaques = [TreePath]()
-    var writtenInPlace = Set<TreePath>()
     private var groups = [FileIdentity: (group: UInt32, blob: Blob)]()
 
     private struct FileIdentity: Hashable {
@@ -90,14 +88,9 @@ private struct DirectoryScan {
         let attributes = try extendedAttributes(of: host, shown: path)
         metadata.xattrs = isOverlayUpper ? attributes.filter { !isOverlayAttribute($0.name) } : attributes
         if isOverlayUpper {
-            for attribute in attributes {
-                switch attribute.name {
-                case "trusted.overlay.opaque", "user.overlay.opaque":
-                    if attribute.value == Array("y".utf8) { opaques.append(path) }
-                case "trusted.overlay.origin", "user.overlay.origin":
-                    if case .file = kind { writtenInPlace.insert(path) }
-                default: break
-                }
+            let opaque = ["trusted.overlay.opaque", "user.overlay.opaque"]
+            if attributes.contains(where: { opaque.contains($0.name) && $0.value == Array("y".utf8) }) {
+                opaques.append(path)
             }
         }
         // The upper's root directory is overlayfs' own and says nothing of the tree's.

@@ -7,16 +7,19 @@ import Testing
     static let allowed: [String: Set<String>] = [
         "RootfsModel": ["Crypto"],
         "Recipes": ["RootfsModel", "Yams"],
-        "Debian": ["RootfsModel"],
+        // For memchr(3), which finds a line's end ten times faster than a loop.
+        "Debian": ["RootfsModel", "Glibc"],
         "Solving": ["RootfsModel", "Debian"],
         "Provisioning": ["RootfsModel", "Recipes"],
         "LibArchive": Set(["RootfsModel", "CArchive"]).union(system),
         "Storage": Set(["RootfsModel"]).union(system),
         "DebianArchive": Set(["RootfsModel", "Debian", "Storage", "LibArchive", "CCurl"]).union(system),
         "Sandboxing": Set(["RootfsModel", "CSandbox"]).union(system),
-        "Dpkg": Set(["RootfsModel", "Debian", "LibArchive", "Sandboxing", "Storage"]).union(system),
-        "Ext4": Set(["RootfsModel", "Storage", "CExt2FS"]).union(system),
-        "Kernels": ["RootfsModel", "LibArchive"],
+        // Crypto for the MD5 that dpkg's database has.
+        "Dpkg": Set(["RootfsModel", "Debian", "LibArchive", "Sandboxing", "Storage", "Crypto"]).union(system),
+        "Ext4": Set(["RootfsModel", "Storage", "CExt2FS", "Dispatch"]).union(system),
+        // For memchr(3), likewise.
+        "Kernels": ["RootfsModel", "LibArchive", "Glibc"],
         "Booting": Set(["RootfsModel", "CBooting"]).union(system),
         "Pipeline": Set([
             "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "LibArchive", "Storage", "DebianArchive",

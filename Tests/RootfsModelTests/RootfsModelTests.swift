@@ -85,13 +85,11 @@ private func link(_ path: TreePath, _ target: String) -> FileNode {
         #expect(result.nodes.map(\.path.description) == ["/", "/d", "/d/new"])
     }
 
-    @Test func aFileWrittenInPlaceChangesAllItsNames() throws {
+    @Test func aReplacedNameLeavesItsGroup() throws {
         let tree = try FileTree([file("a", "1", group: 7), file("b", "1", group: 7), file("c", "1", group: 7)])
-        let inPlace = try tree.applying(TreeChange(puts: [file("b", "2")], writtenInPlace: ["b"]))
-        #expect(inPlace.nodes.dropFirst().allSatisfy { $0.blob == Blob(Array("2".utf8)) && $0.linkGroup == 1 })
         let replaced = try tree.applying(TreeChange(puts: [file("b", "2")]))
-        #expect(replaced["a"]?.linkGroup == 1)
-        #expect(replaced["b"]?.linkGroup == 0)
+        #expect(replaced.hardLinks == [["a", "c"]])
+        #expect(try replaced.applying(TreeChange(removals: ["a"])).hardLinks == [])
     }
 
     @Test func placedChangesFollowDirectoryLinks() throws {

@@ -116,7 +116,6 @@ private func scratch() throws -> (store: Store, directory: TemporaryDirectory) {
         let change = try scanOverlayUpper(upper)
         #expect(change.removals == ["gone"])
         #expect(change.opaques == ["opaque"])
-        #expect(change.writtenInPlace == ["new"])
         #expect(change.puts.map(\.path) == ["new", "opaque"])
         #expect(change.puts.first?.metadata.xattrs == [ExtendedAttribute(name: "user.kept", value: Array("v".utf8))])
     }
