@@ -18,7 +18,8 @@ struct BuildCommand: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("o"), .customLong("output")],
-        help: ArgumentHelp("The directory for the outputs (default: out/NAME); for one recipe.", valueName: "directory"))
+        help: ArgumentHelp("The directory for the outputs (default: out/NAME); for one recipe.", valueName: "directory")
+    )
     var outputDirectory: String?
 
     @Flag(name: .long, help: "When a maintainer script fails, open a shell in the sandbox at that point.")

@@ -26,13 +26,17 @@ struct InjectCommand: AsyncParsableCommand {
         help: ArgumentHelp("The new image; it must not exist.", valueName: "image"))
     var destination: String
 
-    @Option(name: .long, help: ArgumentHelp("The owner of the overlay's files (default: root:root).", valueName: "user:group"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("The owner of the overlay's files (default: root:root).", valueName: "user:group"))
     var owner: String?
 
     @Option(name: .long, help: ArgumentHelp("The directory of the image to lay it at (default: /).", valueName: "path"))
     var target: String?
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("How many things to do at once (default: the processors).", valueName: "n"))
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("How many things to do at once (default: the processors).", valueName: "n"))
     var jobs: Int?
 
     func validate() throws {

@@ -44,7 +44,9 @@ struct BuildOptions: ParsableArguments {
         help: ArgumentHelp("Give a variable of the recipe another value.", valueName: "name=value"))
     var assignments: [String] = []
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("How many things to do at once (default: the processors).", valueName: "n"))
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("How many things to do at once (default: the processors).", valueName: "n"))
     var jobs: Int?
 
     func validate() throws {
