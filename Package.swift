@@ -65,6 +65,9 @@ let package = Package(
             ]),
         .executableTarget(name: "rootfs-build", dependencies: ["Commands"]),
 
+        // What several tests need.
+        .target(name: "TestSupport", path: "Tests/TestSupport"),
+
         // A signed archive and its server, made for a test.
         .target(
             name: "ArchiveFixture",
@@ -73,10 +76,10 @@ let package = Package(
             ], path: "Tests/ArchiveFixture"),
 
         .testTarget(name: "ArchitectureTests"),
-        .testTarget(name: "RootfsModelTests", dependencies: [model, "Storage"]),
-        .testTarget(name: "RecipesTests", dependencies: [model, "Recipes"], exclude: ["Golden"]),
-        .testTarget(name: "DebianTests", dependencies: [model, "Debian"]),
-        .testTarget(name: "SolvingTests", dependencies: [model, "Debian", "Solving"]),
+        .testTarget(name: "RootfsModelTests", dependencies: [model, "Storage", "TestSupport"]),
+        .testTarget(name: "RecipesTests", dependencies: [model, "Recipes", "TestSupport"], exclude: ["Golden"]),
+        .testTarget(name: "DebianTests", dependencies: [model, "Debian", "TestSupport"]),
+        .testTarget(name: "SolvingTests", dependencies: [model, "Debian", "Solving", "TestSupport"]),
         .testTarget(name: "ProvisioningTests", dependencies: [model, "Recipes", "Provisioning"]),
         .testTarget(name: "StorageTests", dependencies: [model, "Storage", "CLinux", systemPackage]),
         .testTarget(
@@ -86,10 +89,10 @@ let package = Package(
         .testTarget(
             name: "DpkgTests",
             dependencies: [
-                model, "Debian", "Storage", "LibArchive", "Sandboxing", "Dpkg", "ArchiveFixture", systemPackage,
+                model, "Debian", "Storage", "LibArchive", "Sandboxing", "Dpkg", "ArchiveFixture", "TestSupport", systemPackage,
             ]),
-        .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4", "CLinux", systemPackage]),
-        .testTarget(name: "KernelsTests", dependencies: [model, "LibArchive", "Kernels"]),
+        .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4", "CLinux", "TestSupport", systemPackage]),
+        .testTarget(name: "KernelsTests", dependencies: [model, "LibArchive", "Kernels", "TestSupport"]),
         .testTarget(name: "BootingTests", dependencies: [model, "Booting", "Kernels"]),
         .testTarget(
             name: "EndToEndTests",

@@ -107,7 +107,7 @@ func writeToStandardOutput(_ bytes: [UInt8]) throws {
         if written < 0 {
             if errno == EINTR { continue }
             if errno == EPIPE { throw ExitCode(ExitStatus.done.rawValue) }
-            throw Failure("cannot write to stdout: \(String(cString: strerror(errno)))")
+            throw Failure("cannot write to stdout: \(errorText(errno))")
         }
         rest = rest.dropFirst(written)
     }

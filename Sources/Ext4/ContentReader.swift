@@ -36,10 +36,10 @@ struct ContentReader: ~Copyable {
         func failure(_ cause: String) -> Failure {
             Failure("cannot read the content of \(path) from \(String(decoding: name, as: UTF8.self)): \(cause)")
         }
-        if descriptor < 0 { throw failure(systemMessage(errno)) }
+        if descriptor < 0 { throw failure(errorText(errno)) }
         var status = stat()
         if fstat(descriptor, &status) != 0 {
-            let cause = systemMessage(errno)
+            let cause = errorText(errno)
             close(descriptor)
             throw failure(cause)
         }
@@ -91,7 +91,7 @@ struct ContentReader: ~Copyable {
             let count = pread(descriptor, part.baseAddress, part.count, off_t(offset) + off_t(done))
             if count < 0 && errno == EINTR { continue }
             if count <= 0 {
-                let cause = count < 0 ? systemMessage(errno) : "it became shorter while it was read"
+                let cause = count < 0 ? errorText(errno) : "it became shorter while it was read"
                 throw Failure("cannot read the content of \(path): \(cause)")
             }
             done += count

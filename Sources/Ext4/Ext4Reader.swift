@@ -49,12 +49,12 @@ public final class Ext4Reader {
 
         init(_ path: FilePath) throws(Failure) {
             let descriptor = path.withPlatformString { open($0, O_RDONLY | O_CLOEXEC) }
-            if descriptor < 0 { throw Failure("cannot read the image \(path): \(systemMessage(errno))") }
+            if descriptor < 0 { throw Failure("cannot read the image \(path): \(errorText(errno))") }
             defer { close(descriptor) }
             let size = UInt64(max(0, lseek(descriptor, 0, SEEK_END)))
             var bytes = [UInt8](repeating: 0, count: 1024)
             let count = pread(descriptor, &bytes, bytes.count, 1024)
-            if count < 0 { throw Failure("cannot read the image \(path): \(systemMessage(errno))") }
+            if count < 0 { throw Failure("cannot read the image \(path): \(errorText(errno))") }
             func word(_ offset: Int) -> UInt64 {
                 (0..<4).reduce(0) { $0 | UInt64(bytes[offset + $1]) << UInt64($1 * 8) }
             }

@@ -35,7 +35,7 @@ final class MemoryImage {
     private static func map(_ count: Int) throws(Failure) -> UnsafeMutableRawPointer {
         let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
         guard let pointer = mmap(nil, count, PROT_READ | PROT_WRITE, flags, -1, 0), pointer != MAP_FAILED else {
-            throw Failure("cannot reserve \(count) bytes of address space for an image: \(systemMessage(errno))")
+            throw Failure("cannot reserve \(count) bytes of address space for an image: \(errorText(errno))")
         }
         return pointer
     }

@@ -1,5 +1,6 @@
 internal import Ext4
 internal import Provisioning
+internal import Recipes
 internal import RootfsModel
 internal import Storage
 public import SystemPackage
@@ -26,13 +27,13 @@ public func inject(
     var record = try recordOf(image, reader.information)
     var tree = try reader.tree(digesting: true)
     let moment = Timestamp(seconds: record.fileSystem.moment)
-    for overlay in overlays {
+    let places = try overlays.map { try injectedOverlay($0, owner: owner, target: target) }
+    for (overlay, place) in zip(overlays, places) {
         guard isDirectory(overlay) else { throw Failure("there is no folder \(overlay) to lay over the image") }
         var warnings = [String]()
         tree = try applyOverlay(
-            try scanDirectory(overlay, digesting: true),
-            OverlayOptions(name: overlay.string, target: target ?? "/", owner: owner), to: tree, variables: [:],
-            moment: moment, warnings: &warnings, read: { try $0.readAll() })
+            try scanDirectory(overlay, digesting: true), place, to: tree, variables: Variables(), moment: moment,
+            warnings: &warnings, read: { try $0.readAll() })
         for warning in warnings { progress(.warning(warning)) }
     }
     let finished = try FinishedTree(tree, moment: moment)
@@ -60,6 +61,20 @@ public func inject(
     return InjectResult(
         imagePath: destination.string, imageHash: record.imageHash, contentHash: record.contentHash,
         imageSize: record.imageSize)
+}
+
+/// The overlay that a recipe would name with this owner and target.
+private func injectedOverlay(_ folder: FilePath, owner: String?, target: String?) throws(Failure) -> Recipe.Overlay {
+    var overlay = Recipe.Overlay()
+    overlay.source = Located(folder.string)
+    if let owner { overlay.owner = Located(try Recipe.Owner(owner)) }
+    if let target {
+        guard target.hasPrefix("/"), let path = TreePath(normalizing: target) else {
+            throw Failure("the target \(target) is no absolute path of the image", hint: "write for example /opt/app")
+        }
+        overlay.target = Located(path)
+    }
+    return overlay
 }
 
 private func recordPath(of image: FilePath) -> FilePath {

@@ -1,9 +1,10 @@
+internal import Recipes
 internal import RootfsModel
 
 /// Who the machine is: name, zone, language; and what must not be the same in two machines, or come from the
 /// host that built the image.
 func change(
-    identifying identity: IdentitySpecification, in tree: FileTree, moment: Timestamp,
+    identifying recipe: Recipe, in tree: FileTree, moment: Timestamp,
     read: (Blob) throws -> [UInt8]
 ) throws -> TreeChange {
     var mistakes = [Failure]()
@@ -15,9 +16,9 @@ func change(
             mistakes.append(failure)
         }
     }
-    try attempt { try hostNodes(identity.hostname, moment: moment) }
-    try attempt { try zoneNodes(identity.timezone, in: tree, moment: moment) }
-    try attempt { try localeNodes(identity.locale, in: tree, moment: moment, read: read) }
+    try attempt { try hostNodes(recipe.hostname, moment: moment) }
+    try attempt { try zoneNodes(recipe.timezone, in: tree, moment: moment) }
+    try attempt { try localeNodes(recipe.locale, in: tree, moment: moment, read: read) }
     if !mistakes.isEmpty { throw Failures(mistakes) }
     // Without a zone file there is no link: the C library takes UTC.
     if !change.puts.contains(where: { $0.path == "/etc/localtime" }) { change.removals.append("/etc/localtime") }
@@ -36,7 +37,7 @@ func change(
     return change
 }
 
-private func hostNodes(_ hostname: Placed<String>, moment: Timestamp) throws(Failure) -> [FileNode] {
+private func hostNodes(_ hostname: Located<String>, moment: Timestamp) throws(Failure) -> [FileNode] {
     let name = hostname.value
     let labels = name.split(separator: ".", omittingEmptySubsequences: false)
     let isGood = labels.allSatisfy { label in
@@ -72,7 +73,7 @@ private func hostNodes(_ hostname: Placed<String>, moment: Timestamp) throws(Fai
     ]
 }
 
-private func zoneNodes(_ timezone: Placed<String>, in tree: FileTree, moment: Timestamp) throws(Failure) -> [FileNode] {
+private func zoneNodes(_ timezone: Located<String>, in tree: FileTree, moment: Timestamp) throws(Failure) -> [FileNode] {
     let zone = timezone.value
     let zones: TreePath = "/usr/share/zoneinfo"
     let isUTC = ["UTC", "Etc/UTC", "Universal", "Zulu", "Etc/Universal", "Etc/Zulu"].contains(zone)
@@ -101,7 +102,7 @@ private func zoneNodes(_ timezone: Placed<String>, in tree: FileTree, moment: Ti
 }
 
 private func localeNodes(
-    _ locale: Placed<String>, in tree: FileTree, moment: Timestamp, read: (Blob) throws -> [UInt8]
+    _ locale: Located<String>, in tree: FileTree, moment: Timestamp, read: (Blob) throws -> [UInt8]
 ) throws -> [FileNode] {
     let name = locale.value
     let isGood = name.utf8.allSatisfy { byte in

@@ -1,4 +1,4 @@
-internal import RootfsModel
+public import RootfsModel
 
 // The kinds of single values: what each accepts, and what it says to what it does not accept.
 
@@ -218,11 +218,23 @@ extension ValueFormat where Value == Recipe.PackageRequest {
 }
 
 extension ValueFormat where Value == Recipe.Owner {
-    /// `user`, `user:group`, names or numbers; a user alone stands for the group of the same name or number.
     static let owner = parsed(
         "an owner such as agent:agent", pattern: "^[a-z0-9_][a-z0-9_-]*(:[a-z0-9_][a-z0-9_-]*)?$", write: \.description
     ) { text, reader, place in
-        var principals = [Recipe.Owner.Principal]()
+        do throws(Failure) {
+            return try Recipe.Owner(text)
+        } catch {
+            reader.report(error.message, at: place, hint: error.hint)
+            return nil
+        }
+    }
+}
+
+extension Recipe.Owner {
+    /// An owner from its text: `user` or `user:group`, names or numbers; a user alone stands for the group of the same
+    /// name or number too. Throws what is wrong with it.
+    public init(_ text: String) throws(Failure) {
+        var principals = [Principal]()
         for part in text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false) {
             if let number = decimal(part), let id = UInt32(exactly: number), id != .max {
                 principals.append(.number(id))
@@ -230,11 +242,10 @@ extension ValueFormat where Value == Recipe.Owner {
                 principals.append(.name(String(part)))
             } else {
                 let mistake = badAccountName(String(part), of: principals.isEmpty ? "a user" : "a group")
-                reader.report(mistake.message, at: place, hint: mistake.hint)
-                return nil
+                throw Failure(mistake.message, hint: mistake.hint)
             }
         }
-        return Recipe.Owner(user: principals[0], group: principals.last ?? principals[0])
+        self.init(user: principals[0], group: principals.last ?? principals[0])
     }
 }
 

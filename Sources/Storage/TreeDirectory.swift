@@ -212,20 +212,6 @@ public struct TreeDirectory: ~Copyable {
     }
 }
 
-/// Writes all bytes; 0 or the error's code.
-public func writeWhole(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32 {
-    var offset = 0
-    while offset < bytes.count {
-        let written = write(descriptor, bytes.baseAddress?.advanced(by: offset), bytes.count - offset)
-        if written < 0 {
-            if errno == EINTR { continue }
-            return errno
-        }
-        offset += written
-    }
-    return 0
-}
-
 /// Calls with a name's bytes as a C string.
 @discardableResult
 public func withName<Result>(_ name: some Collection<UInt8>, _ body: (UnsafePointer<CChar>) -> Result) -> Result {

@@ -3,6 +3,7 @@ import Glibc
 import RootfsModel
 import Storage
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import Ext4
@@ -77,7 +78,7 @@ import Testing
         var failures = 0
         let start = ContinuousClock.now
         for seed in seeds {
-            var random = Random(seed: seed)
+            var random = SeededGenerator(seed: seed)
             var bytes = original
             for _ in 0..<1 + random.below(8) {
                 bytes[1024 + random.below(min(reach, bytes.count - 1024))] ^= 1 << UInt8(random.below(8))
@@ -115,7 +116,7 @@ import Testing
         let root = scratch.file("root")
         mkdir(root.string, 0o755)
         mkdir(root.appending("d").string, 0o755)
-        var random = Random(seed: 3)
+        var random = SeededGenerator(seed: 3)
         for number in 0..<12 {
             let path = root.appending("d/file \(number)")
             try writeFile(random.bytes(number * 3000 + 100), to: path, mode: 0o644)

@@ -3,6 +3,7 @@ import Glibc
 import RootfsModel
 import Storage
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import Ext4
@@ -18,7 +19,7 @@ import Testing
         for number in 0..<700 {
             try writeFile([UInt8("\(number)".utf8.count)], to: root.appending("many/a rather long name \(number)"), mode: 0o644)
         }
-        var random = Random(seed: 9)
+        var random = SeededGenerator(seed: 9)
         try writeFile([], to: root.appending("empty"), mode: 0o600)
         try writeFile(random.bytes(50), to: root.appending("deep/small"), mode: 0o4755)
         try writeFile(random.bytes(130), to: root.appending("deep/inline with attribute"), mode: 0o644)

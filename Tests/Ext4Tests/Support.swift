@@ -42,7 +42,7 @@ func run(_ program: String, _ arguments: [String]) -> (status: Int32, output: St
     let code = posix_spawnp(&child, program, &actions, nil, &words, &environment)
     close(pipes[1])
     defer { close(pipes[0]) }
-    if code != 0 { return (127, "\(program): \(String(cString: strerror(code)))") }
+    if code != 0 { return (127, "\(program): \(errorText(code))") }
     var output = [UInt8]()
     var buffer = [UInt8](repeating: 0, count: 65_536)
     while true {

@@ -1,5 +1,6 @@
 import Recipes
 import RootfsModel
+import TestSupport
 import Testing
 
 /// A recipe of random parts, as lines that can stand in any order.

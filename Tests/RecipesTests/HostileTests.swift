@@ -1,5 +1,6 @@
 import Recipes
 import RootfsModel
+import TestSupport
 import Testing
 
 /// Input that is made to crash, to hang or to eat memory ends with a message.

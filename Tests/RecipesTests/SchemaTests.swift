@@ -1,6 +1,7 @@
 import Foundation
 import Recipes
 import RootfsModel
+import TestSupport
 import Testing
 
 /// A JSON value.

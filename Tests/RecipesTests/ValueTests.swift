@@ -1,5 +1,6 @@
 import Recipes
 import RootfsModel
+import TestSupport
 import Testing
 
 @Suite struct ValuesOfARecipe {

@@ -1,4 +1,5 @@
 import RootfsModel
+import TestSupport
 import Testing
 
 private func directory(_ path: TreePath, mode: UInt16 = 0o755) -> FileNode {
@@ -102,7 +103,7 @@ private func link(_ path: TreePath, _ target: String) -> FileNode {
 @Suite struct ListingTests {
     /// Trees of random shape with every kind of node and nasty names.
     static func tree(seed: UInt64) throws -> FileTree {
-        var random = SeededGenerator(state: seed)
+        var random = SeededGenerator(seed: seed)
         var nodes = [FileNode]()
         var directories: [TreePath] = [.root]
         for index in 0..<60 {
@@ -185,7 +186,7 @@ private func link(_ path: TreePath, _ target: String) -> FileNode {
     }
 
     @Test(arguments: 1...200) func garbageIsRefusedWithoutACrash(seed: UInt64) throws {
-        var random = SeededGenerator(state: seed)
+        var random = SeededGenerator(seed: seed)
         var bytes = try Listing.bytes(of: Self.tree(seed: seed % 5 + 1))
         for _ in 0..<5 { bytes[Int.random(in: 0..<bytes.count, using: &random)] = .random(in: 0...255, using: &random) }
         _ = try? Listing.parse(bytes, name: "garbage")
@@ -210,18 +211,5 @@ private func link(_ path: TreePath, _ target: String) -> FileNode {
         #expect(nearestName(to: "nmae", among: ["from", "name"]) == "name")
         #expect(nearestName(to: "chromum", among: ["chrome", "chromium", "xvfb"]) == "chromium")
         #expect(nearestName(to: "zzzz", among: ["name", "from"]) == nil)
-    }
-}
-
-/// A generator whose seed is in the test's name: SplitMix64.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }
