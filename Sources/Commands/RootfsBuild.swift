@@ -32,10 +32,4 @@ public struct RootfsBuild: AsyncParsableCommand {
         defaultSubcommand: BuildCommand.self)
 
     public init() {}
-
-    /// The program: signals first, then the command line.
-    public static func start() async {
-        Interruption.block()
-        await main()
-    }
 }

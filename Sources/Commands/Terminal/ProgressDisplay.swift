@@ -30,8 +30,9 @@ final class ProgressDisplay: Sendable {
     }
 
     func show(_ event: ProgressEvent) {
-        let now = monotonicNanoseconds()
         state.withLock { state in
+            // Taken under the lock, so that time never goes backwards between two events.
+            let now = monotonicNanoseconds()
             switch event {
             case .started(let recipe, let stage):
                 state.running.append(LiveStage(recipe: recipe, stage: stage, start: now))
@@ -61,7 +62,7 @@ final class ProgressDisplay: Sendable {
                 state.isSuspended = true
             case .terminalReturned: state.isSuspended = false
             }
-            if isTerminal, verbosity > .quiet, now - state.lastDraw > 80_000_000 { draw(&state, now: now) }
+            if isTerminal, verbosity > .quiet, now > state.lastDraw + 80_000_000 { draw(&state, now: now) }
         }
     }
 
