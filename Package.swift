@@ -95,6 +95,7 @@ let package = Package(
             name: "Ext4Tests", dependencies: [model, "Storage", "Ext4", "CLinux", "TestSupport", systemPackage]),
         .testTarget(name: "KernelsTests", dependencies: [model, "Kernels", "TestSupport"]),
         .testTarget(name: "BootingTests", dependencies: [model, "Booting", "Kernels"]),
+        .testTarget(name: "CommandsTests", dependencies: ["rootfs-build"], exclude: ["Golden"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [model, "Debian", "Recipes", "Storage", "Ext4", "Pipeline", "ArchiveFixture", systemPackage]),
