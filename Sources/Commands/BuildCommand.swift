@@ -5,10 +5,14 @@ internal import RootfsModel
 struct BuildCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "build",
-        abstract: "Build the images of recipes; the default command.",
+        abstract: "Build the images of recipes; what is done without a subcommand.",
+        usage: "rootfs-build [build] <recipe> ... [<options>]",
         discussion: """
-            Writes out/NAME/ for each recipe: NAME.ext4, vmlinux, initrd, NAME.listing, image.json, \
-            firecracker.json and build.json, put in place together at the end. Prints the image's SHA-256 and path.
+            For each recipe it writes out/NAME/ with NAME.ext4, vmlinux, initrd, NAME.listing, image.json, \
+            firecracker.json and build.json, put in place together at the end, and prints the image's SHA-256 and path.
+
+            The first build of a recipe writes its lock beside it, later ones follow the lock. Layers and downloads \
+            are kept in the store; what is there is not made again.
 
             \(exitStatusText)
             """)
@@ -18,7 +22,8 @@ struct BuildCommand: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("o"), .customLong("output")],
-        help: ArgumentHelp("The directory for the outputs (default: out/NAME); for one recipe.", valueName: "directory"))
+        help: ArgumentHelp("Where the outputs go, for a single recipe (default: out/NAME).", valueName: "directory")
+    )
     var outputDirectory: String?
 
     @Flag(name: .long, help: "When a maintainer script fails, open a shell in the sandbox at that point.")

@@ -17,11 +17,14 @@ public struct BootResult: Encodable, Sendable {
 
 /// Boots the outputs of a build and waits for what its recipe expects on the console.
 public func boot(
-    directory: FilePath, expect: [String], within: Int?, accel: String, showConsole: Bool, progress: @escaping ProgressSink
+    directory: FilePath, expect: [String], within: Int?, accel: String, showConsole: Bool,
+    progress: @escaping ProgressSink
 ) throws -> BootResult {
     let path = directory.appending(ImageRecord.fileName)
     guard exists(path) else {
-        throw Failure("\(directory) holds no build: it has no \(ImageRecord.fileName)", hint: "build a recipe first, and name out/NAME")
+        throw Failure(
+            "\(directory) holds no build: it has no \(ImageRecord.fileName)",
+            hint: "build a recipe first, and name out/NAME")
     }
     guard let record = parseRecord(ImageRecord.self, from: try readFile(at: path)) else {
         throw Failure("\(path) is not a record of this version", hint: "build again")
@@ -32,7 +35,8 @@ public func boot(
     let expected = record.boot.expect + expect.filter { !record.boot.expect.contains($0) }
     guard !expected.isEmpty else {
         throw Failure(
-            "nothing says what \(record.name) has to print", hint: "name it with --expect, or in the recipe's boot.expect",
+            "nothing says what \(record.name) has to print",
+            hint: "name it with --expect, or in the recipe's boot.expect",
             status: .usage)
     }
     let machine = VirtualMachine(

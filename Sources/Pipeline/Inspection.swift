@@ -80,7 +80,8 @@ public struct InspectedTree {
     /// Copies a path and all below it to the host; gives the number of paths copied and of those that only root can make.
     public func extract(_ path: String, to destination: FilePath?) throws -> (copied: Int, leftOut: Int) {
         let node = try node(path)
-        guard let name = destination ?? FilePath.Component(hostName(node.path)).map({ FilePath(root: nil, [$0]) }) else {
+        guard let name = destination ?? FilePath.Component(hostName(node.path)).map({ FilePath(root: nil, [$0]) })
+        else {
             throw Failure("the root of \(self.path) has no name", hint: "say where to put it with -o")
         }
         guard !exists(name) else {
@@ -105,7 +106,8 @@ public struct InspectedTree {
             let names = tree.nodes.lazy.map { String(decoding: $0.path.bytes, as: UTF8.self) }
             let wanted = String(text.drop { $0 == "/" })
             throw Failure(
-                "\(self.path) has no \(text)", hint: nearestName(to: wanted, among: names).map { "did you mean /\($0)?" })
+                "\(self.path) has no \(text)",
+                hint: nearestName(to: wanted, among: names).map { "did you mean /\($0)?" })
         }
         return found
     }

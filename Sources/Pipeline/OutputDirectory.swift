@@ -58,7 +58,8 @@ struct OutputDirectory: ~Copyable {
         let lock = open(lockPath.string, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard lock >= 0 else { throw systemFailure("write in", parent) }
         do throws(Failure) {
-            var held = stat(), there = stat()
+            var held = stat()
+            var there = stat()
             // The owner before us removes the file when it is done: what we locked must still be the one at the path.
             guard flock(lock, LOCK_EX | LOCK_NB) == 0, fstat(lock, &held) == 0, stat(lockPath.string, &there) == 0,
                 held.st_ino == there.st_ino

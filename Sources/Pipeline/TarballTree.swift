@@ -91,7 +91,9 @@ struct TarballTree {
     }
 
     /// Writes the member at hand to a numbered file and takes its digest as it passes.
-    private static func keep(_ reader: inout ArchiveReader, number: Int, in directory: TemporaryDirectory) throws -> Blob {
+    private static func keep(_ reader: inout ArchiveReader, number: Int, in directory: TemporaryDirectory) throws
+        -> Blob
+    {
         let name: TreePath = TreePath.root.appending(String(number).utf8)
         let path = hostPath(directory.path.string, name)
         let file = try OpenFile(creating: path)

@@ -45,7 +45,9 @@ public final class TemporaryDirectory: Sendable {
             let lock = open(directory.appending(lockName).string, O_RDWR | O_CLOEXEC)
             if lock < 0 {
                 // Made a moment ago and not locked yet, or emptied by its owner at this moment.
-                guard let status = Status(at: directory.string), time(nil) - status.raw.st_mtim.tv_sec > 600 else { continue }
+                guard let status = Status(at: directory.string), time(nil) - status.raw.st_mtim.tv_sec > 600 else {
+                    continue
+                }
                 try? removeTree(at: directory)
                 continue
             }

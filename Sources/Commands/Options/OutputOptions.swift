@@ -24,7 +24,9 @@ struct OutputOptions: ParsableArguments {
 
     /// Runs a command's work: progress on stderr, SIGINT and SIGTERM as cancellation, every error rendered
     /// once, and the exit status of the table.
-    func perform(_ work: @escaping @Sendable (_ progress: @escaping ProgressSink) async throws -> ExitStatus) async throws {
+    func perform(_ work: @escaping @Sendable (_ progress: @escaping ProgressSink) async throws -> ExitStatus)
+        async throws
+    {
         let display = ProgressDisplay(verbosity: verbosity)
         let task = Task { try await work { display.show($0) } }
         Interruption.watch { task.cancel() }
