@@ -28,11 +28,15 @@ struct BootCommand: AsyncParsableCommand {
     @Option(name: .long, help: ArgumentHelp("How many seconds to wait (default: the recipe's).", valueName: "seconds"))
     var within: Int?
 
-    @Option(name: .long, help: ArgumentHelp("How to run the guest: tcg (emulated) or kvm.", valueName: "how"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "How to run the guest: tcg (emulated), kvm, or auto: kvm where a short probe shows that it works.",
+            valueName: "how"))
     var accel: String = "tcg"
 
     func validate() throws {
-        if !["tcg", "kvm"].contains(accel) { throw ValidationError("--accel takes tcg or kvm, not '\(accel)'.") }
+        if !["tcg", "kvm", "auto"].contains(accel) { throw ValidationError("--accel takes tcg, kvm or auto, not '\(accel)'.") }
         if let within, within < 1 { throw ValidationError("--within takes a number of seconds from 1.") }
     }
 
@@ -43,7 +47,8 @@ struct BootCommand: AsyncParsableCommand {
                 directory: absolutePath(command.directory), expect: command.expect, within: command.within,
                 accel: command.accel, showConsole: !command.output.quiet, progress: progress)
             if command.output.json { print(jsonText(report)) }
-            return report.succeeded ? .done : .negative
+            if let failure = report.failure { throw failure }
+            return .done
         }
     }
 }

@@ -30,9 +30,10 @@ struct BuildCommand: AsyncParsableCommand {
     var shellOnFailure = false
 
     @Argument(help: ArgumentHelp("The recipes to build.", valueName: "recipe"))
-    var recipes: [String]
+    var recipes: [String] = []
 
     func validate() throws {
+        if recipes.isEmpty { throw ValidationError("Name at least one recipe: rootfs-build RECIPE…") }
         if outputDirectory != nil && recipes.count > 1 {
             throw ValidationError("-o takes one recipe: the outputs of several would share one directory.")
         }
@@ -42,15 +43,15 @@ struct BuildCommand: AsyncParsableCommand {
         let command = self
         try await output.perform { progress in
             var settings = try command.options.settings(progress: progress)
+            settings.subcommands = RootfsBuild.configuration.subcommands.compactMap { $0.configuration.commandName }
             settings.shellOnFailure = command.shellOnFailure
             settings.outputDirectory = try command.outputDirectory.map { try absolutePath($0) }
             settings.outputParent = try absolutePath("out")
-            let results = try await build(recipes: command.recipes, settings: settings)
-            if command.output.json {
-                print(jsonText(results))
-            } else {
-                for result in results { print("\(result.imageHash)  \(shownPath(result.imagePath))") }
+            let isPlain = !command.output.json
+            let results = try await build(recipes: command.recipes, settings: settings) { result in
+                if isPlain { print("\(result.imageHash)  \(shownPath(result.imagePath))") }
             }
+            if command.output.json { print(jsonText(results)) }
             return .done
         }
     }

@@ -45,6 +45,7 @@ struct InjectCommand: AsyncParsableCommand {
     var jobs: Int?
 
     func validate() throws {
+        if let jobs, jobs < 1 || jobs > 1024 { throw ValidationError("--jobs takes a number from 1 to 1024.") }
         if overlay.isEmpty { throw ValidationError("--overlay names at least one folder.") }
     }
 

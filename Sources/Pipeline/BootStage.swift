@@ -1,5 +1,5 @@
 internal import Booting
-internal import RootfsModel
+public import RootfsModel
 internal import Storage
 public import SystemPackage
 
@@ -11,6 +11,8 @@ public struct BootResult: Encodable, Sendable {
     public var missing: [String]
     public var accelerator: String
     public var console: [String]
+    /// What to tell the user of a boot that failed.
+    public var failure: Failure? { succeeded ? nil : Failure("the boot failed: \(summary)", notes: missing.map { "not seen: \($0)" }, status: .negative) }
 }
 
 /// Boots the outputs of a build and waits for what its recipe expects on the console.
@@ -46,8 +48,8 @@ public func boot(
     let report = try machine.boot(
         expecting: expected, within: .seconds(within ?? record.boot.withinSeconds),
         console: { line in if showConsole { progress(.note(line.description)) } })
-    if let failure = report.failure { throw failure }
-    progress(.note(report.summary))
+    if report.succeeded { progress(.note(report.summary)) }
+    if !showConsole, let failure = report.failure { throw failure }
     return BootResult(
         succeeded: report.succeeded, summary: report.summary,
         seconds: Double(report.duration.components.seconds) + Double(report.duration.components.attoseconds) / 1e18,

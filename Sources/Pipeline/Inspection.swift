@@ -21,7 +21,7 @@ public struct InspectedTree {
         }
     }
 
-    /// The listing of this path and all below it.
+    /// The listing of this path and all below it, after the directories that it is in.
     public func listing(of path: String) throws -> [UInt8] {
         try Listing.bytes(of: try digested(subtree(path)))
     }
@@ -87,7 +87,7 @@ public struct InspectedTree {
         guard !exists(name) else {
             throw Failure("\(name) exists", hint: "remove it, or name another place with -o")
         }
-        let part = try subtree(String(decoding: node.path.bytes, as: UTF8.self), resolved: node.path)
+        let part = tree.nodes.filter { $0.path.isWithin(node.path) }
         do {
             let leftOut = try writeTree(part, at: node.path, to: name)
             return (part.count - leftOut, leftOut)
@@ -115,11 +115,7 @@ public struct InspectedTree {
     private func subtree(_ text: String) throws -> FileTree {
         let start = try node(text).path
         if start.isRoot { return tree }
-        return try FileTree(subtree(text, resolved: start))
-    }
-
-    private func subtree(_ text: String, resolved start: TreePath) throws -> [FileNode] {
-        tree.nodes.filter { $0.path.isWithin(start) }
+        return try FileTree(tree.nodes.filter { $0.path.isWithin(start) || start.isWithin($0.path) })
     }
 
     private func digested(_ tree: FileTree) throws -> FileTree {

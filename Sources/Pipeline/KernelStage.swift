@@ -64,10 +64,8 @@ func makeKernel(
             architecture: image.architecture, moment: moment
         ).bytes()
     }
-    let keepsFile = kernel.format.value == .bzImage
     return BuiltKernel(
-        bytes: keepsFile ? parts.file : image.bytes,
-        fileName: keepsFile ? "vmlinuz" : image.form == .elf ? "vmlinux" : "Image",
+        bytes: image.bytes, fileName: image.form == .elf ? "vmlinux" : "Image",
         release: image.release ?? "unknown", buildID: image.buildID, package: parts.package, initrd: initrd,
         initrdBecause: decision.because)
 }

@@ -18,6 +18,7 @@ final class ProgressDisplay: Sendable {
         var lastDraw: UInt64 = 0
         /// A shell has the terminal.
         var isSuspended = false
+        var isFinished = false
     }
 
     private let verbosity: Verbosity
@@ -27,6 +28,30 @@ final class ProgressDisplay: Sendable {
     init(verbosity: Verbosity) {
         self.verbosity = verbosity
         self.isTerminal = isatty(STDERR_FILENO) == 1
+        if isTerminal && verbosity > .quiet { startTicking() }
+    }
+
+    /// Redraws the live lines five times a second, also while a stage has nothing to say.
+    private func startTicking() {
+        var thread = pthread_t()
+        pthread_create(
+            &thread, nil,
+            { context in
+                guard let context else { return nil }
+                let display = Unmanaged<ProgressDisplay>.fromOpaque(context).takeRetainedValue()
+                while display.tick() { usleep(200_000) }
+                return nil
+            }, Unmanaged.passRetained(self).toOpaque())
+        pthread_detach(thread)
+    }
+
+    /// False when there is nothing more to draw.
+    private func tick() -> Bool {
+        state.withLock { state in
+            if state.isFinished { return false }
+            if !state.running.isEmpty { draw(&state, now: monotonicNanoseconds()) }
+            return true
+        }
     }
 
     func show(_ event: ProgressEvent) {
@@ -71,6 +96,7 @@ final class ProgressDisplay: Sendable {
         state.withLock { state in
             erase(&state)
             state.running = []
+            state.isFinished = true
         }
     }
 
