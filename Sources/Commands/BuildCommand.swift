@@ -33,7 +33,7 @@ struct BuildCommand: AsyncParsableCommand {
     var recipes: [String] = []
 
     func validate() throws {
-        if recipes.isEmpty { throw ValidationError("Name at least one recipe: rootfs-build RECIPE…") }
+        if recipes.isEmpty { throw ValidationError("Name at least one recipe: rootfs-build <recipe> ...") }
         if outputDirectory != nil && recipes.count > 1 {
             throw ValidationError("-o takes one recipe: the outputs of several would share one directory.")
         }

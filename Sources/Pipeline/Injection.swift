@@ -42,7 +42,8 @@ public func inject(
         let stage = StageProgress(recipe: record.name, stage: "image", sink: progress)
         progress(.started(recipe: record.name, stage: "image"))
         let written = try writeImage(
-            finished, to: staging.path.appending("image"), record.fileSystem, jobs: jobs, progress: { stage.advance($0, of: $1, .bytes) })
+            finished, to: staging.path.appending("image"), record.fileSystem, jobs: jobs,
+            progress: { stage.advance($0, of: $1, .bytes) })
         progress(.finished(recipe: record.name, stage: "image", detail: byteText(written.size)))
         record.contentHash = finished.contentHash.description
         record.imageHash = written.digest.description
