@@ -96,7 +96,7 @@ struct SegmentWriter {
         let zero = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.segmentBytes, alignment: blockSize)
         zero.zero()
         defer {
-            buffers.forEach { $0.deallocate() }
+            for buffer in buffers { buffer.deallocate() }
             zero.deallocate()
         }
         let segments = Int((size + UInt64(Self.segmentBytes) - 1) / UInt64(Self.segmentBytes))
@@ -175,10 +175,15 @@ struct SegmentWriter {
 
     /// The first piece that ends behind a block.
     private func firstPiece(endingAfter block: UInt64) -> Int {
-        var low = 0, high = pieces.count
+        var low = 0
+        var high = pieces.count
         while low < high {
             let middle = (low + high) / 2
-            if pieces[middle].physical + UInt64(pieces[middle].count) <= block { low = middle + 1 } else { high = middle }
+            if pieces[middle].physical + UInt64(pieces[middle].count) <= block {
+                low = middle + 1
+            } else {
+                high = middle
+            }
         }
         return low
     }

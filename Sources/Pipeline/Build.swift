@@ -22,7 +22,10 @@ public struct BuildResult: Encodable, Sendable {
 }
 
 /// Builds the images of these recipes, one after the other; what they share is fetched and made once.
-public func build(recipes: [String], settings: BuildSettings) async throws -> [BuildResult] {
+/// `committed` is told of each as soon as its outputs are in place.
+public func build(
+    recipes: [String], settings: BuildSettings, committed: (BuildResult) -> Void = { _ in }
+) async throws -> [BuildResult] {
     // Every recipe is read before anything is built: mistakes in the last one show at once.
     var loaded = [(path: String, recipe: Recipe)]()
     var mistakes = [Failure]()
@@ -37,6 +40,11 @@ public func build(recipes: [String], settings: BuildSettings) async throws -> [B
     }
     for (index, entry) in loaded.enumerated() {
         let name = entry.recipe.name.value
+        do throws(Failure) {
+            try OutputDirectory.check(settings.outputDirectory ?? settings.outputParent.appending(name))
+        } catch {
+            mistakes.append(error)
+        }
         if loaded[..<index].contains(where: { $0.recipe.name.value == name }) {
             mistakes.append(
                 Failure(
@@ -48,7 +56,9 @@ public func build(recipes: [String], settings: BuildSettings) async throws -> [B
     var results = [BuildResult]()
     for (path, recipe) in loaded {
         var build = RecipeBuild(path: path, recipe: recipe, settings: settings)
-        results.append(try await build.run())
+        let result = try await build.run()
+        committed(result)
+        results.append(result)
     }
     return results
 }

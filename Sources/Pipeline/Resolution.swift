@@ -26,17 +26,19 @@ struct Resolution {
     /// The pockets with the names that the archive has for them, the suite itself first.
     var pockets: [(pocket: Pocket, suite: String)] {
         let named = recipe.archive.pockets.compactMap { Pocket(rawValue: $0.value) }
-        return Set(named).union([.release]).sorted().map { ($0, $0.suite(of: recipe.archive.suite.value, in: distribution)) }
+        return Set(named).union([.release]).sorted().map {
+            ($0, $0.suite(of: recipe.archive.suite.value, in: distribution))
+        }
     }
 
     /// The recipe's layers with the Node package, as the solver takes them. The base layer, which every image has, is
     /// not among them.
     var layers: [LayerRequests] {
         var layers = recipe.layers.map { layer in
-            LayerRequests(layer: layer.name.value, requests: layer.packages.map { Request($0.value) })
+            LayerRequests(layer: layer.name.value, requests: layer.packages.map { Request($0) })
         }
         if case .package(let request)? = recipe.node {
-            let node = Request(request.value)
+            let node = Request(request)
             let isThere = layers.contains { $0.requests.contains { $0.name == node.name } }
             if let index = layers.firstIndex(where: { $0.layer == "node" }), !isThere {
                 layers[index].requests.append(node)
@@ -166,7 +168,9 @@ struct Resolution {
 }
 
 extension Request {
-    fileprivate init(_ request: Recipe.PackageRequest) {
-        self.init(request.name, architecture: request.architecture, version: request.version)
+    fileprivate init(_ request: Located<Recipe.PackageRequest>) {
+        let package = request.value
+        self.init(
+            package.name, architecture: package.architecture, version: package.version, location: request.location)
     }
 }
