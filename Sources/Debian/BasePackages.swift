@@ -13,5 +13,6 @@ public func basePackageNames(_ packages: [PackageStanza]) -> Set<String> {
             reached.append(needed)
         }
     }
-    return Set(packages.indices.filter { isReached[$0] || packages[$0].priority == "required" }.map { packages[$0].name })
+    let base = packages.indices.filter { isReached[$0] || packages[$0].priority == "required" }
+    return Set(base.map { packages[$0].name })
 }

@@ -198,6 +198,7 @@ private struct RecipeBuild {
     private func inputsDigest(_ held: HeldLock, _ overlays: [(Recipe.Overlay, FileTree)]) throws -> Digest {
         var hasher = DigestHasher()
         hasher.update(field: settings.toolVersion)
+        hasher.update(field: settings.program.hex)
         hasher.update(field: String(MaintainerScripts.layerFormat))
         hasher.update(field: recipe.digest.hex)
         hasher.update(field: held.digest.hex)

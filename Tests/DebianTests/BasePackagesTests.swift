@@ -8,7 +8,8 @@ import Testing
         return try PackageStanza(parsing: Array(text.utf8), file: name)
     }
 
-    @Test func `essential packages with all that they need and required ones are the base, their needs are not`() throws {
+    @Test func `essential packages with all that they need and required ones are the base, their needs are not`() throws
+    {
         let names = basePackageNames([
             try package("shell", "Essential: yes", "Depends: library", "Pre-Depends: gone | merged"),
             try package("library", "Depends: data, shell"),
