@@ -148,6 +148,8 @@ private struct RecipeBuild {
             packages: try packageEntries(lock, payloads))
         try writeOutputs(output.staging, finished, kernel, record)
         let outputs = try outputSignatures(in: output.staging)
+        let unpinned = held.isNew ? ["packages were resolved now: \(held.path.string) pins them from now on"] : []
+        for input in unpinned { settings.progress(.note("\(name): not pinned: \(input)")) }
         let buildRecord = BuildRecord(
             inputs: inputs.description, stages: clock.timings,
             layers: layers.made.map {
@@ -155,7 +157,7 @@ private struct RecipeBuild {
                     stage: "layer \($0.name)", fresh: $0.isFresh,
                     because: $0.isFresh ? "the store has \($0.key)" : "the store had no \($0.key)")
             },
-            unpinned: held.isNew ? ["packages were resolved now: \(held.path.string) pins them from now on"] : [],
+            unpinned: unpinned,
             removed: provisioned.removed, warnings: provisioned.warnings, outputs: outputs)
         try writeFile(try recordBytes(buildRecord), to: output.staging.appending(BuildRecord.fileName))
         try Task.checkCancellation()
