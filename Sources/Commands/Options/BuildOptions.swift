@@ -58,7 +58,7 @@ struct BuildOptions: ParsableArguments {
 
     /// The settings of a build, with all that is read from outside.
     func settings(progress: @escaping ProgressSink) throws -> BuildSettings {
-        BuildSettings(
+        var settings = BuildSettings(
             store: try store.open(),
             mirror: mirror,
             offline: offline,
@@ -72,6 +72,8 @@ struct BuildOptions: ParsableArguments {
             toolVersion: toolVersion,
             measure: measureNow,
             progress: progress)
+        settings.program = Digest(hashing: try readFile(at: "/proc/self/exe"))
+        return settings
     }
 }
 
