@@ -22,6 +22,10 @@ public func inject(
     guard !exists(destination) else {
         throw Failure("\(destination) exists", hint: "remove it, or name another file with -o")
     }
+    let directory = destination.removingLastComponent()
+    guard directory.isEmpty || isDirectory(directory) else {
+        throw Failure("there is no directory \(directory) to write the image to")
+    }
     let reader = try Ext4Reader(image)
     var record = try recordOf(image, reader.information)
     var tree = try reader.tree(digesting: true)

@@ -60,13 +60,18 @@ public struct OpenFile: ~Copyable {
     }
 
     /// Makes a new file for writing; an existing one is a failure.
-    public init(creating path: FilePath, mode: UInt16 = 0o644) throws(Failure) {
-        descriptor = try Self.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode: mode, operation: "write")
+    ///
+    /// - Parameter shown: the path for messages, where this one is temporary.
+    public init(creating path: FilePath, mode: UInt16 = 0o644, shown: FilePath? = nil) throws(Failure) {
+        descriptor = try Self.open(
+            path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode: mode, operation: "write", shown: shown)
     }
 
-    private static func open(_ path: FilePath, _ flags: Int32, mode: UInt16, operation: String) throws(Failure) -> Int32 {
+    private static func open(
+        _ path: FilePath, _ flags: Int32, mode: UInt16, operation: String, shown: FilePath? = nil
+    ) throws(Failure) -> Int32 {
         let descriptor = path.withPlatformString { Glibc.open($0, flags, mode_t(mode)) }
-        guard descriptor >= 0 else { throw systemFailure(operation, path) }
+        guard descriptor >= 0 else { throw systemFailure(operation, shown ?? path) }
         return descriptor
     }
 
@@ -116,7 +121,7 @@ public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path
 public func writeFile(_ bytes: [UInt8], to path: FilePath, mode: UInt16 = 0o644) throws(Failure) {
     let temporary = path.removingLastComponent().appending(".\(path.lastComponent?.string ?? "file").\(getpid()).\(UInt32.random(in: 0 ... .max))")
     do throws(Failure) {
-        let file = try OpenFile(creating: temporary, mode: mode)
+        let file = try OpenFile(creating: temporary, mode: mode, shown: path)
         var failure: Failure?
         bytes.withUnsafeBytes { buffer in
             do throws(Failure) { try writeAll(buffer, to: file.descriptor, path: path) } catch { failure = error }
