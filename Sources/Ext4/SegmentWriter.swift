@@ -1,4 +1,3 @@
-import Dispatch
 import Glibc
 import RootfsModel
 
@@ -26,22 +25,72 @@ struct SegmentWriter {
     let path: String
     let size: UInt64
 
-    /// What the threads share.
+    /// A segment that is filled and waits to be written and hashed.
+    private struct Filled {
+        var number: Int
+        /// nil where it is all zero: there is nothing to write.
+        var buffer: UnsafeMutableRawBufferPointer?
+        /// Which of its blocks hold something.
+        var holds: [Bool]
+        /// How many of writing and hashing are still to be done.
+        var uses: Int
+    }
+
+    /// What a thread does next.
+    private enum Step {
+        case fill(Int, UnsafeMutableRawBufferPointer)
+        case write(Filled)
+        case hash(Filled)
+        case stop
+    }
+
+    /// What the threads share. One of them hashes at a time, as the order asks, and one writes, because the kernel lets
+    /// one write to a file at a time and others would only spin; all the others read.
     private struct State {
+        let segments: Int
         var next = 0
-        var nextToHash = 0
-        /// Segments that wait for those before them; nil for one that is all zero.
-        var filled = [Int: UnsafeMutableRawBufferPointer?]()
+        var hashed = 0
+        var filled = [Int: Filled]()
+        var toWrite = [Int]()
         var isHashing = false
+        var isWriting = false
         var spare: [UnsafeMutableRawBufferPointer]
         var failure: (any Error)?
+
+        /// nil where there is nothing to do until another thread is done.
+        mutating func takeStep() -> Step? {
+            if failure != nil { return .stop }
+            if !isHashing, let ready = filled[hashed] {
+                isHashing = true
+                return .hash(ready)
+            }
+            if !isWriting, let number = toWrite.first, let ready = filled[number] {
+                toWrite.removeFirst()
+                isWriting = true
+                return .write(ready)
+            }
+            if next < segments, let buffer = spare.popLast() {
+                next += 1
+                return .fill(next - 1, buffer)
+            }
+            return hashed == segments && filled.isEmpty ? .stop : nil
+        }
+
+        mutating func used(_ number: Int) {
+            guard let uses = filled[number]?.uses else { return }
+            if uses > 1 {
+                filled[number]?.uses = uses - 1
+            } else if let buffer = filled.removeValue(forKey: number)?.buffer {
+                spare.append(buffer)
+            }
+        }
     }
 
     /// Writes everything and gives the SHA-256 of the whole image. `progress` is told of hashed bytes, by one thread at
     /// a time.
     func run(jobs: Int, progress: (UInt64, UInt64) -> Void) throws -> Digest {
         let jobs = max(1, jobs)
-        let buffers = (0..<jobs * 2).map { _ in
+        let buffers = (0..<jobs * 2 + 4).map { _ in
             UnsafeMutableRawBufferPointer.allocate(byteCount: Self.segmentBytes, alignment: blockSize)
         }
         let zero = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.segmentBytes, alignment: blockSize)
@@ -50,68 +99,47 @@ struct SegmentWriter {
             buffers.forEach { $0.deallocate() }
             zero.deallocate()
         }
-        let lock = Lock(State(spare: buffers))
-        // A thread takes a buffer before it takes a segment: the segment that all wait for always has one.
-        let available = DispatchSemaphore(value: buffers.count)
-        var hasher = DigestHasher()
         let segments = Int((size + UInt64(Self.segmentBytes) - 1) / UInt64(Self.segmentBytes))
-
-        func hashFilled() {
-            while true {
-                // Taken out under the lock; hashed outside, by the one thread that holds `isHashing`.
-                let ready = lock.withLock { state -> (number: Int, buffer: UnsafeMutableRawBufferPointer?)? in
-                    guard state.failure == nil, let buffer = state.filled.removeValue(forKey: state.nextToHash) else {
-                        state.isHashing = false
-                        return nil
-                    }
-                    return (state.nextToHash, buffer)
-                }
-                guard let ready else { return }
-                if Task.isCancelled {
-                    lock.withLock { $0.failure = $0.failure ?? CancellationError() }
-                    available.signal()
-                }
-                let start = UInt64(ready.number * Self.segmentBytes)
-                let count = Int(min(UInt64(Self.segmentBytes), size - start))
-                hasher.update(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(ready.buffer ?? zero)[..<count]))
-                progress(start + UInt64(count), size)
-                lock.withLock { state in
-                    state.nextToHash += 1
-                    if let buffer = ready.buffer { state.spare.append(buffer) }
-                }
-                if ready.buffer != nil { available.signal() }
-            }
-        }
+        let lock = Lock(State(segments: segments, spare: buffers))
+        var hasher = DigestHasher()
 
         runConcurrently(jobs) {
             while true {
-                available.wait()
-                let work = lock.withLock { state -> (Int, UnsafeMutableRawBufferPointer)? in
-                    guard state.failure == nil, state.next < segments, let buffer = state.spare.popLast() else {
-                        return nil
-                    }
-                    state.next += 1
-                    return (state.next - 1, buffer)
-                }
-                guard let (number, buffer) = work else {
-                    available.signal()
-                    return
-                }
+                let step = lock.wait(for: { $0.takeStep() })
                 do {
-                    try Task.checkCancellation()
-                    let holdsData = try fill(segment: number, buffer)
-                    let hashes = lock.withLock { state in
-                        state.filled.updateValue(holdsData ? buffer : nil, forKey: number)
-                        if !holdsData { state.spare.append(buffer) }
-                        if state.isHashing { return false }
-                        state.isHashing = true
-                        return true
+                    switch step {
+                    case .stop: return
+                    case .fill(let number, let buffer):
+                        try Task.checkCancellation()
+                        let holds = try fill(segment: number, buffer)
+                        let isZero = !holds.contains(true)
+                        lock.withLock { state in
+                            state.filled[number] = Filled(
+                                number: number, buffer: isZero ? nil : buffer, holds: holds, uses: isZero ? 1 : 2)
+                            if isZero { state.spare.append(buffer) } else { state.toWrite.append(number) }
+                        }
+                    case .write(let ready):
+                        if let buffer = ready.buffer {
+                            try write(buffer, ready.holds, at: UInt64(ready.number * Self.segmentBlocks))
+                        }
+                        lock.withLock { state in
+                            state.isWriting = false
+                            state.used(ready.number)
+                        }
+                    case .hash(let ready):
+                        let start = UInt64(ready.number * Self.segmentBytes)
+                        let count = Int(min(UInt64(Self.segmentBytes), size - start))
+                        hasher.update(
+                            UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(ready.buffer ?? zero)[..<count]))
+                        progress(start + UInt64(count), size)
+                        lock.withLock { state in
+                            state.hashed += 1
+                            state.isHashing = false
+                            state.used(ready.number)
+                        }
                     }
-                    if !holdsData { available.signal() }
-                    if hashes { hashFilled() }
                 } catch {
                     lock.withLock { $0.failure = $0.failure ?? error }
-                    available.signal()
                 }
             }
         }
@@ -119,8 +147,8 @@ struct SegmentWriter {
         return hasher.finalized()
     }
 
-    /// Fills one segment and writes its blocks; false where it is all zero.
-    private func fill(segment: Int, _ buffer: UnsafeMutableRawBufferPointer) throws -> Bool {
+    /// Fills one segment; tells which of its blocks hold something.
+    private func fill(segment: Int, _ buffer: UnsafeMutableRawBufferPointer) throws -> [Bool] {
         let first = UInt64(segment * Self.segmentBlocks)
         let end = min(first + UInt64(Self.segmentBlocks), blockCount(size))
         var holds = [Bool](repeating: false, count: Self.segmentBlocks)
@@ -142,7 +170,7 @@ struct SegmentWriter {
             // A block of zeros stays a hole of the host's file.
             if holds[index] { holds[index] = !UnsafeRawBufferPointer(block).isZero } else { block.zero() }
         }
-        return try write(buffer, holds, at: first)
+        return holds
     }
 
     /// The first piece that ends behind a block.
@@ -173,9 +201,8 @@ struct SegmentWriter {
     }
 
     /// Writes the longest runs of blocks that hold something.
-    private func write(_ buffer: UnsafeMutableRawBufferPointer, _ holds: [Bool], at first: UInt64) throws -> Bool {
+    private func write(_ buffer: UnsafeMutableRawBufferPointer, _ holds: [Bool], at first: UInt64) throws {
         var index = 0
-        var wroteAny = false
         while index < holds.count {
             if !holds[index] {
                 index += 1
@@ -192,9 +219,7 @@ struct SegmentWriter {
                 part = UnsafeRawBufferPointer(rebasing: part[count...])
                 offset += off_t(count)
             }
-            wroteAny = true
         }
-        return wroteAny
     }
 
     /// The bytes that the image takes on the host's disk.

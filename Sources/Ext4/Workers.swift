@@ -32,6 +32,8 @@ private final class Work {
 /// A value that one thread at a time sees. For values that hold pointers; others belong into a `Mutex`.
 final class Lock<Value> {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    /// Signalled after every change.
+    private let changed: UnsafeMutablePointer<pthread_cond_t>
     private var value: Value
 
     init(_ value: Value) {
@@ -39,16 +41,37 @@ final class Lock<Value> {
         mutex = .allocate(capacity: 1)
         mutex.initialize(to: pthread_mutex_t())
         pthread_mutex_init(mutex, nil)
+        changed = .allocate(capacity: 1)
+        changed.initialize(to: pthread_cond_t())
+        pthread_cond_init(changed, nil)
     }
 
     deinit {
         pthread_mutex_destroy(mutex)
         mutex.deallocate()
+        pthread_cond_destroy(changed)
+        changed.deallocate()
     }
 
     func withLock<Result>(_ body: (inout Value) -> Result) -> Result {
         pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
+        defer {
+            pthread_cond_broadcast(changed)
+            pthread_mutex_unlock(mutex)
+        }
         return body(&value)
+    }
+
+    /// Waits until `body` finds something in the value: it is called again after every change.
+    func wait<Result>(for body: (inout Value) -> Result?) -> Result {
+        pthread_mutex_lock(mutex)
+        defer {
+            pthread_cond_broadcast(changed)
+            pthread_mutex_unlock(mutex)
+        }
+        while true {
+            if let result = body(&value) { return result }
+            pthread_cond_wait(changed, mutex)
+        }
     }
 }

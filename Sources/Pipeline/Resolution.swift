@@ -33,10 +33,10 @@ struct Resolution {
     /// not among them.
     var layers: [LayerRequests] {
         var layers = recipe.layers.map { layer in
-            LayerRequests(layer: layer.name.value, requests: layer.packages.map { Request($0.value) })
+            LayerRequests(layer: layer.name.value, requests: layer.packages.map { Request($0) })
         }
         if case .package(let request)? = recipe.node {
-            let node = Request(request.value)
+            let node = Request(request)
             let isThere = layers.contains { $0.requests.contains { $0.name == node.name } }
             if let index = layers.firstIndex(where: { $0.layer == "node" }), !isThere {
                 layers[index].requests.append(node)
@@ -162,7 +162,9 @@ struct Resolution {
 }
 
 extension Request {
-    fileprivate init(_ request: Recipe.PackageRequest) {
-        self.init(request.name, architecture: request.architecture, version: request.version)
+    fileprivate init(_ request: Located<Recipe.PackageRequest>) {
+        let package = request.value
+        self.init(
+            package.name, architecture: package.architecture, version: package.version, location: request.location)
     }
 }

@@ -5,11 +5,16 @@ public struct Request: Hashable, Sendable, CustomStringConvertible {
     public var name: String
     public var architecture: String?
     public var version: String?
+    /// Where somebody wrote it, for the failure that it may cause.
+    public var location: SourceLocation?
 
-    public init(_ name: String, architecture: String? = nil, version: String? = nil) {
+    public init(
+        _ name: String, architecture: String? = nil, version: String? = nil, location: SourceLocation? = nil
+    ) {
         self.name = name
         self.architecture = architecture
         self.version = version
+        self.location = location
     }
 
     /// Parses what a recipe or a command line says.

@@ -47,7 +47,9 @@ extension Universe {
                 do throws(Failure) {
                     numbers.append(try resolve(request, &candidates))
                 } catch {
-                    mistakes.append(error)
+                    var mistake = error
+                    mistake.location = mistake.location ?? request.location
+                    mistakes.append(mistake)
                 }
             }
             packages.append(numbers)

@@ -17,7 +17,7 @@ import Testing
         "Sandboxing": Set(["RootfsModel", "CSandbox"]).union(system),
         // Crypto for the MD5 that dpkg's database has.
         "Dpkg": Set(["RootfsModel", "Debian", "LibArchive", "Sandboxing", "Storage", "Crypto"]).union(system),
-        "Ext4": Set(["RootfsModel", "Storage", "CExt2FS", "Dispatch"]).union(system),
+        "Ext4": Set(["RootfsModel", "Storage", "CExt2FS"]).union(system),
         // For memchr(3), likewise.
         "Kernels": ["RootfsModel", "LibArchive", "Glibc"],
         "Booting": Set(["RootfsModel", "CBooting"]).union(system),
