@@ -30,8 +30,9 @@ final class ProgressDisplay: Sendable {
     }
 
     func show(_ event: ProgressEvent) {
-        let now = monotonicNanoseconds()
         state.withLock { state in
+            // Taken inside, so that times go up in the order of the events, whatever threads they come from.
+            let now = monotonicNanoseconds()
             switch event {
             case .started(let recipe, let stage):
                 state.running.append(LiveStage(recipe: recipe, stage: stage, start: now))
@@ -41,7 +42,7 @@ final class ProgressDisplay: Sendable {
                     return
                 }
                 state.running[index].advance(done: done, total: total, unit: unit)
-                if !isTerminal, now - state.running[index].lastLine > 10_000_000_000 {
+                if !isTerminal, now > state.running[index].lastLine + 10_000_000_000 {
                     state.running[index].lastLine = now
                     log(state.running[index].text(now: now, width: 200), atLeast: .normal, &state)
                 }
@@ -61,7 +62,8 @@ final class ProgressDisplay: Sendable {
                 state.isSuspended = true
             case .terminalReturned: state.isSuspended = false
             }
-            if isTerminal, verbosity > .quiet, now - state.lastDraw > 80_000_000 { draw(&state, now: now) }
+            // A line of the log draws too, a moment later than `now`.
+            if isTerminal, verbosity > .quiet, now > state.lastDraw + 80_000_000 { draw(&state, now: now) }
         }
     }
 
