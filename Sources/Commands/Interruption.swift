@@ -4,7 +4,7 @@ internal import Synchronization
 /// SIGINT, SIGTERM and SIGHUP as cancellation: the first one asks the work to stop and clean up, a second one ends
 /// the program at once.
 ///
-/// A thread of its own waits for them; they are blocked everywhere else, so that no system call is cut short.
+/// The main thread waits for them; they are blocked everywhere, so that no system call is cut short.
 enum Interruption {
     private struct State {
         var count = 0
@@ -24,24 +24,17 @@ enum Interruption {
 
     /// Calls `cancel` when a signal comes, also when it came before this call.
     static func watch(_ cancel: @escaping @Sendable () -> Void) {
-        let isFirst = state.withLock { state in
-            let isFirst = state.cancel == nil
-            state.cancel = cancel
-            return isFirst
-        }
+        state.withLock { $0.cancel = cancel }
         if happened { cancel() }
-        guard isFirst else { return }
-        var thread = pthread_t()
-        pthread_create(
-            &thread, nil,
-            { _ in
-                while true {
-                    var set = Interruption.signals
-                    var number: Int32 = 0
-                    if sigwait(&set, &number) == 0 { Interruption.arrived() }
-                }
-            }, nil)
-        pthread_detach(thread)
+    }
+
+    /// Takes signals for as long as the program runs.
+    static func wait() -> Never {
+        var set = signals
+        while true {
+            var number: Int32 = 0
+            if sigwait(&set, &number) == 0 { arrived() }
+        }
     }
 
     private static func arrived() {

@@ -1,4 +1,6 @@
 public import ArgumentParser
+internal import Glibc
+internal import RootfsModel
 
 /// The program's version, also part of every build key.
 let toolVersion = "0.1.0"
@@ -33,9 +35,15 @@ public struct RootfsBuild: AsyncParsableCommand {
 
     public init() {}
 
-    /// The program: signals first, then the command line.
-    public static func start() async {
+    /// The program: the main thread waits for signals, all else runs on others.
+    ///
+    /// Not an asynchronous `main`: its main thread ends up waiting with no signal blocked, and would die of the first.
+    public static func start() -> Never {
         Interruption.block()
-        await main()
+        Task.detached {
+            await main()
+            Glibc.exit(ExitStatus.done.rawValue)
+        }
+        Interruption.wait()
     }
 }

@@ -1,3 +1,3 @@
 import Commands
 
-@main struct Main { static func main() async { await RootfsBuild.start() } }
+@main struct Main { static func main() { RootfsBuild.start() } }

@@ -97,6 +97,13 @@ final class Running {
         return ending
     }
 
+    /// Whether it is gone already; `wait` still gives its end.
+    var hasEnded: Bool {
+        var information = siginfo_t()
+        return waitid(P_PID, id_t(process), &information, Int32(WEXITED | WNOHANG | WNOWAIT)) == 0
+            && information.si_signo == SIGCHLD
+    }
+
     func text(_ stream: String) throws -> String {
         String(decoding: try readFile(at: streams.path.appending(stream)), as: UTF8.self)
     }

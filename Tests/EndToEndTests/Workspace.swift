@@ -89,6 +89,6 @@ final class Workspace: Sendable {
 
     /// Everything a failed build must leave as it was: outputs and locks, as one listing.
     func state() throws -> String {
-        try shell("find out recipes/*.lock -type f -exec sha256sum {} + 2>/dev/null | sort -k2", in: root)
+        try shell("find out recipes/*.lock -type f ! -path 'out/.*' -exec sha256sum {} + 2>/dev/null | sort -k2", in: root)
     }
 }

@@ -59,6 +59,9 @@ final class World: Sendable {
         return [FixtureSuite("bookworm", packages: packages), FixtureSuite("bookworm-updates", packages: updates), security]
     }
 
+    /// A package whose postinst never ends, named so that its processes are known to be this test run's.
+    static let slow = "slow-\(getpid())"
+
     static func packages() throws -> [FixturePackage] {
         var oddName = Array("usr/share/odd/".utf8)
         oddName += [0xFF, 0xFE] + Array(" a blank".utf8)
@@ -123,8 +126,7 @@ final class World: Sendable {
                 "broken",
                 scripts: ["postinst": "#!/bin/sh\necho one\necho cannot go on >&2\nexit 3\n"]),
             FixturePackage(
-                "slow",
-                scripts: ["postinst": "#!/bin/sh\nmkdir -p /var/lib/slow\nwhile :; do : $MARKER; done\n"]),
+                slow, scripts: ["postinst": "#!/bin/sh\nwhile :; do sleep 1; done\n"]),
             FixturePackage("lonely", fields: ["Depends": "company (>= 3)"]),
             FixturePackage("company", version: "2.0"),
             FixturePackage("rival", fields: ["Conflicts": "hello"]),
