@@ -31,7 +31,9 @@ public func build(
     var mistakes = [Failure]()
     for path in recipes {
         do {
-            loaded.append((path, try loadRecipe(path, settings: settings)))
+            let recipe = try loadRecipe(path, settings: settings)
+            loaded.append((path, recipe))
+            mistakes += missingFiles(of: recipe)
         } catch let failure as Failure {
             mistakes.append(failure)
         } catch let failures as Failures {
@@ -183,16 +185,7 @@ private struct RecipeBuild {
 
     private func scanOverlays() throws -> [(Recipe.Overlay, FileTree)] {
         try recipe.overlays.map { overlay in
-            let path = FilePath(recipe.resolve(overlay.source.value))
-            guard isDirectory(path) else {
-                let names = (try? directoryNames(at: path.removingLastComponent())) ?? []
-                let near = nearestName(
-                    to: path.lastComponent?.string ?? "", among: names.map { String(decoding: $0, as: UTF8.self) })
-                throw Failure(
-                    "there is no folder \(path) to lay over the tree", at: overlay.source.location,
-                    hint: near.map { "did you mean \(path.removingLastComponent().appending($0))?" })
-            }
-            return (overlay, try scanDirectory(path, digesting: true))
+            (overlay, try scanDirectory(FilePath(recipe.resolve(overlay.source.value)), digesting: true))
         }
     }
 

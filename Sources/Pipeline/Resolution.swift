@@ -65,18 +65,26 @@ struct Resolution {
             exclude: recipe.archive.exclude.map(\.value))
     }
 
+    /// A directory as the address that it is; what has a scheme as it is.
+    private static func address(_ mirror: String) -> String {
+        mirror.hasPrefix("/") ? location(of: mirror, at: "file://") : mirror
+    }
+
     /// The mirrors that may have the archive.
     func mirrors(_ settings: BuildSettings) throws(Failure) -> Mirrors {
         do throws(Failure) {
             return try Mirrors(
                 distribution: distribution, suite: recipe.archive.suite.value,
                 components: recipe.archive.components.map(\.value), architecture: architecture,
-                commandLine: settings.mirror, recipe: recipe.archive.mirror?.value,
+                commandLine: settings.mirror.map(Self.address), recipe: (recipe.archive.mirror?.value).map(Self.address),
                 host: HostSources(readingConfigurationAt: settings.aptDirectory))
         } catch {
+            if settings.mirror != nil {
+                throw Failure(error.message, notes: error.notes, hint: error.hint, status: .usage)
+            }
             throw Failure(
-                error.message, at: recipe.archive.suite.location, notes: error.notes, hint: error.hint,
-                status: error.status)
+                error.message, at: (recipe.archive.mirror?.location ?? recipe.archive.suite.location), notes: error.notes,
+                hint: error.hint, status: error.status)
         }
     }
 

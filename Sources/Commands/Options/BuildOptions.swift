@@ -60,7 +60,10 @@ struct BuildOptions: ParsableArguments {
     func settings(progress: @escaping ProgressSink) throws -> BuildSettings {
         var settings = BuildSettings(
             store: try store.open(),
-            mirror: mirror,
+            mirror: try mirror.map { text in
+                let directory = try absolutePath(text)
+                return isDirectory(directory) ? directory.string : text
+            },
             offline: offline,
             variables: assignments.map { assignment in
                 let parts = assignment.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
