@@ -14,7 +14,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
@@ -37,7 +36,8 @@ let package = Package(
         // Outside: one outside thing each.
         .target(name: "LibArchive", dependencies: [model, "CArchive"]),
         .target(name: "Storage", dependencies: [model, "CLinux", systemPackage]),
-        .target(name: "DebianArchive", dependencies: [model, "Debian", "Storage", "LibArchive", "CCurl", systemPackage]),
+        .target(
+            name: "DebianArchive", dependencies: [model, "Debian", "Storage", "LibArchive", "CCurl", systemPackage]),
         .target(name: "Sandboxing", dependencies: [model, "CSandbox"]),
         .target(
             name: "Dpkg",
@@ -45,7 +45,7 @@ let package = Package(
                 model, "Debian", "LibArchive", "Sandboxing", "Storage", "CLinux", systemPackage,
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
-        .target(name: "Ext4", dependencies: [model, "Storage", "CExt2FS", systemPackage]),
+        .target(name: "Ext4", dependencies: [model, "CExt2FS", systemPackage]),
         .target(name: "Kernels", dependencies: [model, "LibArchive"]),
         .target(name: "Booting", dependencies: [model, "CBooting"]),
 
@@ -59,9 +59,8 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                model, "Recipes", "Debian", "Storage", "Pipeline",
+                model, "Recipes", "Storage", "Pipeline", systemPackage,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
             ]),
         .executableTarget(name: "rootfs-build", dependencies: ["Commands"]),
 
@@ -72,11 +71,12 @@ let package = Package(
         .target(
             name: "ArchiveFixture",
             dependencies: [
-                model, "Debian", "Storage", "CArchive", systemPackage, .product(name: "Crypto", package: "swift-crypto"),
+                model, "Debian", "Storage", "CArchive", systemPackage,
+                .product(name: "Crypto", package: "swift-crypto"),
             ], path: "Tests/ArchiveFixture"),
 
         .testTarget(name: "ArchitectureTests"),
-        .testTarget(name: "RootfsModelTests", dependencies: [model, "Storage", "TestSupport"]),
+        .testTarget(name: "RootfsModelTests", dependencies: [model, "TestSupport"]),
         .testTarget(name: "RecipesTests", dependencies: [model, "Recipes", "TestSupport"], exclude: ["Golden"]),
         .testTarget(name: "DebianTests", dependencies: [model, "Debian", "TestSupport"]),
         .testTarget(name: "SolvingTests", dependencies: [model, "Debian", "Solving", "TestSupport"]),
@@ -89,18 +89,21 @@ let package = Package(
         .testTarget(
             name: "DpkgTests",
             dependencies: [
-                model, "Debian", "Storage", "LibArchive", "Sandboxing", "Dpkg", "ArchiveFixture", "TestSupport", systemPackage,
+                model, "Debian", "Storage", "Sandboxing", "Dpkg", "TestSupport", systemPackage,
             ]),
-        .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4", "CLinux", "TestSupport", systemPackage]),
-        .testTarget(name: "KernelsTests", dependencies: [model, "LibArchive", "Kernels", "TestSupport"]),
+        .testTarget(
+            name: "Ext4Tests", dependencies: [model, "Storage", "Ext4", "CLinux", "TestSupport", systemPackage]),
+        .testTarget(name: "KernelsTests", dependencies: [model, "Kernels", "TestSupport"]),
         .testTarget(name: "BootingTests", dependencies: [model, "Booting", "Kernels"]),
+        .testTarget(name: "CommandsTests", dependencies: ["rootfs-build"], exclude: ["Golden"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [model, "Debian", "Recipes", "Storage", "Ext4", "Pipeline", "ArchiveFixture", systemPackage]),
     ]
 )
 
-for target in package.targets where [.regular, .test, .executable].contains(target.type) && !["CBooting", "CSandbox"].contains(target.name) {
+for target in package.targets
+where [.regular, .test, .executable].contains(target.type) && !["CBooting", "CSandbox"].contains(target.name) {
     target.swiftSettings = [
         .enableUpcomingFeature("ExistentialAny"),
         .enableUpcomingFeature("InternalImportsByDefault"),

@@ -22,6 +22,8 @@ enum Interruption {
     /// nohup.
     static func watch(_ cancel: @escaping @Sendable () -> Void) {
         state.withLock { $0.cancel = cancel }
+        // A reader of stdout or a server that went away is an error of write(2), not the end of the program.
+        signal(SIGPIPE, SIG_IGN)
         guard pipeEnd.load(ordering: .relaxed) < 0 else { return }
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { return }

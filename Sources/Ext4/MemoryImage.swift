@@ -65,7 +65,8 @@ final class MemoryImage {
         guard contains(offset, count) else { return errcode_t(EXT2_ET_SHORT_WRITE) }
         if count == 0 { return 0 }
         memcpy(bytes + Int(offset), source, Int(count))
-        let first = Int(offset) / blockSize, last = (Int(offset) + Int(count) - 1) / blockSize
+        let first = Int(offset) / blockSize
+        let last = (Int(offset) + Int(count) - 1) / blockSize
         memset(written + first, 1, last - first + 1)
         return 0
     }

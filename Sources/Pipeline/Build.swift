@@ -22,7 +22,10 @@ public struct BuildResult: Encodable, Sendable {
 }
 
 /// Builds the images of these recipes, one after the other; what they share is fetched and made once.
-public func build(recipes: [String], settings: BuildSettings) async throws -> [BuildResult] {
+/// `committed` is told of each as soon as its outputs are in place.
+public func build(
+    recipes: [String], settings: BuildSettings, committed: (BuildResult) -> Void = { _ in }
+) async throws -> [BuildResult] {
     // Every recipe is read before anything is built: mistakes in the last one show at once.
     var loaded = [(path: String, recipe: Recipe)]()
     var mistakes = [Failure]()
@@ -37,6 +40,11 @@ public func build(recipes: [String], settings: BuildSettings) async throws -> [B
     }
     for (index, entry) in loaded.enumerated() {
         let name = entry.recipe.name.value
+        do throws(Failure) {
+            try OutputDirectory.check(settings.outputDirectory ?? settings.outputParent.appending(name))
+        } catch {
+            mistakes.append(error)
+        }
         if loaded[..<index].contains(where: { $0.recipe.name.value == name }) {
             mistakes.append(
                 Failure(
@@ -48,7 +56,9 @@ public func build(recipes: [String], settings: BuildSettings) async throws -> [B
     var results = [BuildResult]()
     for (path, recipe) in loaded {
         var build = RecipeBuild(path: path, recipe: recipe, settings: settings)
-        results.append(try await build.run())
+        let result = try await build.run()
+        committed(result)
+        results.append(result)
     }
     return results
 }
@@ -138,6 +148,8 @@ private struct RecipeBuild {
             packages: try packageEntries(lock, payloads))
         try writeOutputs(output.staging, finished, kernel, record)
         let outputs = try outputSignatures(in: output.staging)
+        let unpinned = held.isNew ? ["packages were resolved now: \(held.path.string) pins them from now on"] : []
+        for input in unpinned { settings.progress(.note("\(name): not pinned: \(input)")) }
         let buildRecord = BuildRecord(
             inputs: inputs.description, stages: clock.timings,
             layers: layers.made.map {
@@ -145,7 +157,7 @@ private struct RecipeBuild {
                     stage: "layer \($0.name)", fresh: $0.isFresh,
                     because: $0.isFresh ? "the store has \($0.key)" : "the store had no \($0.key)")
             },
-            unpinned: held.isNew ? ["packages were resolved now: \(held.path.string) pins them from now on"] : [],
+            unpinned: unpinned,
             removed: provisioned.removed, warnings: provisioned.warnings, outputs: outputs)
         try writeFile(try recordBytes(buildRecord), to: output.staging.appending(BuildRecord.fileName))
         try Task.checkCancellation()

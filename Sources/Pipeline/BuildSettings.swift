@@ -22,6 +22,8 @@ public struct BuildSettings: Sendable {
     /// The host's APT configuration.
     public var aptDirectory: FilePath = "/etc/apt"
     public var shellOnFailure = false
+    /// The program's subcommands, for a recipe's name that was meant to be one.
+    public var subcommands: [String] = []
     public var toolVersion: String
     public var measure: @Sendable () -> Measurement
     public var progress: ProgressSink

@@ -20,8 +20,8 @@ public func inject(
     image: FilePath, overlays: [FilePath], owner: String?, target: String?, to destination: FilePath, jobs: Int,
     progress: @escaping ProgressSink
 ) throws -> InjectResult {
-    guard !exists(destination) else {
-        throw Failure("\(destination) exists", hint: "remove it, or name another file with -o")
+    for path in [destination, recordPath(of: destination)] where exists(path) {
+        throw Failure("\(path) exists", hint: "remove it, or name another file with -o")
     }
     let reader = try Ext4Reader(image)
     var record = try recordOf(image, reader.information)
@@ -37,13 +37,12 @@ public func inject(
         for warning in warnings { progress(.warning(warning)) }
     }
     let finished = try FinishedTree(tree, moment: moment)
-    let staging = destination.removingLastComponent().appending(".\(destination.lastComponent?.string ?? "image").new")
-    try removeTree(at: staging)
+    let staging = try TemporaryDirectory(beside: destination)
     do {
         let stage = StageProgress(recipe: record.name, stage: "image", sink: progress)
         progress(.started(recipe: record.name, stage: "image"))
         let written = try writeImage(
-            finished, to: staging, record.fileSystem, jobs: jobs, progress: { stage.advance($0, of: $1, .bytes) })
+            finished, to: staging.path.appending("image"), record.fileSystem, jobs: jobs, progress: { stage.advance($0, of: $1, .bytes) })
         progress(.finished(recipe: record.name, stage: "image", detail: byteText(written.size)))
         record.contentHash = finished.contentHash.description
         record.imageHash = written.digest.description
@@ -52,11 +51,9 @@ public func inject(
         record.paths = finished.tree.nodes.count
         record.lockDigest = nil
         record.recipeDigest = nil
-        try writeFile(try recordBytes(record), to: recordPath(of: destination))
-        try moveItem(at: staging, to: destination)
-    } catch {
-        try? removeTree(at: staging)
-        throw error
+        try writeFile(try recordBytes(record), to: staging.path.appending("record"))
+        try moveItem(at: staging.path.appending("image"), to: destination)
+        try moveItem(at: staging.path.appending("record"), to: recordPath(of: destination))
     }
     return InjectResult(
         imagePath: destination.string, imageHash: record.imageHash, contentHash: record.contentHash,

@@ -21,7 +21,7 @@ public struct InspectedTree {
         }
     }
 
-    /// The listing of this path and all below it.
+    /// The listing of this path and all below it, after the directories that it is in.
     public func listing(of path: String) throws -> [UInt8] {
         try Listing.bytes(of: try digested(subtree(path)))
     }
@@ -80,13 +80,14 @@ public struct InspectedTree {
     /// Copies a path and all below it to the host; gives the number of paths copied and of those that only root can make.
     public func extract(_ path: String, to destination: FilePath?) throws -> (copied: Int, leftOut: Int) {
         let node = try node(path)
-        guard let name = destination ?? FilePath.Component(hostName(node.path)).map({ FilePath(root: nil, [$0]) }) else {
+        guard let name = destination ?? FilePath.Component(hostName(node.path)).map({ FilePath(root: nil, [$0]) })
+        else {
             throw Failure("the root of \(self.path) has no name", hint: "say where to put it with -o")
         }
         guard !exists(name) else {
             throw Failure("\(name) exists", hint: "remove it, or name another place with -o")
         }
-        let part = try subtree(String(decoding: node.path.bytes, as: UTF8.self), resolved: node.path)
+        let part = tree.nodes.filter { $0.path.isWithin(node.path) }
         do {
             let leftOut = try writeTree(part, at: node.path, to: name)
             return (part.count - leftOut, leftOut)
@@ -105,7 +106,8 @@ public struct InspectedTree {
             let names = tree.nodes.lazy.map { String(decoding: $0.path.bytes, as: UTF8.self) }
             let wanted = String(text.drop { $0 == "/" })
             throw Failure(
-                "\(self.path) has no \(text)", hint: nearestName(to: wanted, among: names).map { "did you mean /\($0)?" })
+                "\(self.path) has no \(text)",
+                hint: nearestName(to: wanted, among: names).map { "did you mean /\($0)?" })
         }
         return found
     }
@@ -113,11 +115,7 @@ public struct InspectedTree {
     private func subtree(_ text: String) throws -> FileTree {
         let start = try node(text).path
         if start.isRoot { return tree }
-        return try FileTree(subtree(text, resolved: start))
-    }
-
-    private func subtree(_ text: String, resolved start: TreePath) throws -> [FileNode] {
-        tree.nodes.filter { $0.path.isWithin(start) }
+        return try FileTree(tree.nodes.filter { $0.path.isWithin(start) || start.isWithin($0.path) })
     }
 
     private func digested(_ tree: FileTree) throws -> FileTree {

@@ -84,6 +84,13 @@ func archiveClient(_ settings: BuildSettings) throws(Failure) -> ArchiveClient {
 
 /// Reads a recipe and all it is made from.
 func loadRecipe(_ path: String, settings: BuildSettings) throws -> Recipe {
+    if !exists(FilePath(path)), !path.contains("/"), !path.contains(".") {
+        throw Failure(
+            "there is no recipe \(path), nor is it a subcommand",
+            hint: nearestName(to: path, among: settings.subcommands).map { "did you mean rootfs-build \($0)?" }
+                ?? "recipes are files such as recipes/minimal.manifest; rootfs-build --help lists the subcommands",
+            status: .usage)
+    }
     let recipe = try Recipe.load(path: path, set: settings.variables) { try readFile(at: FilePath($0)) }
     if let layer = recipe.layers.first(where: { $0.name.value == "base" }) {
         throw Failure(

@@ -24,7 +24,8 @@ func change(
             if let below = puts.keys.sorted().first(where: { place.isWithin($0) || $0.isWithin(place) }) {
                 throw Failure("files: \(path) and \(below) cannot both be files", at: location)
             }
-            let owner = try numbers(ofOwner: file.owner.value, what: "files: \(path)", at: location, in: tree, read: read)
+            let owner = try numbers(
+                ofOwner: file.owner.value, what: "files: \(path)", at: location, in: tree, read: read)
             var node = FileNode.text(place, file.content, mode: file.mode & 0o7777, moment: moment)
             node.metadata.uid = owner.uid
             node.metadata.gid = owner.gid

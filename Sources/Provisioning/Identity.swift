@@ -31,7 +31,8 @@ func change(
     // A link is somebody's who keeps the file at run time.
     if tree["/etc/resolv.conf"]?.linkTarget == nil {
         change.puts.append(
-            .text("/etc/resolv.conf", "# No name server yet: whatever sets up the network writes one.\n", moment: moment))
+            .text(
+                "/etc/resolv.conf", "# No name server yet: whatever sets up the network writes one.\n", moment: moment))
     }
     change.puts.sort { $0.path < $1.path }
     return change
@@ -73,7 +74,8 @@ private func hostNodes(_ hostname: Located<String>, moment: Timestamp) throws(Fa
     ]
 }
 
-private func zoneNodes(_ timezone: Located<String>, in tree: FileTree, moment: Timestamp) throws(Failure) -> [FileNode] {
+private func zoneNodes(_ timezone: Located<String>, in tree: FileTree, moment: Timestamp) throws(Failure) -> [FileNode]
+{
     let zone = timezone.value
     let zones: TreePath = "/usr/share/zoneinfo"
     let isUTC = ["UTC", "Etc/UTC", "Universal", "Zulu", "Etc/Universal", "Etc/Zulu"].contains(zone)
@@ -81,7 +83,8 @@ private func zoneNodes(_ timezone: Located<String>, in tree: FileTree, moment: T
         let relative = TreePath(normalizing: zone), relative.bytes.elementsEqual(zone.utf8)
     else {
         throw Failure(
-            "\(quoted(zone)) cannot be a time zone", at: timezone.location, hint: "zones are named as Europe/Berlin, or UTC")
+            "\(quoted(zone)) cannot be a time zone", at: timezone.location,
+            hint: "zones are named as Europe/Berlin, or UTC")
     }
     let name = FileNode.text("/etc/timezone", zone + "\n", moment: moment)
     if tree.resolvedNode(zones.appending(relative))?.blob != nil {
@@ -115,7 +118,8 @@ private func localeNodes(
         }
     }
     guard isGood, !name.isEmpty else {
-        throw Failure("\(quoted(name)) cannot be a locale", at: locale.location, hint: "locales are named as de_DE.UTF-8")
+        throw Failure(
+            "\(quoted(name)) cannot be a locale", at: locale.location, hint: "locales are named as de_DE.UTF-8")
     }
     // These are in the C library itself.
     if !["C", "POSIX", "C.UTF-8", "C.utf8"].contains(name) {

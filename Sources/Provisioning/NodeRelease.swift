@@ -15,8 +15,11 @@ func change(
     guard let program, program.blob != nil else {
         throw Failure(
             "\(name) is no Node release: it has no bin/node", at: location,
-            notes: ["it begins with: " + top.prefix(5).map { String(decoding: $0.path.bytes, as: UTF8.self) }
-                .joined(separator: ", ")],
+            notes: [
+                "it begins with: "
+                    + top.prefix(5).map { String(decoding: $0.path.bytes, as: UTF8.self) }
+                    .joined(separator: ", ")
+            ],
             hint: "take node-vX.Y.Z-linux-ARCH.tar.xz, not the source or headers")
     }
     guard program.metadata.mode & 0o111 != 0 else {

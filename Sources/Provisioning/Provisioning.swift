@@ -55,7 +55,9 @@ public func provision(
     let (removal, removals) = try change(removing: recipe.remove, from: tree)
     tree = try tree.applying(removal)
     report.removals = removals
-    report.warnings += removals.filter { $0.paths.isEmpty && !$0.isCovered }.map { "remove: \($0.pattern) matches nothing in the image" }
+    report.warnings += removals.filter { $0.paths.isEmpty && !$0.isCovered }.map {
+        "remove: \($0.pattern) matches nothing in the image"
+    }
     for (overlay, folder) in overlays {
         tree = try applyOverlay(
             folder, overlay, to: tree, variables: recipe.variables, moment: moment,

@@ -7,7 +7,8 @@ func checkServices(
     _ services: [Recipe.Service], in tree: FileTree, read: (Blob) throws -> [UInt8]
 ) throws {
     guard let first = services.first else { return }
-    if tree.resolvedNode("/lib/systemd/systemd")?.blob == nil && tree.resolvedNode("/usr/lib/systemd/systemd")?.blob == nil
+    if tree.resolvedNode("/lib/systemd/systemd")?.blob == nil
+        && tree.resolvedNode("/usr/lib/systemd/systemd")?.blob == nil
     {
         throw Failures([
             Failure(
@@ -17,8 +18,10 @@ func checkServices(
     }
     var mistakes = [Failure]()
     let needsReady = services.contains { $0.ready != nil }
-    let parts = [("/etc/systemd/system/app-.service.d/10-visible.conf", true), ("/usr/lib/microvm/report-exit", true),
-        ("/usr/lib/microvm/ready", needsReady)]
+    let parts = [
+        ("/etc/systemd/system/app-.service.d/10-visible.conf", true), ("/usr/lib/microvm/report-exit", true),
+        ("/usr/lib/microvm/ready", needsReady),
+    ]
     let missing = parts.filter { $0.1 && !isFile($0.0, in: tree) }.map(\.0)
     if !missing.isEmpty {
         mistakes.append(
@@ -63,10 +66,13 @@ private func programMistakes(of service: Recipe.Service, in tree: FileTree) -> [
         let isEmpty = file.blob?.size == 0
         return [
             Failure(
-                "service \(service.name.value) runs \(program), which is " + (isEmpty ? "an empty file" : "not executable"),
+                "service \(service.name.value) runs \(program), which is "
+                    + (isEmpty ? "an empty file" : "not executable"),
                 at: location,
                 hint: isEmpty
-                    ? nil : "its mode is \(octal(file.metadata.mode)); set the executable bit in the folder, or mode: in its overlay")
+                    ? nil
+                    : "its mode is \(octal(file.metadata.mode)); set the executable bit in the folder, or mode: in its overlay"
+            )
         ]
     }
     if nodes.contains(where: \.isDirectory) {
@@ -77,8 +83,13 @@ private func programMistakes(of service: Recipe.Service, in tree: FileTree) -> [
         guard node.path.name.elementsEqual(name), let file = tree.resolvedNode(node.path) else { return false }
         return file.blob != nil && file.metadata.mode & 0o111 != 0
     }.map(\.path.description)
-    let notes = same.isEmpty ? [] : ["the image has \(same.prefix(5).joined(separator: ", "))"
-        + (same.count > 5 ? " and \(same.count - 5) more" : "")]
+    let notes =
+        same.isEmpty
+        ? []
+        : [
+            "the image has \(same.prefix(5).joined(separator: ", "))"
+                + (same.count > 5 ? " and \(same.count - 5) more" : "")
+        ]
     var hint = same.first.map { "did you mean \($0)?" }
     if same.isEmpty {
         let text = String(decoding: name, as: UTF8.self)
@@ -87,7 +98,8 @@ private func programMistakes(of service: Recipe.Service, in tree: FileTree) -> [
             node.path.parent.map(names.contains) ?? false && !node.isDirectory
         }
         let nearest = nearestName(to: text, among: known.map { String(decoding: $0.path.name, as: UTF8.self) })
-        hint = nearest.flatMap { near in known.first { $0.path.name.elementsEqual(near.utf8) } }
+        hint =
+            nearest.flatMap { near in known.first { $0.path.name.elementsEqual(near.utf8) } }
             .map { "did you mean \($0.path)?" } ?? "add the package or the overlay that brings it"
     }
     return [

@@ -13,8 +13,9 @@ func change(
     var mistakes = [Failure]()
     var seen = Set<String>()
     for service in services {
-        let found = mistakesIn(service, among: services) + (
-            seen.insert(service.name.value).inserted
+        let found =
+            mistakesIn(service, among: services)
+            + (seen.insert(service.name.value).inserted
                 ? [] : [Failure("service \(service.name.value) is there twice", at: service.name.location)])
         mistakes += found
         if !found.isEmpty { continue }
@@ -59,11 +60,13 @@ func unit(of service: Recipe.Service) -> String {
     if service.user.value != "root" { lines.append("User=\(unitValue(service.user.value))") }
     lines += service.environment.map { "Environment=" + unitAssignment($0.name, $0.value) }
     // report-exit pauses as this says: systemd learnt growing pauses with version 254 only.
-    lines.append("Environment=SUPERVISOR_BACKOFF=\(backoff.first.wholeMilliseconds)-\(backoff.longest.wholeMilliseconds)")
+    lines.append(
+        "Environment=SUPERVISOR_BACKOFF=\(backoff.first.wholeMilliseconds)-\(backoff.longest.wholeMilliseconds)")
     let words = service.command.enumerated().map { unitWord($1.value, isProgram: $0 == 0) }
     lines.append("ExecStart=" + words.joined(separator: " "))
     if let ready = service.ready {
-        let words = ["\(supervisorDirectory)/ready"] + ready.probe.value.words + [String(ready.within.wholeMilliseconds)]
+        let words =
+            ["\(supervisorDirectory)/ready"] + ready.probe.value.words + [String(ready.within.wholeMilliseconds)]
         lines.append("ExecStartPost=" + words.map { unitWord($0) }.joined(separator: " "))
         // The check says itself that time is up; this is for a check that hangs.
         lines.append("TimeoutStartSec=\(unitSpan(ready.within + .seconds(15)))")
@@ -111,7 +114,8 @@ private func mistakesIn(_ service: Recipe.Service, among services: [Recipe.Servi
     let user = service.user.value
     if command.first?.isEmpty ?? true { mistake("has no command") }
     if let program = command.first, !program.hasPrefix("/"), program.contains("/") {
-        mistake("runs \(quoted(program)), which is no absolute path", hint: "a service starts in no directory of its own")
+        mistake(
+            "runs \(quoted(program)), which is no absolute path", hint: "a service starts in no directory of its own")
     }
     if let program = command.first, let sign = program.first, "@-:+!|".contains(sign) {
         mistake("runs \(quoted(program)): systemd takes the \(sign) for a prefix of its own")
@@ -135,20 +139,26 @@ private func mistakesIn(_ service: Recipe.Service, among services: [Recipe.Servi
             mistake("sets \(quoted(name)), which is no name of an environment variable")
         }
     }
-    for name in service.after.map(\.value) where !name.contains(".") && !services.contains(where: { $0.name.value == name }) {
+    for name in service.after.map(\.value)
+    where !name.contains(".") && !services.contains(where: { $0.name.value == name }) {
         let meant = nearestName(to: name, among: services.map(\.name.value))
         mistake(
             "waits for \(quoted(name)), which is no service of the recipe",
-            hint: meant.map { "did you mean \($0)?" } ?? "a unit of systemd's own is named with its ending, network.target")
+            hint: meant.map { "did you mean \($0)?" }
+                ?? "a unit of systemd's own is named with its ending, network.target")
     }
-    for name in service.after.map(\.value) where name.contains(".") && !name.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "%") }) {
+    for name in service.after.map(\.value)
+    where name.contains(".") && !name.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "%") }) {
         mistake("waits for \(quoted(name)), which cannot be a unit's name")
     }
     if case .http(let url)? = service.ready?.probe.value, !isPlainURL(url) {
         mistake(
-            "is ready by \(quoted(url)), which is no address to ask", hint: "write http://HOST:PORT/PATH; https is not asked")
+            "is ready by \(quoted(url)), which is no address to ask",
+            hint: "write http://HOST:PORT/PATH; https is not asked")
     }
-    if service.restart.backoff.first > service.restart.backoff.longest { mistake("pauses from more to less before a restart") }
+    if service.restart.backoff.first > service.restart.backoff.longest {
+        mistake("pauses from more to less before a restart")
+    }
     if service.restart.limit.count < 1 { mistake("may start less than once") }
     return mistakes
 }
@@ -168,7 +178,8 @@ private func unreachableLimit(of service: Recipe.Service) -> String? {
     let restart = service.restart
     let (first, longest) = (restart.backoff.first, restart.backoff.longest)
     if restart.policy == .never || restart.limit.window == .zero { return nil }
-    var pause = max(.milliseconds(1), first), sum = Duration.zero
+    var pause = max(.milliseconds(1), first)
+    var sum = Duration.zero
     for _ in 0..<restart.limit.count {
         sum += min(pause, longest)
         if sum >= restart.limit.window { break }

@@ -11,7 +11,8 @@ func filledIn(_ bytes: [UInt8], name: String, variables: Variables) throws(Failu
     var mistakes = [Failure]()
     var result = ""
     var rest = text[...]
-    var line = 1, column = 1
+    var line = 1
+    var column = 1
     func advance(_ taken: Substring) {
         for character in taken {
             if character.isNewline {

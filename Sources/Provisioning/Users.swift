@@ -119,7 +119,8 @@ private struct Accounts {
             }
             if uid == 65_534 || uid == 65_535 || uid == .max {
                 throw Failure(
-                    "user \(user.name.value): the uid \(uid) stands for nobody", at: user.name.location, hint: "take 1000–59999")
+                    "user \(user.name.value): the uid \(uid) stands for nobody", at: user.name.location,
+                    hint: "take 1000–59999")
             }
         }
     }
@@ -159,15 +160,19 @@ private struct Accounts {
         }
         let range: ClosedRange<UInt32> = 1000...59_999
         let taken = passwd.numbers.union(reserved)
-        guard let uid = user.uid?.value ?? range.first(where: { !taken.contains($0) && !group.numbers.contains($0) }) else {
-            throw Failure(
-                "user \(user.name.value): no uid is free in \(range.lowerBound)–\(range.upperBound)", at: user.name.location)
-        }
-        let groups = group.numbers
-        guard let gid = !groups.contains(uid) ? uid : range.first(where: { !groups.contains($0) && !taken.contains($0) })
+        guard let uid = user.uid?.value ?? range.first(where: { !taken.contains($0) && !group.numbers.contains($0) })
         else {
             throw Failure(
-                "user \(user.name.value): no gid is free in \(range.lowerBound)–\(range.upperBound)", at: user.name.location)
+                "user \(user.name.value): no uid is free in \(range.lowerBound)–\(range.upperBound)",
+                at: user.name.location)
+        }
+        let groups = group.numbers
+        guard
+            let gid = !groups.contains(uid) ? uid : range.first(where: { !groups.contains($0) && !taken.contains($0) })
+        else {
+            throw Failure(
+                "user \(user.name.value): no gid is free in \(range.lowerBound)–\(range.upperBound)",
+                at: user.name.location)
         }
         // Floor, for moments before 1970 too.
         let day = moment.seconds >= 0 ? moment.seconds / 86_400 : (moment.seconds - 86_399) / 86_400

@@ -80,7 +80,9 @@ public struct Store: Sendable {
         let path = place(of: digest, on: "files")
         try makeDirectory(at: path.removingLastComponent())
         chmod(temporary.string, 0o644)
-        guard rename(temporary.string, path.string) == 0 else { throw systemFailure("keep a file in the store at", path) }
+        guard rename(temporary.string, path.string) == 0 else {
+            throw systemFailure("keep a file in the store at", path)
+        }
         return path
     }
 

@@ -30,7 +30,6 @@ struct Status {
     }
 
     var isDirectory: Bool { raw.st_mode & S_IFMT == S_IFDIR }
-    var isRegular: Bool { raw.st_mode & S_IFMT == S_IFREG }
 }
 
 /// Whether anything is at this path; links are not followed.
@@ -59,7 +58,8 @@ public struct OpenFile: ~Copyable {
         descriptor = try Self.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode: mode, operation: "write")
     }
 
-    private static func open(_ path: FilePath, _ flags: Int32, mode: UInt16, operation: String) throws(Failure) -> Int32 {
+    private static func open(_ path: FilePath, _ flags: Int32, mode: UInt16, operation: String) throws(Failure) -> Int32
+    {
         let descriptor = path.withPlatformString { Glibc.open($0, flags, mode_t(mode)) }
         guard descriptor >= 0 else { throw systemFailure(operation, path) }
         return descriptor
@@ -121,7 +121,8 @@ public func writeWhole(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) ->
 
 /// Writes a file whole: to a temporary name beside it, then by rename.
 public func writeFile(_ bytes: [UInt8], to path: FilePath, mode: UInt16 = 0o644) throws(Failure) {
-    let temporary = path.removingLastComponent().appending(".\(path.lastComponent?.string ?? "file").\(getpid()).\(UInt32.random(in: 0 ... .max))")
+    let temporary = path.removingLastComponent().appending(
+        ".\(path.lastComponent?.string ?? "file").\(getpid()).\(UInt32.random(in: 0 ... .max))")
     do throws(Failure) {
         let file = try OpenFile(creating: temporary, mode: mode)
         var failure: Failure?
@@ -169,7 +170,9 @@ public func directoryNames(at path: FilePath) throws(Failure) -> [[UInt8]] {
     while let entry = readdir(stream) {
         let length = Int(entry.pointee.d_reclen)
         let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-            pointer.withMemoryRebound(to: UInt8.self, capacity: length) { Array(UnsafeBufferPointer(start: $0, count: strlen($0))) }
+            pointer.withMemoryRebound(to: UInt8.self, capacity: length) {
+                Array(UnsafeBufferPointer(start: $0, count: strlen($0)))
+            }
         }
         if name.elementsEqual(".".utf8) || name.elementsEqual("..".utf8) { continue }
         names.append(name)
@@ -192,7 +195,9 @@ private func removeTree(in parent: Int32, name: [UInt8], shown: FilePath) throws
     var names = [[UInt8]]()
     while let entry = readdir(stream) {
         let child = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-            pointer.withMemoryRebound(to: UInt8.self, capacity: 256) { Array(UnsafeBufferPointer(start: $0, count: strlen($0))) }
+            pointer.withMemoryRebound(to: UInt8.self, capacity: 256) {
+                Array(UnsafeBufferPointer(start: $0, count: strlen($0)))
+            }
         }
         if !child.elementsEqual(".".utf8) && !child.elementsEqual("..".utf8) { names.append(child) }
     }

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import RootfsModel
+public import RootfsModel
 public import SystemPackage
 
 /// A directory of this process alone, removed at the end of its life. A lock on it says that its owner is
@@ -9,6 +9,12 @@ public final class TemporaryDirectory: Sendable {
     private let lock: Int32
 
     static let lockName = ".owner"
+
+    /// One on the same file system as a file that is to be made, so that it can be put in place by rename.
+    public convenience init(beside file: FilePath) throws(Failure) {
+        let parent = file.removingLastComponent()
+        try self.init(in: parent.isEmpty ? "." : parent, purpose: ".\(file.lastComponent?.string ?? "new")")
+    }
 
     /// `beforeLock` is called with every directory that is made, while nothing says yet that its owner lives.
     init(in parent: FilePath, purpose: String, beforeLock: (FilePath) -> Void = { _ in }) throws(Failure) {
@@ -60,7 +66,9 @@ public final class TemporaryDirectory: Sendable {
             let lock = open(directory.appending(lockName).string, O_RDWR | O_CLOEXEC)
             if lock < 0 {
                 // Made a moment ago and not locked yet, or emptied by its owner at this moment.
-                guard let status = Status(at: directory.string), time(nil) - status.raw.st_mtim.tv_sec > 600 else { continue }
+                guard let status = Status(at: directory.string), time(nil) - status.raw.st_mtim.tv_sec > 600 else {
+                    continue
+                }
                 try? removeTree(at: directory)
                 continue
             }

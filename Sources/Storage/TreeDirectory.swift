@@ -145,7 +145,8 @@ public struct TreeDirectory: ~Copyable {
     }
 
     /// Makes a name for a file or symbolic link of another tree on the same file system. Gives the error code.
-    public mutating func link(from source: Int32, _ name: ArraySlice<UInt8>, to path: TreePath) throws(Failure) -> Int32 {
+    public mutating func link(from source: Int32, _ name: ArraySlice<UInt8>, to path: TreePath) throws(Failure) -> Int32
+    {
         let parent = try enter(path.parent ?? .root)
         var status: Int32 = 0
         withName(name) { old in

@@ -25,7 +25,8 @@ enum NastyTree {
                 group += 1
                 kind = .file(blob, linkGroup: group)
             }
-            var node = FileNode(path: path, kind: kind, metadata: metadata(&random, mode: UInt16(random.below(0o10000))))
+            var node = FileNode(
+                path: path, kind: kind, metadata: metadata(&random, mode: UInt16(random.below(0o10000))))
             // The kernel gives user attributes and access control lists to files and directories alone.
             if node.blob == nil && !node.isDirectory {
                 node.metadata.xattrs.removeAll { $0.name.hasPrefix("user.") || $0.name.hasPrefix("system.") }
@@ -46,10 +47,13 @@ enum NastyTree {
 
     /// A tree that depends on nothing but this text, for pinned digests.
     static func pinned() throws -> FileTree {
-        let plain = Metadata(mode: 0o644, uid: 1, gid: 2, mtime: Timestamp(seconds: 1_600_000_000, nanoseconds: 123_456_789))
-        var nasty = Metadata(mode: 0o4755, uid: 70_000, gid: 65_536, mtime: Timestamp(seconds: -1, nanoseconds: 999_999_999))
+        let plain = Metadata(
+            mode: 0o644, uid: 1, gid: 2, mtime: Timestamp(seconds: 1_600_000_000, nanoseconds: 123_456_789))
+        var nasty = Metadata(
+            mode: 0o4755, uid: 70_000, gid: 65_536, mtime: Timestamp(seconds: -1, nanoseconds: 999_999_999))
         nasty.xattrs = [
-            ExtendedAttribute(name: "security.capability", value: [1, 0, 0, 2, 0, 32, 0, 0] + [UInt8](repeating: 0, count: 12)),
+            ExtendedAttribute(
+                name: "security.capability", value: [1, 0, 0, 2, 0, 32, 0, 0] + [UInt8](repeating: 0, count: 12)),
             ExtendedAttribute(name: "system.posix_acl_access", value: accessControlList),
             ExtendedAttribute(name: "trusted.large", value: (0..<3000).map { UInt8(truncatingIfNeeded: $0 &* 7) }),
             ExtendedAttribute(name: "user.empty", value: []),
@@ -166,7 +170,8 @@ extension FileTree {
     /// The same tree with digests for contents and link groups counted from 1 in path order: what two trees of the same
     /// root file system have in common wherever their bytes are.
     var canonical: FileTree {
-        var counts = [UInt32: Int](), groups = [UInt32: UInt32]()
+        var counts = [UInt32: Int]()
+        var groups = [UInt32: UInt32]()
         for node in nodes where node.linkGroup != 0 { counts[node.linkGroup, default: 0] += 1 }
         var result = self
         result.updateEach { node in
@@ -184,7 +189,8 @@ extension FileTree {
 
 /// The first nodes in which two trees differ.
 func differences(_ left: FileTree, _ right: FileTree) -> [String] {
-    let a = Dictionary(left.nodes.map { ($0.path, $0) }) { $1 }, b = Dictionary(right.nodes.map { ($0.path, $0) }) { $1 }
+    let a = Dictionary(left.nodes.map { ($0.path, $0) }) { $1 }
+    let b = Dictionary(right.nodes.map { ($0.path, $0) }) { $1 }
     return Set(a.keys).union(b.keys).sorted().filter { a[$0] != b[$0] }.prefix(3).map { path in
         "\(path):\n  \(a[path].map { "\($0.kind) \($0.metadata)" } ?? "nothing")\n  \(b[path].map { "\($0.kind) \($0.metadata)" } ?? "nothing")"
     }

@@ -34,10 +34,10 @@ func run(_ program: String, _ arguments: [String]) -> (status: Int32, output: St
     posix_spawn_file_actions_adddup2(&actions, pipes[1], 2)
     defer { posix_spawn_file_actions_destroy(&actions) }
     var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
-    defer { words.forEach { free($0) } }
+    defer { for word in words { free(word) } }
     let variables = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"]
     var environment: [UnsafeMutablePointer<CChar>?] = variables.map { strdup($0) } + [nil]
-    defer { environment.forEach { free($0) } }
+    defer { for variable in environment { free(variable) } }
     var child = pid_t()
     let code = posix_spawnp(&child, program, &actions, nil, &words, &environment)
     close(pipes[1])
@@ -76,5 +76,6 @@ typealias SourceLocation = Testing.SourceLocation
 extension Ext4Options {
     /// Options that tests vary.
     static let plain = Ext4Options(
-        label: "test", identity: .derived(from: Digest(hashing: "a tree")), moment: 1_700_000_000, size: .free(bytes: 0))
+        label: "test", identity: .derived(from: Digest(hashing: "a tree")), moment: 1_700_000_000, size: .free(bytes: 0)
+    )
 }

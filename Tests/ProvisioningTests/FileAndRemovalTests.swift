@@ -43,7 +43,8 @@ import Testing
 @Suite struct RemovalTests {
     private func tree() throws -> FileTree {
         try baseTree([
-            file("usr/share/doc/a/README", "12345"), file("usr/share/doc/a-b", "1"), file("usr/share/doc/b/copyright", "123"),
+            file("usr/share/doc/a/README", "12345"), file("usr/share/doc/a-b", "1"),
+            file("usr/share/doc/b/copyright", "123"),
             file("usr/share/docs", "x"), directory("usr/share/man"),
         ])
     }

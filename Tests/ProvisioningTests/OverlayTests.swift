@@ -19,7 +19,8 @@ private func lay(
         func folder(umask: UInt16, uid: UInt32) -> [FileNode] {
             var nodes = [
                 directory("opt", mode: 0o777 & ~umask, uid: uid), file("opt/run", "x", mode: 0o777 & ~umask, group: 1),
-                file("opt/data", "y", mode: 0o666 & ~umask, group: 2), file("opt/same", "y", mode: 0o666 & ~umask, group: 2),
+                file("opt/data", "y", mode: 0o666 & ~umask, group: 2),
+                file("opt/same", "y", mode: 0o666 & ~umask, group: 2),
                 file("opt/.gitkeep", "", mode: 0o600), link("opt/link", "run"),
             ]
             for index in nodes.indices {
@@ -28,7 +29,8 @@ private func lay(
             }
             return nodes
         }
-        let one = try lay(folder(umask: 0o022, uid: 1000)).tree, other = try lay(folder(umask: 0o077, uid: 0)).tree
+        let one = try lay(folder(umask: 0o022, uid: 1000)).tree
+        let other = try lay(folder(umask: 0o077, uid: 0)).tree
         #expect(one == other)
         #expect(one["opt/run"]?.metadata == Metadata(mode: 0o755, mtime: moment))
         #expect(one["opt/data"]?.metadata == Metadata(mode: 0o644, mtime: moment))
@@ -40,7 +42,9 @@ private func lay(
     @Test func directoriesOfTheImageKeepOwnerAndModeUnlessAPatternIsForThem() throws {
         let base = try baseTree([directory("tmp", mode: 0o1777), directory("root", mode: 0o700)])
         let nodes = [file("tmp/x", ""), file("root/y", ""), file("new/deep/z", "")]
-        let options = overlay("o", owner: Recipe.Owner(user: .name("daemon"), group: .number(1)), modes: [("root/", 0o711), ("new/*/", 0o750)])
+        let options = overlay(
+            "o", owner: Recipe.Owner(user: .name("daemon"), group: .number(1)),
+            modes: [("root/", 0o711), ("new/*/", 0o750)])
         let tree = try lay(nodes, options, over: base).tree
         #expect(tree["tmp"] == base["tmp"])
         #expect(tree["root"]?.metadata.mode == 0o711)
@@ -92,7 +96,8 @@ private func lay(
                 .replacing("error: o", with: "error: overlay o"))
         #expect(
             complaint { _ = try numbers("root:viedo") }
-                == "error: overlay o is to be owned by the group 'viedo', which the image does not have\nhint: did you mean video?")
+                == "error: overlay o is to be owned by the group 'viedo', which the image does not have\nhint: did you mean video?"
+        )
         #expect(try numbers("1000") == [1000, 1000])
     }
 
@@ -119,7 +124,9 @@ private func lay(
 }
 
 @Suite struct TemplateTests {
-    private func fill(_ content: String, _ variables: [(String, String)] = [("fps", "30"), ("page", "é")]) throws -> String {
+    private func fill(_ content: String, _ variables: [(String, String)] = [("fps", "30"), ("page", "é")]) throws
+        -> String
+    {
         let tree = try lay(
             [file("etc/a.conf", content)], overlay(templates: ["*.conf"]),
             variables: Variables(variables)
@@ -199,7 +206,8 @@ private func lay(
             complaint {
                 _ = try lay([
                     file("n/bin/node", "elf", mode: 0o755),
-                    FileNode(path: "n/tty", kind: .characterDevice(major: 5, minor: 0), metadata: Metadata(mode: 0o666)),
+                    FileNode(
+                        path: "n/tty", kind: .characterDevice(major: 5, minor: 0), metadata: Metadata(mode: 0o666)),
                 ])
             } == "error: vendor/node.tar.xz holds a device node, which no Node release does: /n/tty")
     }

@@ -94,7 +94,8 @@ func complaint(_ body: () throws -> Void) -> String {
         let built = try provisioned(plain(), overlays: [(options, folder)]).tree
         var warnings = [String]()
         let injected = try applyOverlay(
-            folder, options, to: try provisioned(plain()).tree, variables: Variables(), moment: moment, warnings: &warnings,
+            folder, options, to: try provisioned(plain()).tree, variables: Variables(), moment: moment,
+            warnings: &warnings,
             read: bytes)
         #expect(built == injected)
     }

@@ -30,7 +30,9 @@ func user(
     return user
 }
 
-func smallFile(_ path: TreePath, _ content: String, mode: UInt16 = 0o644, owner: Recipe.Owner = .root) -> Recipe.SmallFile {
+func smallFile(_ path: TreePath, _ content: String, mode: UInt16 = 0o644, owner: Recipe.Owner = .root)
+    -> Recipe.SmallFile
+{
     var file = Recipe.SmallFile(path: Located(path))
     file.content = content
     file.mode = mode

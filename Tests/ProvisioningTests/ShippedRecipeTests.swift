@@ -33,7 +33,8 @@ private func packages() throws -> FileTree {
     try FileTree(
         [
             link("bin", "usr/bin"), link("lib", "usr/lib"), link("sbin", "usr/sbin"),
-            file("etc/passwd", "root:*:0:0:root:/root:/bin/bash\n"), file("etc/group", "root:*:0:\naudio:*:29:\nvideo:*:44:\n"),
+            file("etc/passwd", "root:*:0:0:root:/root:/bin/bash\n"),
+            file("etc/group", "root:*:0:\naudio:*:29:\nvideo:*:44:\n"),
             file("usr/lib/systemd/systemd", "elf", mode: 0o755),
         ]
             + ["usr/bin/dash", "usr/bin/Xvfb", "usr/bin/chromium", "usr/bin/node", "usr/sbin/nologin"].map {

@@ -19,7 +19,8 @@ private func add(_ users: Recipe.User..., to tree: FileTree? = nil) throws -> Fi
                 agent:x:1000:1000::/home/agent:/usr/sbin/nologin
 
                 """)
-        #expect(try text("etc/group", in: tree) == "root:x:0:\naudio:x:29:agent\nvideo:x:44:other,agent\nagent:x:1000:\n")
+        #expect(
+            try text("etc/group", in: tree) == "root:x:0:\naudio:x:29:agent\nvideo:x:44:other,agent\nagent:x:1000:\n")
         #expect(try text("etc/shadow", in: tree) == "root:*:20000:0:99999:7:::\nagent:!:20777:0:99999:7:::\n")
         #expect(try text("etc/gshadow", in: tree) == "root:*::\naudio:*::agent\nvideo:*::agent\nagent:!::\n")
         #expect(tree["etc/shadow"]?.metadata.mode == 0o640)
@@ -44,9 +45,12 @@ private func add(_ users: Recipe.User..., to tree: FileTree? = nil) throws -> Fi
     }
 
     @Test func linesThatAreNoAccountsAndAMissingLastNewlineAreKept() throws {
-        let base = try baseTree().applying(TreeChange(puts: [file("etc/passwd", "root:x:0:0::/root:/bin/sh\n#c\n\n+::::::")]))
+        let base = try baseTree().applying(
+            TreeChange(puts: [file("etc/passwd", "root:x:0:0::/root:/bin/sh\n#c\n\n+::::::")]))
         let tree = try add(user("a", shell: "/bin/sh"), to: base)
-        #expect(try text("etc/passwd", in: tree) == "root:x:0:0::/root:/bin/sh\n#c\n\n+::::::\na:x:1000:1000::/home/a:/bin/sh\n")
+        #expect(
+            try text("etc/passwd", in: tree)
+                == "root:x:0:0::/root:/bin/sh\n#c\n\n+::::::\na:x:1000:1000::/home/a:/bin/sh\n")
     }
 
     @Test func withoutShadowFilesTheLockStandsInPasswd() throws {

@@ -35,7 +35,8 @@ private func link(_ path: TreePath, _ target: String) -> FileNode {
     }
 
     @Test func namesThatDifferOnlyInNormalizationAreTwo() {
-        let composed = TreePath(normalizing: [0xC3, 0xA9]), decomposed = TreePath(normalizing: [0x65, 0xCC, 0x81])
+        let composed = TreePath(normalizing: [0xC3, 0xA9])
+        let decomposed = TreePath(normalizing: [0x65, 0xCC, 0x81])
         #expect(composed != decomposed)
     }
 
@@ -117,16 +118,25 @@ private func link(_ path: TreePath, _ target: String) -> FileNode {
             var metadata = Metadata(
                 mode: .random(in: 0...0o7777, using: &random), uid: .random(in: 0 ... .max, using: &random),
                 gid: .random(in: 0...70000, using: &random),
-                mtime: Timestamp(seconds: .random(in: -5_000_000_000...5_000_000_000, using: &random),
+                mtime: Timestamp(
+                    seconds: .random(in: -5_000_000_000...5_000_000_000, using: &random),
                     nanoseconds: .random(in: 0..<1_000_000_000, using: &random)))
             if Bool.random(using: &random) {
-                metadata.xattrs = [ExtendedAttribute(name: "user.a b=", value: [0, 255, 10]),
-                    ExtendedAttribute(name: "user.empty", value: [])]
+                metadata.xattrs = [
+                    ExtendedAttribute(name: "user.a b=", value: [0, 255, 10]),
+                    ExtendedAttribute(name: "user.empty", value: []),
+                ]
             }
             let kind: NodeKind
             switch Int.random(in: 0..<8, using: &random) {
-            case 0, 1: kind = .directory; directories.append(path)
-            case 2, 3: kind = .file(Blob(size: .random(in: 0...1 << 40, using: &random), digest: Digest(hashing: name), source: .absent), linkGroup: 0)
+            case 0, 1:
+                kind = .directory
+                directories.append(path)
+            case 2, 3:
+                kind = .file(
+                    Blob(
+                        size: .random(in: 0...1 << 40, using: &random), digest: Digest(hashing: name), source: .absent),
+                    linkGroup: 0)
             case 4: kind = .symbolicLink(Array(name.reversed()))
             case 5: kind = .characterDevice(major: 5, minor: .random(in: 0...1_000_000, using: &random))
             case 6: kind = .blockDevice(major: 8, minor: 1)
@@ -135,7 +145,9 @@ private func link(_ path: TreePath, _ target: String) -> FileNode {
             nodes.append(FileNode(path: path, kind: kind, metadata: metadata))
             if case .file(let blob, _) = kind, Bool.random(using: &random) {
                 nodes[nodes.count - 1].kind = .file(blob, linkGroup: UInt32(index + 1))
-                nodes.append(FileNode(path: parent.appending(name + [0x7E]), kind: nodes[nodes.count - 1].kind, metadata: metadata))
+                nodes.append(
+                    FileNode(
+                        path: parent.appending(name + [0x7E]), kind: nodes[nodes.count - 1].kind, metadata: metadata))
             }
         }
         return try FileTree(nodes)

@@ -36,15 +36,17 @@ struct BuildOptions: ParsableArguments {
             valueName: "url"))
     var mirror: String?
 
-    @Flag(name: .long, help: "Use the store alone; say what is missing.")
+    @Flag(name: .long, help: "Download nothing; name what the store lacks.")
     var offline = false
 
     @Option(
         name: .customLong("set"), parsing: .singleValue,
-        help: ArgumentHelp("Give a variable of the recipe another value.", valueName: "name=value"))
+        help: ArgumentHelp("Give a variable of the recipe another value (can be repeated).", valueName: "name=value"))
     var assignments: [String] = []
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("How many things to do at once (default: the processors).", valueName: "n"))
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("How many things to do at once (default: the processors).", valueName: "n"))
     var jobs: Int?
 
     func validate() throws {
