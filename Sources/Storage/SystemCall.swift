@@ -84,24 +84,29 @@ public func readFile(at path: FilePath) throws(Failure) -> [UInt8] {
     var status = stat()
     guard fstat(file.descriptor, &status) == 0 else { throw systemFailure("read", path) }
     guard status.st_mode & S_IFMT != S_IFDIR else { throw systemFailure("read", path, code: EISDIR) }
-    var bytes = [UInt8]()
-    bytes.reserveCapacity(Int(status.st_size) + 1)
-    var failed: Int32 = 0
+    var bytes = try readBytes(of: file.descriptor, atMost: max(0, Int(status.st_size)), path)
+    // Files of /proc have no size, and others may have grown.
     while true {
-        let room = max(bytes.capacity - bytes.count, 1 << 16)
-        let chunk = [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
-            let got = read(file.descriptor, buffer.baseAddress, room)
-            if got < 0 { failed = errno }
-            count = max(0, got)
-        }
-        if failed == EINTR {
-            failed = 0
-            continue
-        }
-        if failed != 0 { throw systemFailure("read", path, code: failed) }
-        if chunk.isEmpty { return bytes }
-        bytes.append(contentsOf: chunk)
+        let more = try readBytes(of: file.descriptor, atMost: 1 << 16, path)
+        if more.isEmpty { return bytes }
+        bytes.append(contentsOf: more)
     }
+}
+
+/// The next bytes of a file, fewer only at its end; read straight into the array.
+private func readBytes(of descriptor: Int32, atMost room: Int, _ path: FilePath) throws(Failure) -> [UInt8] {
+    var failed: Int32 = 0
+    let bytes = [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+        while count < room {
+            let got = read(descriptor, buffer.baseAddress?.advanced(by: count), room - count)
+            if got < 0 && errno == EINTR { continue }
+            if got < 0 { failed = errno }
+            if got <= 0 { break }
+            count += got
+        }
+    }
+    if failed != 0 { throw systemFailure("read", path, code: failed) }
+    return bytes
 }
 
 /// Writes all bytes to a descriptor.
