@@ -23,6 +23,10 @@ public func inject(
     for path in [destination, recordPath(of: destination)] where exists(path) {
         throw Failure("\(path) exists", hint: "remove it, or name another file with -o")
     }
+    let directory = destination.removingLastComponent()
+    guard directory.isEmpty || isDirectory(directory) else {
+        throw Failure("there is no directory \(directory) to write the image to")
+    }
     let reader = try Ext4Reader(image)
     var record = try recordOf(image, reader.information)
     var tree = try reader.tree(digesting: true)
