@@ -14,7 +14,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
@@ -37,7 +36,8 @@ let package = Package(
         // Outside: one outside thing each.
         .target(name: "LibArchive", dependencies: [model, "CArchive"]),
         .target(name: "Storage", dependencies: [model, "CLinux", systemPackage]),
-        .target(name: "DebianArchive", dependencies: [model, "Debian", "Storage", "LibArchive", "CCurl", systemPackage]),
+        .target(
+            name: "DebianArchive", dependencies: [model, "Debian", "Storage", "LibArchive", "CCurl", systemPackage]),
         .target(name: "Sandboxing", dependencies: [model, "CSandbox"]),
         .target(
             name: "Dpkg",
@@ -45,7 +45,7 @@ let package = Package(
                 model, "Debian", "LibArchive", "Sandboxing", "Storage", "CLinux", systemPackage,
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
-        .target(name: "Ext4", dependencies: [model, "Storage", "CExt2FS", systemPackage]),
+        .target(name: "Ext4", dependencies: [model, "CExt2FS", systemPackage]),
         .target(name: "Kernels", dependencies: [model, "LibArchive"]),
         .target(name: "Booting", dependencies: [model, "CBooting"]),
 
@@ -59,24 +59,29 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                model, "Recipes", "Debian", "Storage", "Pipeline",
+                model, "Recipes", "Storage", "Pipeline", systemPackage,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
             ]),
-        .executableTarget(name: "rootfs-build", dependencies: ["Commands"]),
+        .executableTarget(
+            name: "rootfs-build",
+            dependencies: ["Commands", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+
+        // What several tests need.
+        .target(name: "TestSupport", path: "Tests/TestSupport"),
 
         // A signed archive and its server, made for a test.
         .target(
             name: "ArchiveFixture",
             dependencies: [
-                model, "Debian", "Storage", "CArchive", systemPackage, .product(name: "Crypto", package: "swift-crypto"),
+                model, "Debian", "Storage", "CArchive", systemPackage,
+                .product(name: "Crypto", package: "swift-crypto"),
             ], path: "Tests/ArchiveFixture"),
 
         .testTarget(name: "ArchitectureTests"),
-        .testTarget(name: "RootfsModelTests", dependencies: [model, "Storage"]),
-        .testTarget(name: "RecipesTests", dependencies: [model, "Recipes"], exclude: ["Golden"]),
-        .testTarget(name: "DebianTests", dependencies: [model, "Debian"]),
-        .testTarget(name: "SolvingTests", dependencies: [model, "Debian", "Solving"]),
+        .testTarget(name: "RootfsModelTests", dependencies: [model, "TestSupport"]),
+        .testTarget(name: "RecipesTests", dependencies: [model, "Recipes", "TestSupport"], exclude: ["Golden"]),
+        .testTarget(name: "DebianTests", dependencies: [model, "Debian", "TestSupport"]),
+        .testTarget(name: "SolvingTests", dependencies: [model, "Debian", "Solving", "TestSupport"]),
         .testTarget(name: "ProvisioningTests", dependencies: [model, "Recipes", "Provisioning"]),
         .testTarget(name: "StorageTests", dependencies: [model, "Storage", "CLinux", systemPackage]),
         .testTarget(
@@ -86,18 +91,21 @@ let package = Package(
         .testTarget(
             name: "DpkgTests",
             dependencies: [
-                model, "Debian", "Storage", "LibArchive", "Sandboxing", "Dpkg", "ArchiveFixture", systemPackage,
+                model, "Debian", "Storage", "Sandboxing", "Dpkg", "TestSupport", systemPackage,
             ]),
-        .testTarget(name: "Ext4Tests", dependencies: [model, "Storage", "Ext4", "CLinux", systemPackage]),
-        .testTarget(name: "KernelsTests", dependencies: [model, "LibArchive", "Kernels"]),
+        .testTarget(
+            name: "Ext4Tests", dependencies: [model, "Storage", "Ext4", "CLinux", "TestSupport", systemPackage]),
+        .testTarget(name: "KernelsTests", dependencies: [model, "Kernels", "TestSupport"]),
         .testTarget(name: "BootingTests", dependencies: [model, "Booting", "Kernels"]),
+        .testTarget(name: "CommandsTests", dependencies: ["rootfs-build"], exclude: ["Golden"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [model, "Debian", "Recipes", "Storage", "Ext4", "Pipeline", "ArchiveFixture", systemPackage]),
     ]
 )
 
-for target in package.targets where [.regular, .test, .executable].contains(target.type) && !["CBooting", "CSandbox"].contains(target.name) {
+for target in package.targets
+where [.regular, .test, .executable].contains(target.type) && !["CBooting", "CSandbox"].contains(target.name) {
     target.swiftSettings = [
         .enableUpcomingFeature("ExistentialAny"),
         .enableUpcomingFeature("InternalImportsByDefault"),

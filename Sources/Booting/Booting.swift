@@ -3,10 +3,3 @@
 // nothing of packages, layers or recipes. The image is never written to. Whatever happens to this process, the
 // machine it started ends with it: the guard in CBooting sees to that. It is one of the places that read a clock
 // (the monotonic one, for times and deadlines), since waiting is what it is for.
-
-import Glibc
-
-/// The kernel's words for an errno.
-func errorText(_ code: Int32) -> String {
-    String(cString: strerror(code))
-}

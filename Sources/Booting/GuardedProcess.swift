@@ -1,7 +1,6 @@
 import CBooting
-import RootfsModel
-
 import Glibc
+import RootfsModel
 
 /// The owner of a program that ends with us: at the end of this value's life, at the latest with our process.
 struct GuardedProcess: ~Copyable {

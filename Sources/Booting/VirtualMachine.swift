@@ -1,7 +1,6 @@
 import CBooting
-import RootfsModel
-
 import Glibc
+import RootfsModel
 
 /// A machine to boot an image in: QEMU's microvm on x86.
 ///

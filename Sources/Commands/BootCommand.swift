@@ -6,10 +6,11 @@ internal import RootfsModel
 struct BootCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "boot",
-        abstract: "Boot the outputs of a build under QEMU and wait for what they must say.",
+        abstract: "Boot what a build wrote under QEMU and wait for what it must say.",
+        usage: "rootfs-build boot <directory> [<options>]",
         discussion: """
-            Starts the image with its own kernel and initrd, on a snapshot, and reads the serial console until every \
-            expected text was seen: the recipe's, and those given with --expect.
+            Starts the image with its own kernel and initrd and reads the serial console until every expected text was \
+            seen: the recipe's, and those given with --expect. The image is not written to.
 
             \(exitStatusText)
             """)
@@ -19,17 +20,25 @@ struct BootCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("A directory that a build wrote.", valueName: "directory"))
     var directory: String
 
-    @Option(name: .long, parsing: .singleValue, help: ArgumentHelp("One more text to wait for.", valueName: "text"))
+    @Option(
+        name: .long, parsing: .singleValue,
+        help: ArgumentHelp("One more text to wait for (can be repeated).", valueName: "text"))
     var expect: [String] = []
 
     @Option(name: .long, help: ArgumentHelp("How many seconds to wait (default: the recipe's).", valueName: "seconds"))
     var within: Int?
 
-    @Option(name: .long, help: "How to run the guest: tcg (emulated) or kvm.")
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "How to run the guest: tcg (emulated), kvm, or auto: kvm where a short probe shows that it works.",
+            valueName: "how"))
     var accel: String = "tcg"
 
     func validate() throws {
-        if !["tcg", "kvm"].contains(accel) { throw ValidationError("--accel takes tcg or kvm, not '\(accel)'.") }
+        if !["tcg", "kvm", "auto"].contains(accel) {
+            throw ValidationError("--accel takes tcg, kvm or auto, not '\(accel)'.")
+        }
         if let within, within < 1 { throw ValidationError("--within takes a number of seconds from 1.") }
     }
 
@@ -40,7 +49,8 @@ struct BootCommand: AsyncParsableCommand {
                 directory: absolutePath(command.directory), expect: command.expect, within: command.within,
                 accel: command.accel, showConsole: !command.output.quiet, progress: progress)
             if command.output.json { print(jsonText(report)) }
-            return report.succeeded ? .done : .negative
+            if let failure = report.failure { throw failure }
+            return .done
         }
     }
 }

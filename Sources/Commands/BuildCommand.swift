@@ -7,10 +7,14 @@ internal import SystemPackage
 struct BuildCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "build",
-        abstract: "Build the images of recipes; the default command.",
+        abstract: "Build the images of recipes; what is done without a subcommand.",
+        usage: "rootfs-build [build] <recipe> ... [<options>]",
         discussion: """
-            Writes out/NAME/ for each recipe: NAME.ext4, vmlinux, initrd, NAME.listing, image.json, \
-            firecracker.json and build.json, put in place together at the end. Prints the image's SHA-256 and path.
+            For each recipe it writes out/NAME/ with NAME.ext4, vmlinux, initrd, NAME.listing, image.json, \
+            firecracker.json and build.json, put in place together at the end, and prints the image's SHA-256 and path.
+
+            The first build of a recipe writes its lock beside it, later ones follow the lock. Layers and downloads \
+            are kept in the store; what is there is not made again.
 
             \(exitStatusText)
             """)
@@ -20,16 +24,18 @@ struct BuildCommand: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("o"), .customLong("output")],
-        help: ArgumentHelp("The directory for the outputs (default: out/NAME); for one recipe.", valueName: "directory"))
+        help: ArgumentHelp("Where the outputs go, for a single recipe (default: out/NAME).", valueName: "directory")
+    )
     var outputDirectory: String?
 
     @Flag(name: .long, help: "When a maintainer script fails, open a shell in the sandbox at that point.")
     var shellOnFailure = false
 
     @Argument(help: ArgumentHelp("The recipes to build.", valueName: "recipe"))
-    var recipes: [String]
+    var recipes: [String] = []
 
     func validate() throws {
+        if recipes.isEmpty { throw ValidationError("Name at least one recipe: rootfs-build <recipe> ...") }
         if outputDirectory != nil && recipes.count > 1 {
             throw ValidationError("-o takes one recipe: the outputs of several would share one directory.")
         }
@@ -44,15 +50,15 @@ struct BuildCommand: AsyncParsableCommand {
         let command = self
         try await output.perform { progress in
             var settings = try command.options.settings(progress: progress)
+            settings.subcommands = RootfsBuild.configuration.subcommands.compactMap { $0.configuration.commandName }
             settings.shellOnFailure = command.shellOnFailure
             settings.outputDirectory = try command.outputDirectory.map { try absolutePath($0) }
             settings.outputParent = try absolutePath("out")
-            let results = try await build(recipes: command.recipes, settings: settings)
-            if command.output.json {
-                print(jsonText(results))
-            } else {
-                for result in results { print("\(result.imageHash)  \(shownPath(result.imagePath))") }
+            let isPlain = !command.output.json
+            let results = try await build(recipes: command.recipes, settings: settings) { result in
+                if isPlain { print("\(result.imageHash)  \(shownPath(result.imagePath))") }
             }
+            if command.output.json { print(jsonText(results)) }
             return .done
         }
     }

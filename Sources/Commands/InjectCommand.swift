@@ -5,10 +5,11 @@ internal import RootfsModel
 struct InjectCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inject",
-        abstract: "Lay overlays over an image that exists, as a new image.",
+        abstract: "Lay folders over an image that exists and write a new one.",
+        usage: "rootfs-build inject <image> --overlay <directory> ... -o <image> [<options>]",
         discussion: """
-            The new image has the same bytes as a build with the overlays last in the recipe. The image's own \
-            settings are read from the image.json beside it.
+            The new image has the same bytes as a build whose recipe has these overlays last. How the image was made \
+            is read from the image.json beside it; the new one gets its own, NEW.json.
 
             \(exitStatusText)
             """)
@@ -18,7 +19,9 @@ struct InjectCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("The image to start from.", valueName: "image"))
     var image: String
 
-    @Option(name: .long, parsing: .singleValue, help: ArgumentHelp("A folder to lay over it.", valueName: "directory"))
+    @Option(
+        name: .long, parsing: .singleValue,
+        help: ArgumentHelp("A folder to lay over it (can be repeated).", valueName: "directory"))
     var overlay: [String]
 
     @Option(
@@ -26,16 +29,23 @@ struct InjectCommand: AsyncParsableCommand {
         help: ArgumentHelp("The new image; it must not exist.", valueName: "image"))
     var destination: String
 
-    @Option(name: .long, help: ArgumentHelp("The owner of the overlay's files (default: root:root).", valueName: "user:group"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("The owner of what is laid over it (default: root:root).", valueName: "user:group"))
     var owner: String?
 
-    @Option(name: .long, help: ArgumentHelp("The directory of the image to lay it at (default: /).", valueName: "path"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("The directory of the image that the folders go into (default: /).", valueName: "path"))
     var target: String?
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("How many things to do at once (default: the processors).", valueName: "n"))
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("How many things to do at once (default: the processors).", valueName: "n"))
     var jobs: Int?
 
     func validate() throws {
+        if let jobs, jobs < 1 || jobs > 1024 { throw ValidationError("--jobs takes a number from 1 to 1024.") }
         if overlay.isEmpty { throw ValidationError("--overlay names at least one folder.") }
     }
 

@@ -7,9 +7,9 @@ internal import SystemPackage
 struct InspectCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
-        abstract: "Look into an image or a directory without mounting it.",
+        abstract: "Look into an image or a directory.",
         discussion: """
-            Reads the ext4 file itself: no mount, no root.
+            An image is read from its ext4 file, without mounting it and without root.
 
             \(exitStatusText)
             """,
@@ -26,7 +26,9 @@ struct InspectCommand: AsyncParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print every path as a listing (mtree).",
-            discussion: "With --json: label, size, features and the number of paths as well.\n\n\(exitStatusText)")
+            discussion:
+                "With --json it describes the image instead: label, size, features, number of paths.\n\n\(exitStatusText)"
+        )
 
         @OptionGroup var source: Source
 
@@ -107,7 +109,7 @@ func writeToStandardOutput(_ bytes: [UInt8]) throws {
         if written < 0 {
             if errno == EINTR { continue }
             if errno == EPIPE { throw ExitCode(ExitStatus.done.rawValue) }
-            throw Failure("cannot write to stdout: \(String(cString: strerror(errno)))")
+            throw Failure("cannot write to stdout: \(errorText(errno))")
         }
         rest = rest.dropFirst(written)
     }

@@ -4,7 +4,8 @@ internal import Synchronization
 /// SIGINT, SIGTERM and SIGHUP as cancellation: the first one asks the work to stop and clean up, a second one ends
 /// the program at once.
 ///
-/// The main thread waits for them; they are blocked everywhere, so that no system call is cut short.
+/// The handler only writes to a pipe, which a thread of its own reads. Blocking the signals and waiting for them would
+/// not do: the runtime's main thread waits with an empty mask.
 enum Interruption {
     private struct State {
         var count = 0
@@ -12,29 +13,51 @@ enum Interruption {
     }
 
     private static let state = Mutex(State())
+    /// The pipe's end that the handler writes to.
+    private static let pipeEnd = Atomic<Int32>(-1)
 
     static var happened: Bool { state.withLock { $0.count > 0 } }
 
-    /// Blocks the signals; called before the program's first thread is made, as threads inherit the mask.
-    static func block() {
-        var set = signals
-        pthread_sigmask(SIG_BLOCK, &set, nil)
-        signal(SIGPIPE, SIG_IGN)
-    }
-
-    /// Calls `cancel` when a signal comes, also when it came before this call.
+    /// Calls `cancel` when a signal comes. A signal that the program was started with as ignored stays so, as under
+    /// nohup.
     static func watch(_ cancel: @escaping @Sendable () -> Void) {
         state.withLock { $0.cancel = cancel }
-        if happened { cancel() }
+        // A reader of stdout or a server that went away is an error of write(2), not the end of the program.
+        signal(SIGPIPE, SIG_IGN)
+        guard pipeEnd.load(ordering: .relaxed) < 0 else { return }
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { return }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        pipeEnd.store(ends[1], ordering: .sequentiallyConsistent)
+        let readEnd = UnsafeMutableRawPointer(bitPattern: Int(ends[0]))
+        var thread = pthread_t()
+        pthread_create(
+            &thread, nil,
+            { context in
+                let readEnd = Int32(Int(bitPattern: context))
+                var byte: UInt8 = 0
+                while read(readEnd, &byte, 1) != 0 { Interruption.arrived() }
+                return nil
+            }, readEnd)
+        pthread_detach(thread)
+        for number in [SIGINT, SIGTERM, SIGHUP] {
+            var old = sigaction()
+            guard sigaction(number, nil, &old) == 0, !isIgnored(old) else { continue }
+            var new = sigaction()
+            new.__sigaction_handler.sa_handler = { _ in
+                var byte: UInt8 = 1
+                let saved = errno
+                _ = write(Interruption.pipeEnd.load(ordering: .relaxed), &byte, 1)
+                errno = saved
+            }
+            new.sa_flags = SA_RESTART
+            sigaction(number, &new, nil)
+        }
     }
 
-    /// Takes signals for as long as the program runs.
-    static func wait() -> Never {
-        var set = signals
-        while true {
-            var number: Int32 = 0
-            if sigwait(&set, &number) == 0 { arrived() }
-        }
+    /// SIG_IGN, which is the address 1.
+    private static func isIgnored(_ action: sigaction) -> Bool {
+        unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
     }
 
     private static func arrived() {
@@ -44,12 +67,5 @@ enum Interruption {
         }
         if count > 1 { _exit(130) }
         cancel?()
-    }
-
-    private static var signals: sigset_t {
-        var set = sigset_t()
-        sigemptyset(&set)
-        for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, number) }
-        return set
     }
 }

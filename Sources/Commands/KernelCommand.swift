@@ -4,13 +4,15 @@ internal import RootfsModel
 
 struct KernelCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "kernel", abstract: "Work on kernels.", discussion: exitStatusText, subcommands: [Extract.self])
+        commandName: "kernel", abstract: "Take kernels apart.", discussion: exitStatusText, subcommands: [Extract.self])
 
     struct Extract: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Take the ELF kernel out of a bzImage.",
+            usage: "rootfs-build kernel extract <bzimage> -o <vmlinux> [<options>]",
             discussion: """
-                Reads the boot header and decompresses the payload: gzip, bzip2, lzma, xz, lz4, zstd or lzo.
+                Reads the boot header and decompresses the payload: gzip, bzip2, lzma, xz, lz4, zstd or lzo. Prints \
+                the kernel's SHA-256 and path.
 
                 \(exitStatusText)
                 """)
@@ -25,7 +27,9 @@ struct KernelCommand: AsyncParsableCommand {
             help: ArgumentHelp("Where to write the ELF kernel.", valueName: "vmlinux"))
         var destination: String
 
-        @Option(name: .long, help: "The architecture it must be for, by Debian's name (default: whatever it is for).")
+        @Option(
+            name: .long,
+            help: ArgumentHelp("The architecture it must be for, by Debian's name (default: any).", valueName: "name"))
         var architecture: String?
 
         func run() async throws {

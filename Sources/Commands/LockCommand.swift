@@ -5,10 +5,11 @@ internal import RootfsModel
 struct LockCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "lock",
-        abstract: "Resolve recipes to exact packages and write their locks.",
+        abstract: "Resolve recipes to exact packages and write their locks, without building.",
+        usage: "rootfs-build lock <recipe> ... [--update] [<options>]",
         discussion: """
-            Without --update an existing lock is checked against its recipe and left alone. With --update it is \
-            resolved anew and what moved is printed.
+            A lock stands beside its recipe and is followed by every build. One that is there is checked against the \
+            recipe and left alone; with --update the recipe is resolved anew and what moved is printed.
 
             \(exitStatusText)
             """)

@@ -1,6 +1,4 @@
 public import ArgumentParser
-internal import Glibc
-internal import RootfsModel
 
 /// The program's version, also part of every build key.
 let toolVersion = "0.1.0"
@@ -17,12 +15,16 @@ public struct RootfsBuild: AsyncParsableCommand {
         commandName: "rootfs-build",
         abstract: "Build golden root file system images for microVMs, bit for bit reproducible.",
         usage: """
-            rootfs-build RECIPE… [options]
-            rootfs-build SUBCOMMAND …
+            rootfs-build [build] <recipe> ... [-o, --output <directory>]
+                         [--mirror <url>] [--offline] [--cache <directory>] [--set <name=value>]
+                         [-j, --jobs <n>] [--json] [-q, --quiet] [-v, --verbose] [--shell-on-failure]
+            rootfs-build <subcommand> ...
             """,
         discussion: """
-            A recipe names packages, a kernel, overlays, users and services; the build writes an ext4 image, its \
-            kernel and initrd, a listing of every path and a Firecracker configuration to out/NAME/.
+            A recipe names packages, a kernel, overlays, users and services. The build writes an ext4 image, the \
+            kernel and initrd that boot it, a listing of every path and a Firecracker configuration to out/NAME/.
+
+            Building is what it does without a subcommand; 'rootfs-build build --help' explains the options.
 
             \(exitStatusText)
             """,
@@ -34,16 +36,4 @@ public struct RootfsBuild: AsyncParsableCommand {
         defaultSubcommand: BuildCommand.self)
 
     public init() {}
-
-    /// The program: the main thread waits for signals, all else runs on others.
-    ///
-    /// Not an asynchronous `main`: its main thread ends up waiting with no signal blocked, and would die of the first.
-    public static func start() -> Never {
-        Interruption.block()
-        Task.detached {
-            await main()
-            Glibc.exit(ExitStatus.done.rawValue)
-        }
-        Interruption.wait()
-    }
 }

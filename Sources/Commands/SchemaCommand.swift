@@ -3,9 +3,9 @@ internal import Recipes
 
 struct SchemaCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "schema", abstract: "Print the JSON Schema of recipes.", discussion: exitStatusText)
+        commandName: "schema", abstract: "Print the JSON Schema of recipes, for editors.", discussion: exitStatusText)
 
     func run() {
-        print(RecipeSchema.text)
+        print(RecipeSchema.text, terminator: "")
     }
 }

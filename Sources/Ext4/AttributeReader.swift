@@ -66,9 +66,12 @@ extension Ext4Reader {
         while entry + 4 <= bytes.count, word(entry) != 0 {
             guard entry + 16 <= bytes.count else { throw failure("the attributes of \(path) are damaged") }
             let nameLength = Int(bytes[entry])
-            let offset = half(entry + 2), inode = word(entry + 4), length = word(entry + 8)
+            let offset = half(entry + 2)
+            let inode = word(entry + 4)
+            let length = word(entry + 8)
             let nameEnd = entry + 16 + nameLength
-            guard nameEnd <= bytes.count, length <= Self.maximalValue, inode != 0 || offset + length <= bytes.count else {
+            guard nameEnd <= bytes.count, length <= Self.maximalValue, inode != 0 || offset + length <= bytes.count
+            else {
                 throw failure("the attributes of \(path) are damaged")
             }
             let value =

@@ -57,7 +57,9 @@ extension Ext4Reader {
     ) throws(Failure) {
         func half(_ offset: Int) -> UInt64 { UInt64(node[offset]) | UInt64(node[offset + 1]) << 8 }
         func word(_ offset: Int) -> UInt64 { half(offset) | half(offset + 2) << 16 }
-        let entries = Int(half(2)), capacity = Int(half(4)), ownDepth = Int(half(6))
+        let entries = Int(half(2))
+        let capacity = Int(half(4))
+        let ownDepth = Int(half(6))
         guard half(0) == UInt64(ExtentTree.magic), entries <= capacity, 12 + capacity * 12 <= node.count,
             ownDepth <= 5, depth == nil || depth == ownDepth
         else { throw failure("the extent tree of \(path) is damaged") }

@@ -112,7 +112,8 @@ enum ExtentTree {
 
     static func blockCount(extents: Int) -> Int {
         if extents <= inInode { return 0 }
-        var level = extents, sum = 0
+        var level = extents
+        var sum = 0
         while level > inInode {
             level = (level + inBlock - 1) / inBlock
             sum += level
@@ -121,7 +122,8 @@ enum ExtentTree {
     }
 
     /// The 60 bytes for the inode, and the blocks, all but their checksums.
-    static func build(_ extents: some Collection<PlacedExtent>, blocks: [UInt64]) -> (root: [UInt8], blocks: [[UInt8]]) {
+    static func build(_ extents: some Collection<PlacedExtent>, blocks: [UInt64]) -> (root: [UInt8], blocks: [[UInt8]])
+    {
         var entries = extents.map { extent in
             var entry = [UInt8]()
             append(extent.logical, to: &entry)

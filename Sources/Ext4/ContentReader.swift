@@ -36,10 +36,10 @@ struct ContentReader: ~Copyable {
         func failure(_ cause: String) -> Failure {
             Failure("cannot read the content of \(path) from \(String(decoding: name, as: UTF8.self)): \(cause)")
         }
-        if descriptor < 0 { throw failure(systemMessage(errno)) }
+        if descriptor < 0 { throw failure(errorText(errno)) }
         var status = stat()
         if fstat(descriptor, &status) != 0 {
-            let cause = systemMessage(errno)
+            let cause = errorText(errno)
             close(descriptor)
             throw failure(cause)
         }
@@ -48,7 +48,9 @@ struct ContentReader: ~Copyable {
             if !isFile || UInt64(status.st_size) != blob.size {
                 close(descriptor)
                 throw failure(
-                    isFile ? "it has \(status.st_size) bytes now, the tree says \(blob.size)" : "it is no regular file now")
+                    isFile
+                        ? "it has \(status.st_size) bytes now, the tree says \(blob.size)" : "it is no regular file now"
+                )
             }
         }
         return descriptor
@@ -59,7 +61,8 @@ struct ContentReader: ~Copyable {
         switch blob.source {
         case .bytes(let bytes):
             bytes.withUnsafeBytes { source in
-                buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: source[Int(offset)..<Int(offset) + buffer.count]))
+                buffer.copyMemory(
+                    from: UnsafeRawBufferPointer(rebasing: source[Int(offset)..<Int(offset) + buffer.count]))
             }
         case .file:
             try read(into: buffer, from: offset)
@@ -67,7 +70,8 @@ struct ContentReader: ~Copyable {
             buffer.zero()
             let end = offset + UInt64(buffer.count)
             // The extents are sorted: skip those before.
-            var low = 0, high = extents.count
+            var low = 0
+            var high = extents.count
             while low < high {
                 let middle = (low + high) / 2
                 if extents[middle].offset + extents[middle].length <= offset { low = middle + 1 } else { high = middle }
@@ -91,7 +95,7 @@ struct ContentReader: ~Copyable {
             let count = pread(descriptor, part.baseAddress, part.count, off_t(offset) + off_t(done))
             if count < 0 && errno == EINTR { continue }
             if count <= 0 {
-                let cause = count < 0 ? systemMessage(errno) : "it became shorter while it was read"
+                let cause = count < 0 ? errorText(errno) : "it became shorter while it was read"
                 throw Failure("cannot read the content of \(path): \(cause)")
             }
             done += count

@@ -53,10 +53,12 @@ struct DirectoryLayout {
         }
         let hashes = try Self.hashes(entries, seed: hashSeed)
         let order = (0..<Int32(entries.count)).sorted { left, right in
-            let a = hashes[Int(left)], b = hashes[Int(right)]
+            let a = hashes[Int(left)]
+            let b = hashes[Int(right)]
             return a != b ? a < b : left < right
         }
-        var starts = [Int](), leafHashes = [UInt32]()
+        var starts = [Int]()
+        var leafHashes = [UInt32]()
         var used = Int.max / 2
         for (position, index) in order.enumerated() {
             let size = entries[Int(index)].size
@@ -83,7 +85,8 @@ struct DirectoryLayout {
         var result = [UInt64]()
         result.reserveCapacity(entries.count)
         for entry in entries {
-            var hash: ext2_dirhash_t = 0, minor: ext2_dirhash_t = 0
+            var hash: ext2_dirhash_t = 0
+            var minor: ext2_dirhash_t = 0
             let code = entry.name.withUnsafeBytes { name in
                 // Always the unsigned form: the plain one would follow the host's `char`.
                 ext2fs_dirhash2(

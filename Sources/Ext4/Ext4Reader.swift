@@ -49,12 +49,12 @@ public final class Ext4Reader {
 
         init(_ path: FilePath) throws(Failure) {
             let descriptor = path.withPlatformString { open($0, O_RDONLY | O_CLOEXEC) }
-            if descriptor < 0 { throw Failure("cannot read the image \(path): \(systemMessage(errno))") }
+            if descriptor < 0 { throw Failure("cannot read the image \(path): \(errorText(errno))") }
             defer { close(descriptor) }
             let size = UInt64(max(0, lseek(descriptor, 0, SEEK_END)))
             var bytes = [UInt8](repeating: 0, count: 1024)
             let count = pread(descriptor, &bytes, bytes.count, 1024)
-            if count < 0 { throw Failure("cannot read the image \(path): \(systemMessage(errno))") }
+            if count < 0 { throw Failure("cannot read the image \(path): \(errorText(errno))") }
             func word(_ offset: Int) -> UInt64 {
                 (0..<4).reduce(0) { $0 | UInt64(bytes[offset + $1]) << UInt64($1 * 8) }
             }
@@ -70,7 +70,8 @@ public final class Ext4Reader {
             blockSize = 1024 << Int(shift)
             if blocks * UInt64(blockSize) > size {
                 throw Failure(
-                    "cannot read the image \(path): it is cut off, \(size) of \(blocks * UInt64(blockSize)) bytes are there")
+                    "cannot read the image \(path): it is cut off, \(size) of \(blocks * UInt64(blockSize)) bytes are there"
+                )
             }
         }
     }
@@ -85,13 +86,16 @@ public final class Ext4Reader {
                 features: [], moment: 0, journal: nil)
         }
         let superblock = pointer.pointee
-        let label = withUnsafeBytes(of: superblock.s_volume_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        let label = withUnsafeBytes(of: superblock.s_volume_name) {
+            String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+        }
         var journal: UInt64?
         if ext2fs_has_feature_journal(pointer) != 0, superblock.s_journal_inum != 0 {
             journal = try? inode(superblock.s_journal_inum).size
         }
         return Ext4Information(
-            label: label, uuid: withUnsafeBytes(of: superblock.s_uuid) { Array($0) }, blockSize: blockSize, blocks: blocks,
+            label: label, uuid: withUnsafeBytes(of: superblock.s_uuid) { Array($0) }, blockSize: blockSize,
+            blocks: blocks,
             freeBlocks: ext2fs_free_blocks_count(pointer), inodes: UInt64(superblock.s_inodes_count),
             freeInodes: UInt64(superblock.s_free_inodes_count), features: Ext4Information.features(of: superblock),
             moment: Int64(superblock.s_mkfs_time) | Int64(superblock.s_mkfs_time_hi) << 32, journal: journal)
@@ -139,7 +143,9 @@ public final class Ext4Reader {
         guard node.path == "lost+found", node.isDirectory, node.metadata.mode == 0o700, node.metadata.uid == 0,
             node.metadata.gid == 0, node.metadata.xattrs.isEmpty
         else { return false }
-        guard try entry("lost+found".utf8, in: inode(InodePlan.root), at: .root) == InodePlan.lostAndFound else { return false }
+        guard try entry("lost+found".utf8, in: inode(InodePlan.root), at: .root) == InodePlan.lostAndFound else {
+            return false
+        }
         return try names(in: inode(InodePlan.lostAndFound), at: node.path).isEmpty
     }
 

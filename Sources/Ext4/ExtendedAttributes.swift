@@ -59,7 +59,9 @@ struct DiskAttribute {
         var hash = name.reduce(0) { (hash: UInt32, byte) in hash << 5 ^ hash >> 27 ^ UInt32(byte) }
         for start in stride(from: 0, to: value.count, by: 4) {
             var word: UInt32 = 0
-            for index in start..<min(start + 4, value.count) { word |= UInt32(value[index]) << UInt32((index - start) * 8) }
+            for index in start..<min(start + 4, value.count) {
+                word |= UInt32(value[index]) << UInt32((index - start) * 8)
+            }
             hash = hash << 16 ^ hash >> 16 ^ word
         }
         return hash
@@ -86,7 +88,8 @@ struct AttributeLayout {
     private(set) var inBlock = [DiskAttribute]()
 
     init(_ node: FileNode) throws(Failure) {
-        var inodeLeft = Self.inodeSpace, blockLeft = Self.blockSpace
+        var inodeLeft = Self.inodeSpace
+        var blockLeft = Self.blockSpace
         var names = Set<String>()
         for attribute in node.metadata.xattrs {
             let disk = try DiskAttribute(attribute, of: node.path)

@@ -189,7 +189,8 @@ final class FileSystem {
         var position = blk64_t(fs.pointee.`super`.pointee.s_first_data_block)
         let last = try blocks - 1
         while position <= last {
-            var start: blk64_t = 0, end: blk64_t = 0
+            var start: blk64_t = 0
+            var end: blk64_t = 0
             if ext2fs_find_first_zero_block_bitmap2(fs.pointee.block_map, position, last, &start) != 0 { break }
             if ext2fs_find_first_set_block_bitmap2(fs.pointee.block_map, start, last, &end) != 0 { end = last + 1 }
             runs.append(BlockRun(start: start, count: end - start))

@@ -1,7 +1,8 @@
 import RootfsModel
 
 /// Finds the blocks of large files that are all zero: they become holes. Decided by content alone, so that the same
-/// bytes give the same image whatever holes the host's copy has.
+/// bytes give the same image whatever holes the host's copy has. It reads large files whole, and in order, and so it is
+/// also what compares them with their digests.
 enum HoleScan {
     /// Smaller files are written whole: a hole in them saves little and costs an extent.
     static let threshold: UInt64 = 1 << 20
@@ -54,9 +55,10 @@ enum HoleScan {
         return result
     }
 
-    /// The runs of a file's blocks that are not all zero.
+    /// The runs of a file's blocks that are not all zero. Throws where the content is not the digest's.
     static func scan(_ node: FileNode) throws -> [LogicalRun] {
         guard let blob = node.blob else { return [] }
+        var check = ContentCheck(of: blob, at: node.path)
         let reader = try ContentReader(blob, of: node.path)
         let size = UInt64(blockSize)
         let chunk = UInt64(1 << 18)
@@ -66,13 +68,16 @@ enum HoleScan {
             while offset < blob.size {
                 let data = reader.dataRange(from: offset)
                 if data.isEmpty { break }
-                offset = data.lowerBound / size * size
+                let first = data.lowerBound / size * size
+                check?.addZeros(first - min(offset, first))
+                offset = max(offset, first)
                 // To the end of the last block that has data, a hole in it included.
                 let end = min(blob.size, blockCount(data.upperBound) * size)
                 while offset < end {
                     try Task.checkCancellation()
                     let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(min(chunk, end - offset))])
                     try reader.read(into: part, at: offset)
+                    check?.add(UnsafeRawBufferPointer(part))
                     for start in stride(from: 0, to: part.count, by: blockSize) {
                         let block = UnsafeRawBufferPointer(
                             rebasing: part[start..<min(start + blockSize, part.count)])
@@ -86,9 +91,10 @@ enum HoleScan {
                     }
                     offset += UInt64(part.count)
                 }
-                offset = max(offset, data.upperBound)
             }
+            check?.addZeros(blob.size - min(offset, blob.size))
         }
+        try check?.finish()
         return runs
     }
 }

@@ -20,9 +20,9 @@ struct ImageFile: ~Copyable {
 
     private static func create(_ path: FilePath, _ size: UInt64) throws(Failure) -> Int32 {
         let descriptor = path.withPlatformString { open($0, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644) }
-        if descriptor < 0 { throw Failure("cannot make the image \(path): \(systemMessage(errno))") }
+        if descriptor < 0 { throw Failure("cannot make the image \(path): \(errorText(errno))") }
         if ftruncate(descriptor, off_t(size)) != 0 {
-            let cause = systemMessage(errno)
+            let cause = errorText(errno)
             close(descriptor)
             _ = path.withPlatformString { unlink($0) }
             throw Failure("cannot make the image \(path) \(size) bytes long: \(cause)")
@@ -43,7 +43,7 @@ struct ImageFile: ~Copyable {
 
     static func writeFailure(_ path: String, errno code: Int32, needed: UInt64) -> Failure {
         Failure(
-            "cannot write the image \(path): \(systemMessage(code))",
+            "cannot write the image \(path): \(errorText(code))",
             notes: ["it takes \(needed) bytes on the disk"],
             hint: code == ENOSPC || code == EDQUOT ? "free some room, or write to another disk" : nil)
     }

@@ -23,7 +23,8 @@ struct ImageLayout {
                 let needed = try ImageLayout(plan, smallest).size
                 throw Failure(
                     "the tree does not fit into an image of \(bytes) bytes: it needs \(needed) bytes",
-                    hint: "make the image larger by \(needed > bytes ? needed - bytes : UInt64(blockSize)) bytes or more")
+                    hint:
+                        "make the image larger by \(needed > bytes ? needed - bytes : UInt64(blockSize)) bytes or more")
             }
             (self.fileSystem, self.blockPlan, self.size) = (fileSystem, blockPlan, bytes)
         case .free(let bytes):

@@ -52,7 +52,8 @@ struct InodePlan {
                     inodes[known].links += 1
                     numbers[child] = inodes[known].number
                     if inodes[known].links > Self.mostLinks {
-                        throw Failure("\(node.path): a file in ext4 can have \(Self.mostLinks) names, this one has more")
+                        throw Failure(
+                            "\(node.path): a file in ext4 can have \(Self.mostLinks) names, this one has more")
                     }
                     continue
                 }

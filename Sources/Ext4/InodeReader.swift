@@ -81,7 +81,8 @@ extension Ext4Reader {
     }
 
     private static func device(_ inode: DiskInode) -> (major: UInt32, minor: UInt32) {
-        let old = inode.word(0x28), new = inode.word(0x2c)
+        let old = inode.word(0x28)
+        let new = inode.word(0x2c)
         if old != 0 { return (old >> 8 & 0xff, old & 0xff) }
         return (new >> 8 & 0xfff, new & 0xff | new >> 12 & 0xfff00)
     }
@@ -112,7 +113,8 @@ extension Ext4Reader {
             let held = extents.reduce(0) { $0 + $1.length }
             // Hashing them would take minutes; more likely the size is damaged.
             if blob.size - held > 1 << 38 {
-                throw failure("\(path) claims \(blob.size) bytes and holds \(held): no digest is taken of so many zeros")
+                throw failure(
+                    "\(path) claims \(blob.size) bytes and holds \(held): no digest is taken of so many zeros")
             }
         }
         let reader = try ContentReader(blob, of: path)
@@ -121,7 +123,8 @@ extension Ext4Reader {
         try withUnsafeTemporaryAllocation(byteCount: chunk, alignment: 16) { buffer in
             for offset in stride(from: 0, to: blob.size, by: chunk) {
                 try Task.checkCancellation()
-                let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(min(UInt64(chunk), blob.size - offset))])
+                let part = UnsafeMutableRawBufferPointer(
+                    rebasing: buffer[..<Int(min(UInt64(chunk), blob.size - offset))])
                 try reader.read(into: part, at: offset)
                 hasher.update(UnsafeRawBufferPointer(part))
             }
@@ -165,7 +168,8 @@ extension Ext4Reader {
             for run in try runs(of: inode, at: path) {
                 guard UInt64(run.logical) == next else { throw failure("the directory \(path) has a hole") }
                 next += UInt64(run.count)
-                for index in 0..<UInt64(run.count) where (UInt64(run.logical) + index) * UInt64(blockSize) < inode.size {
+                for index in 0..<UInt64(run.count) where (UInt64(run.logical) + index) * UInt64(blockSize) < inode.size
+                {
                     let code = bytes.withUnsafeMutableBytes {
                         ext2fs_read_dir_block4(fs, run.physical + index, $0.baseAddress, 0, inode.number)
                     }
@@ -175,7 +179,9 @@ extension Ext4Reader {
             }
             if next * UInt64(blockSize) < inode.size { throw failure("the directory \(path) is cut off") }
         }
-        guard UInt64(result.count) <= nameBudget else { throw failure("its directories have more names than it has room") }
+        guard UInt64(result.count) <= nameBudget else {
+            throw failure("its directories have more names than it has room")
+        }
         nameBudget -= UInt64(result.count)
         for (name, _) in result where name.contains(slash) || name.contains(0) {
             throw failure("the directory \(path) has a name with a slash or a NUL in it")

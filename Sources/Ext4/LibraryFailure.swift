@@ -15,8 +15,3 @@ func libraryMessage(_ code: errcode_t) -> String {
     guard let text = error_message(code) else { return "error \(code)" }
     return String(cString: text)
 }
-
-/// The system's words for an errno.
-func systemMessage(_ code: Int32) -> String {
-    String(cString: strerror(code))
-}

@@ -35,7 +35,7 @@ final class MemoryImage {
     private static func map(_ count: Int) throws(Failure) -> UnsafeMutableRawPointer {
         let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
         guard let pointer = mmap(nil, count, PROT_READ | PROT_WRITE, flags, -1, 0), pointer != MAP_FAILED else {
-            throw Failure("cannot reserve \(count) bytes of address space for an image: \(systemMessage(errno))")
+            throw Failure("cannot reserve \(count) bytes of address space for an image: \(errorText(errno))")
         }
         return pointer
     }
@@ -65,7 +65,8 @@ final class MemoryImage {
         guard contains(offset, count) else { return errcode_t(EXT2_ET_SHORT_WRITE) }
         if count == 0 { return 0 }
         memcpy(bytes + Int(offset), source, Int(count))
-        let first = Int(offset) / blockSize, last = (Int(offset) + Int(count) - 1) / blockSize
+        let first = Int(offset) / blockSize
+        let last = (Int(offset) + Int(count) - 1) / blockSize
         memset(written + first, 1, last - first + 1)
         return 0
     }

@@ -96,12 +96,13 @@ struct SegmentWriter {
         let zero = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.segmentBytes, alignment: blockSize)
         zero.zero()
         defer {
-            buffers.forEach { $0.deallocate() }
+            for buffer in buffers { buffer.deallocate() }
             zero.deallocate()
         }
         let segments = Int((size + UInt64(Self.segmentBytes) - 1) / UInt64(Self.segmentBytes))
         let lock = Lock(State(segments: segments, spare: buffers))
         var hasher = DigestHasher()
+        var checks = PassingChecks()
 
         runConcurrently(jobs) {
             while true {
@@ -129,8 +130,10 @@ struct SegmentWriter {
                     case .hash(let ready):
                         let start = UInt64(ready.number * Self.segmentBytes)
                         let count = Int(min(UInt64(Self.segmentBytes), size - start))
-                        hasher.update(
-                            UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(ready.buffer ?? zero)[..<count]))
+                        let bytes = UnsafeRawBufferPointer(
+                            rebasing: UnsafeRawBufferPointer(ready.buffer ?? zero)[..<count])
+                        hasher.update(bytes)
+                        try check(segment: ready.number, bytes, &checks)
                         progress(start + UInt64(count), size)
                         lock.withLock { state in
                             state.hashed += 1
@@ -145,6 +148,44 @@ struct SegmentWriter {
         }
         if let failure = lock.withLock({ $0.failure }) { throw failure }
         return hasher.finalized()
+    }
+
+    /// The part of a piece that lies in a range of blocks, and where in its file that begins, in bytes.
+    private struct Part {
+        var blocks: Range<UInt64>
+        var offset: UInt64
+        /// Bytes of the file; what the last block has behind them is zero.
+        var count: Int
+        /// Whether it is all of the file.
+        var isWhole: Bool
+
+        init(of piece: DataPiece, in segment: Range<UInt64>, _ blob: Blob) {
+            blocks = max(piece.physical, segment.lowerBound)..<min(
+                piece.physical + UInt64(piece.count), segment.upperBound)
+            offset = (UInt64(piece.logical) + blocks.lowerBound - piece.physical) * UInt64(blockSize)
+            count = Int(min(UInt64(blocks.count * blockSize), blob.size - offset))
+            isWhole = offset == 0 && UInt64(count) == blob.size
+        }
+    }
+
+    /// Compares files with their digests that the filling of a segment could not see whole. Large files were compared
+    /// while their holes were looked for.
+    private func check(segment: Int, _ bytes: UnsafeRawBufferPointer, _ checks: inout PassingChecks) throws {
+        let first = UInt64(segment * Self.segmentBlocks)
+        let range = first..<first + UInt64(Self.segmentBlocks)
+        var position = firstPiece(endingAfter: first)
+        while position < pieces.count, pieces[position].physical < range.upperBound {
+            let piece = pieces[position]
+            position += 1
+            let node = tree.nodes[piece.node]
+            guard let blob = node.blob, blob.size < HoleScan.threshold else { continue }
+            let part = Part(of: piece, in: range, blob)
+            if part.isWhole { continue }
+            let place = Int(part.blocks.lowerBound - first) * blockSize
+            try checks.pass(
+                UnsafeRawBufferPointer(rebasing: bytes[place..<place + part.count]), of: blob, at: node.path,
+                node: piece.node, offset: part.offset)
+        }
     }
 
     /// Fills one segment; tells which of its blocks hold something.
@@ -175,10 +216,15 @@ struct SegmentWriter {
 
     /// The first piece that ends behind a block.
     private func firstPiece(endingAfter block: UInt64) -> Int {
-        var low = 0, high = pieces.count
+        var low = 0
+        var high = pieces.count
         while low < high {
             let middle = (low + high) / 2
-            if pieces[middle].physical + UInt64(pieces[middle].count) <= block { low = middle + 1 } else { high = middle }
+            if pieces[middle].physical + UInt64(pieces[middle].count) <= block {
+                low = middle + 1
+            } else {
+                high = middle
+            }
         }
         return low
     }
@@ -188,16 +234,18 @@ struct SegmentWriter {
     ) throws {
         let node = tree.nodes[piece.node]
         guard let blob = node.blob else { return }
-        let start = max(piece.physical, segment.lowerBound)
-        let end = min(piece.physical + UInt64(piece.count), segment.upperBound)
-        let offset = (UInt64(piece.logical) + start - piece.physical) * UInt64(blockSize)
-        let place = Int(start - segment.lowerBound) * blockSize
-        let room = Int(end - start) * blockSize
-        let count = Int(min(UInt64(room), blob.size - offset))
+        let part = Part(of: piece, in: segment, blob)
+        let place = Int(part.blocks.lowerBound - segment.lowerBound) * blockSize
+        let room = part.blocks.count * blockSize
+        let content = UnsafeMutableRawBufferPointer(rebasing: buffer[place..<place + part.count])
         let reader = try ContentReader(blob, of: node.path)
-        try reader.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[place..<place + count]), at: offset)
-        UnsafeMutableRawBufferPointer(rebasing: buffer[place + count..<place + room]).zero()
-        for index in Int(start - segment.lowerBound)..<Int(end - segment.lowerBound) { holds[index] = true }
+        try reader.read(into: content, at: part.offset)
+        if part.isWhole && blob.size < HoleScan.threshold, var check = ContentCheck(of: blob, at: node.path) {
+            check.add(UnsafeRawBufferPointer(content))
+            try check.finish()
+        }
+        UnsafeMutableRawBufferPointer(rebasing: buffer[place + part.count..<place + room]).zero()
+        for index in place / blockSize..<(place + room) / blockSize { holds[index] = true }
     }
 
     /// Writes the longest runs of blocks that hold something.

@@ -1,5 +1,5 @@
 internal import Booting
-internal import RootfsModel
+public import RootfsModel
 internal import Storage
 public import SystemPackage
 
@@ -11,15 +11,23 @@ public struct BootResult: Encodable, Sendable {
     public var missing: [String]
     public var accelerator: String
     public var console: [String]
+    /// What to tell the user of a boot that failed.
+    public var failure: Failure? {
+        succeeded
+            ? nil : Failure("the boot failed: \(summary)", notes: missing.map { "not seen: \($0)" }, status: .negative)
+    }
 }
 
 /// Boots the outputs of a build and waits for what its recipe expects on the console.
 public func boot(
-    directory: FilePath, expect: [String], within: Int?, accel: String, showConsole: Bool, progress: @escaping ProgressSink
+    directory: FilePath, expect: [String], within: Int?, accel: String, showConsole: Bool,
+    progress: @escaping ProgressSink
 ) throws -> BootResult {
     let path = directory.appending(ImageRecord.fileName)
     guard exists(path) else {
-        throw Failure("\(directory) holds no build: it has no \(ImageRecord.fileName)", hint: "build a recipe first, and name out/NAME")
+        throw Failure(
+            "\(directory) holds no build: it has no \(ImageRecord.fileName)",
+            hint: "build a recipe first, and name out/NAME")
     }
     guard let record = parseRecord(ImageRecord.self, from: try readFile(at: path)) else {
         throw Failure("\(path) is not a record of this version", hint: "build again")
@@ -30,7 +38,8 @@ public func boot(
     let expected = record.boot.expect + expect.filter { !record.boot.expect.contains($0) }
     guard !expected.isEmpty else {
         throw Failure(
-            "nothing says what \(record.name) has to print", hint: "name it with --expect, or in the recipe's boot.expect",
+            "nothing says what \(record.name) has to print",
+            hint: "name it with --expect, or in the recipe's boot.expect",
             status: .usage)
     }
     let machine = VirtualMachine(
@@ -42,8 +51,8 @@ public func boot(
     let report = try machine.boot(
         expecting: expected, within: .seconds(within ?? record.boot.withinSeconds),
         console: { line in if showConsole { progress(.note(line.description)) } })
-    if let failure = report.failure { throw failure }
-    progress(.note(report.summary))
+    if report.succeeded { progress(.note(report.summary)) }
+    if !showConsole, let failure = report.failure { throw failure }
     return BootResult(
         succeeded: report.succeeded, summary: report.summary,
         seconds: Double(report.duration.components.seconds) + Double(report.duration.components.attoseconds) / 1e18,

@@ -22,7 +22,10 @@ public struct BuildResult: Encodable, Sendable {
 }
 
 /// Builds the images of these recipes, one after the other; what they share is fetched and made once.
-public func build(recipes: [String], settings: BuildSettings) async throws -> [BuildResult] {
+/// `committed` is told of each as soon as its outputs are in place.
+public func build(
+    recipes: [String], settings: BuildSettings, committed: (BuildResult) -> Void = { _ in }
+) async throws -> [BuildResult] {
     // Every recipe is read before anything is built: mistakes in the last one show at once.
     var loaded = [(path: String, recipe: Recipe)]()
     var mistakes = [Failure]()
@@ -39,6 +42,11 @@ public func build(recipes: [String], settings: BuildSettings) async throws -> [B
     }
     for (index, entry) in loaded.enumerated() {
         let name = entry.recipe.name.value
+        do throws(Failure) {
+            try OutputDirectory.check(settings.outputDirectory ?? settings.outputParent.appending(name))
+        } catch {
+            mistakes.append(error)
+        }
         if loaded[..<index].contains(where: { $0.recipe.name.value == name }) {
             mistakes.append(
                 Failure(
@@ -50,7 +58,9 @@ public func build(recipes: [String], settings: BuildSettings) async throws -> [B
     var results = [BuildResult]()
     for (path, recipe) in loaded {
         var build = RecipeBuild(path: path, recipe: recipe, settings: settings)
-        results.append(try await build.run())
+        let result = try await build.run()
+        committed(result)
+        results.append(result)
     }
     return results
 }
@@ -113,7 +123,7 @@ private struct RecipeBuild {
                 return (made, "\(made.release), initrd: \(made.initrdBecause)")
             }
         }
-        let base = try finishLayers(layers.tree, lock: lock, moment: moment)
+        let base = try finishLayers(layers, lock: lock, moment: moment)
         let provisioned = try provisionTree(
             base, recipe: recipe, overlays: overlays, moment: moment, store: settings.store, clock: &clock)
         for warning in provisioned.warnings { settings.progress(.warning(warning)) }
@@ -140,6 +150,8 @@ private struct RecipeBuild {
             packages: try packageEntries(lock, payloads))
         try writeOutputs(output.staging, finished, kernel, record)
         let outputs = try outputSignatures(in: output.staging)
+        let unpinned = held.isNew ? ["packages were resolved now: \(held.path.string) pins them from now on"] : []
+        for input in unpinned { settings.progress(.note("\(name): not pinned: \(input)")) }
         let buildRecord = BuildRecord(
             inputs: inputs.description, stages: clock.timings,
             layers: layers.made.map {
@@ -147,7 +159,7 @@ private struct RecipeBuild {
                     stage: "layer \($0.name)", fresh: $0.isFresh,
                     because: $0.isFresh ? "the store has \($0.key)" : "the store had no \($0.key)")
             },
-            unpinned: held.isNew ? ["packages were resolved now: \(held.path.string) pins them from now on"] : [],
+            unpinned: unpinned,
             removed: provisioned.removed, warnings: provisioned.warnings, outputs: outputs)
         try writeFile(try recordBytes(buildRecord), to: output.staging.appending(BuildRecord.fileName))
         try Task.checkCancellation()
@@ -181,6 +193,7 @@ private struct RecipeBuild {
     private func inputsDigest(_ held: HeldLock, _ overlays: [(Recipe.Overlay, FileTree)]) throws -> Digest {
         var hasher = DigestHasher()
         hasher.update(field: settings.toolVersion)
+        hasher.update(field: settings.program.hex)
         hasher.update(field: String(MaintainerScripts.layerFormat))
         hasher.update(field: recipe.digest.hex)
         hasher.update(field: held.digest.hex)
@@ -232,13 +245,11 @@ private struct RecipeBuild {
     }
 
     /// The packages' tree without what is of the build's moment, with what apt and the kernel look for.
-    private func finishLayers(_ tree: FileTree, lock: Lock, moment: Timestamp) throws -> FileTree {
-        var tree = try tree.applying(Normalization.change(for: tree))
-        let requested = Set(lock.requests.flatMap(\.names))
-        let automatic = lock.packages.filter { package in
-            guard case .layer(let layer) = package.purpose, layer != "base" else { return false }
-            return !requested.contains(package.name)
-        }
+    private func finishLayers(_ layers: LayerStage, lock: Lock, moment: Timestamp) throws -> FileTree {
+        var tree = try layers.tree.applying(Normalization.change(for: layers.tree))
+        let installed = layers.packages
+        let manual = basePackageNames(installed).union(Resolution.baseAdditions).union(lock.requests.flatMap(\.names))
+        let automatic = installed.filter { !manual.contains($0.name) }
         let states = ExtendedStates.bytes(
             autoInstalled: automatic.map { ($0.name, $0.architecture) }, nativeArchitecture: lock.architecture)
         let file = FileNode(

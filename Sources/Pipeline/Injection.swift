@@ -1,5 +1,6 @@
 internal import Ext4
 internal import Provisioning
+internal import Recipes
 internal import RootfsModel
 internal import Storage
 public import SystemPackage
@@ -19,8 +20,8 @@ public func inject(
     image: FilePath, overlays: [FilePath], owner: String?, target: String?, to destination: FilePath, jobs: Int,
     progress: @escaping ProgressSink
 ) throws -> InjectResult {
-    guard !exists(destination) else {
-        throw Failure("\(destination) exists", hint: "remove it, or name another file with -o")
+    for path in [destination, recordPath(of: destination)] where exists(path) {
+        throw Failure("\(path) exists", hint: "remove it, or name another file with -o")
     }
     let directory = destination.removingLastComponent()
     guard directory.isEmpty || isDirectory(directory) else {
@@ -30,23 +31,23 @@ public func inject(
     var record = try recordOf(image, reader.information)
     var tree = try reader.tree(digesting: true)
     let moment = Timestamp(seconds: record.fileSystem.moment)
-    for overlay in overlays {
+    let places = try overlays.map { try injectedOverlay($0, owner: owner, target: target) }
+    for (overlay, place) in zip(overlays, places) {
         guard isDirectory(overlay) else { throw Failure("there is no folder \(overlay) to lay over the image") }
         var warnings = [String]()
         tree = try applyOverlay(
-            try scanDirectory(overlay, digesting: true),
-            OverlayOptions(name: overlay.string, target: target ?? "/", owner: owner), to: tree, variables: [:],
-            moment: moment, warnings: &warnings, read: { try $0.readAll() })
+            try scanDirectory(overlay, digesting: true), place, to: tree, variables: Variables(), moment: moment,
+            warnings: &warnings, read: { try $0.readAll() })
         for warning in warnings { progress(.warning(warning)) }
     }
     let finished = try FinishedTree(tree, moment: moment)
-    let staging = destination.removingLastComponent().appending(".\(destination.lastComponent?.string ?? "image").new")
-    try removeTree(at: staging)
+    let staging = try TemporaryDirectory(beside: destination)
     do {
         let stage = StageProgress(recipe: record.name, stage: "image", sink: progress)
         progress(.started(recipe: record.name, stage: "image"))
         let written = try writeImage(
-            finished, to: staging, record.fileSystem, jobs: jobs, progress: { stage.advance($0, of: $1, .bytes) })
+            finished, to: staging.path.appending("image"), record.fileSystem, jobs: jobs,
+            progress: { stage.advance($0, of: $1, .bytes) })
         progress(.finished(recipe: record.name, stage: "image", detail: byteText(written.size)))
         record.contentHash = finished.contentHash.description
         record.imageHash = written.digest.description
@@ -55,15 +56,27 @@ public func inject(
         record.paths = finished.tree.nodes.count
         record.lockDigest = nil
         record.recipeDigest = nil
-        try writeFile(try recordBytes(record), to: recordPath(of: destination))
-        try moveItem(at: staging, to: destination)
-    } catch {
-        try? removeTree(at: staging)
-        throw error
+        try writeFile(try recordBytes(record), to: staging.path.appending("record"))
+        try moveItem(at: staging.path.appending("image"), to: destination)
+        try moveItem(at: staging.path.appending("record"), to: recordPath(of: destination))
     }
     return InjectResult(
         imagePath: destination.string, imageHash: record.imageHash, contentHash: record.contentHash,
         imageSize: record.imageSize)
+}
+
+/// The overlay that a recipe would name with this owner and target.
+private func injectedOverlay(_ folder: FilePath, owner: String?, target: String?) throws(Failure) -> Recipe.Overlay {
+    var overlay = Recipe.Overlay()
+    overlay.source = Located(folder.string)
+    if let owner { overlay.owner = Located(try Recipe.Owner(owner)) }
+    if let target {
+        guard target.hasPrefix("/"), let path = TreePath(normalizing: target) else {
+            throw Failure("the target \(target) is no absolute path of the image", hint: "write for example /opt/app")
+        }
+        overlay.target = Located(path)
+    }
+    return overlay
 }
 
 private func recordPath(of image: FilePath) -> FilePath {

@@ -51,7 +51,9 @@ func makeKernel(
         guard let busyboxPayload else {
             throw Failure(
                 "cannot make an initrd: the lock holds no busybox-static", notes: [decision.because],
-                hint: "rootfs-build lock --update resolves it, or say initrd: never for a kernel with its drivers built in")
+                hint:
+                    "rootfs-build lock --update resolves it, or say initrd: never for a kernel with its drivers built in"
+            )
         }
         let listed = kernel.modules?.map(\.value) ?? ["virtio_mmio", "virtio_blk", "virtio_net"]
         let wanted = decision.rootModules + listed.filter { !decision.rootModules.contains($0) }
@@ -62,10 +64,8 @@ func makeKernel(
             architecture: image.architecture, moment: moment
         ).bytes()
     }
-    let keepsFile = kernel.format.value == .bzImage
     return BuiltKernel(
-        bytes: keepsFile ? parts.file : image.bytes,
-        fileName: keepsFile ? "vmlinuz" : image.form == .elf ? "vmlinux" : "Image",
+        bytes: image.bytes, fileName: image.form == .elf ? "vmlinux" : "Image",
         release: image.release ?? "unknown", buildID: image.buildID, package: parts.package, initrd: initrd,
         initrdBecause: decision.because)
 }
@@ -85,7 +85,8 @@ private func kernelParts(_ kernel: Recipe.Kernel, recipe: Recipe, payload: Paylo
         }
         let tree = try payload.tree()
         func path(_ prefix: String) -> TreePath? {
-            tree.nodes.first { String(decoding: $0.path.bytes, as: UTF8.self).hasPrefix(prefix) && $0.blob != nil }?.path
+            tree.nodes.first { String(decoding: $0.path.bytes, as: UTF8.self).hasPrefix(prefix) && $0.blob != nil }?
+                .path
         }
         guard let kernelPath = path("boot/vmlinuz-") ?? path("boot/vmlinux-") else {
             throw Failure(
@@ -95,7 +96,9 @@ private func kernelParts(_ kernel: Recipe.Kernel, recipe: Recipe, payload: Paylo
         let read: (TreePath) throws -> [UInt8]? = { try tree[$0]?.blob?.readAll() }
         return KernelParts(
             file: try tree[kernelPath]?.blob?.readAll() ?? [], name: "\(payload.label)'s \(kernelPath)",
-            config: try path("boot/config-").flatMap { try tree[$0]?.blob?.readAll() }.map { KernelConfig(parsing: $0) },
+            config: try path("boot/config-").flatMap { try tree[$0]?.blob?.readAll() }.map {
+                KernelConfig(parsing: $0)
+            },
             modules: try KernelModules(paths: modulePaths, read: read), read: read, package: payload.label)
     }
 }

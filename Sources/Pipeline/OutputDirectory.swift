@@ -11,10 +11,10 @@ struct OutputDirectory: ~Copyable {
     let final: FilePath
     let staging: FilePath
     private let lock: Int32
-
     private let lockPath: FilePath
 
     init(replacing final: FilePath) throws(Failure) {
+        try Self.check(final)
         let parent = final.removingLastComponent()
         let name = final.lastComponent?.string ?? "out"
         let lockPath = parent.appending(".\(name).lock")
@@ -26,6 +26,32 @@ struct OutputDirectory: ~Copyable {
         self.lockPath = lockPath
     }
 
+    /// The names in build.json, whatever version wrote it.
+    private struct Outputs: Decodable {
+        struct Output: Decodable {
+            var name: String
+        }
+        var outputs: [Output]
+    }
+
+    /// Throws unless what is at this place can go when new outputs come: nothing, or only what a build wrote.
+    static func check(_ final: FilePath) throws(Failure) {
+        guard exists(final) else { return }
+        let hint = "name a new or an empty directory with -o"
+        guard isDirectory(final) else { throw Failure("\(final) is a file, and outputs need a directory", hint: hint) }
+        let names = try directoryNames(at: final).map { String(decoding: $0, as: UTF8.self) }
+        let record = final.appending(BuildRecord.fileName)
+        let outputs = exists(record) ? parseRecord(Outputs.self, from: try readFile(at: record)) : nil
+        let known = Set((outputs?.outputs.map(\.name) ?? []) + (outputs == nil ? [] : [BuildRecord.fileName]))
+        let foreign = names.filter { !known.contains($0) }
+        guard foreign.isEmpty else {
+            throw Failure(
+                "\(final) holds what no build wrote, and outputs replace the whole directory",
+                notes: Array(foreign.prefix(5)) + (foreign.count > 5 ? ["and \(foreign.count - 5) more"] : []),
+                hint: hint)
+        }
+    }
+
     /// One build at a time makes these outputs; holding the lock also tells that what lies there is left over.
     private static func prepare(final: FilePath, staging: FilePath, lockPath: FilePath) throws(Failure) -> Int32 {
         let parent = final.removingLastComponent()
@@ -33,7 +59,8 @@ struct OutputDirectory: ~Copyable {
         let lock = open(lockPath.string, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard lock >= 0 else { throw systemFailure("write in", parent) }
         do throws(Failure) {
-            var held = stat(), there = stat()
+            var held = stat()
+            var there = stat()
             // The owner before us removes the file when it is done: what we locked must still be the one at the path.
             guard flock(lock, LOCK_EX | LOCK_NB) == 0, fstat(lock, &held) == 0, stat(lockPath.string, &there) == 0,
                 held.st_ino == there.st_ino

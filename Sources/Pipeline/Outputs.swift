@@ -34,7 +34,8 @@ extension ImageRecord.BootEntry {
 }
 
 /// Writes all outputs but the image and build.json.
-func writeOutputs(_ directory: FilePath, _ finished: FinishedTree, _ kernel: BuiltKernel?, _ record: ImageRecord) throws {
+func writeOutputs(_ directory: FilePath, _ finished: FinishedTree, _ kernel: BuiltKernel?, _ record: ImageRecord) throws
+{
     try writeFile(finished.listing, to: directory.appending("\(record.name).listing"))
     try writeFile(try recordBytes(record), to: directory.appending(ImageRecord.fileName))
     guard let kernel else { return }

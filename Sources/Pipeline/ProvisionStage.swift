@@ -25,13 +25,10 @@ func provisionTree(
         }
     }
     return try clock.run("provision") { _ in
-        var nodeArchive: NodeArchive?
-        if case .archive(let archive)? = recipe.node, let nodeRelease {
-            nodeArchive = NodeArchive(archive, tree: nodeRelease.tree)
-        }
+        var release: (Recipe.NodeArchive, FileTree)?
+        if case .archive(let archive)? = recipe.node, let nodeRelease { release = (archive, nodeRelease.tree) }
         let (tree, report) = try provision(
-            base, ProvisioningSpecification(recipe), overlays: overlays.map { (OverlayOptions($0.0), $0.1) },
-            nodeArchive: nodeArchive, moment: moment, read: { try $0.readAll() })
+            base, recipe, overlays: overlays, nodeRelease: release, moment: moment, read: { try $0.readAll() })
         let removed = report.removals.map { removal in
             BuildRecord.Removal(
                 pattern: removal.pattern, bytes: removal.bytes, paths: removal.paths.map(\.description))

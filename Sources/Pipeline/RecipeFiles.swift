@@ -11,6 +11,13 @@ func loadRecipe(_ path: String, settings: BuildSettings) throws -> Recipe {
             "\(path) is a lock, not a recipe", hint: "name the recipe beside it, which ends in .manifest",
             status: .usage)
     }
+    if !exists(file), !path.contains("/"), !path.contains("."),
+        let near = nearestName(to: path, among: settings.subcommands)
+    {
+        throw Failure(
+            "there is no recipe \(path), nor is it a subcommand", hint: "did you mean rootfs-build \(near)?",
+            status: .usage)
+    }
     if !exists(file) {
         throw Failure("cannot read \(path): No such file or directory", hint: nearestSibling(of: file))
     }

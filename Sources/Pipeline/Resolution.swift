@@ -26,7 +26,9 @@ struct Resolution {
     /// The pockets with the names that the archive has for them, the suite itself first.
     var pockets: [(pocket: Pocket, suite: String)] {
         let named = recipe.archive.pockets.compactMap { Pocket(rawValue: $0.value) }
-        return Set(named).union([.release]).sorted().map { ($0, $0.suite(of: recipe.archive.suite.value, in: distribution)) }
+        return Set(named).union([.release]).sorted().map {
+            ($0, $0.suite(of: recipe.archive.suite.value, in: distribution))
+        }
     }
 
     /// The recipe's layers with the Node package, as the solver takes them. The base layer, which every image has, is
@@ -124,11 +126,15 @@ struct Resolution {
             }, requests: wanted.sets, packages: packages)
     }
 
+    /// What the base layer asks for beyond the Essential and required packages.
+    static let baseAdditions = ["apt", mergedUsr]
+    private static let mergedUsr = "usr-is-merged"
+
     /// Essential and required packages and apt. The tree is made with a merged /usr, so the small package that says so
     /// stands in for the one that would convert it, where the archive has it.
     private func baseLayer(_ universe: Universe) throws -> LayerRequests {
         var requests = universe.baseRequests(withApt: true)
-        if try universe.candidate("usr-is-merged") != nil { requests.append(Request("usr-is-merged")) }
+        if try universe.candidate(Self.mergedUsr) != nil { requests.append(Request(Self.mergedUsr)) }
         return LayerRequests(layer: LayerRequests.base, requests: requests)
     }
 

@@ -49,6 +49,7 @@ struct TarballTree {
         var nodes = [FileNode]()
         var indices = [TreePath: Int]()
         var groups: UInt32 = 0
+        var contents = 0
         while let member = try reader.next() {
             try Task.checkCancellation()
             guard let place = TreePath(normalizing: member.name) else {
@@ -60,7 +61,9 @@ struct TarballTree {
             switch member.kind {
             case .directory: kind = .directory
             case .symbolicLink(let target): kind = .symbolicLink(target)
-            case .file: kind = .file(try Self.keep(&reader, number: nodes.count, in: directory), linkGroup: 0)
+            case .file:
+                kind = .file(try Self.keep(&reader, number: contents, in: directory), linkGroup: 0)
+                contents += 1
             case .hardLink(let target):
                 guard let other = TreePath(normalizing: target), let index = indices[other],
                     case .file(let blob, let group) = nodes[index].kind
@@ -88,7 +91,9 @@ struct TarballTree {
     }
 
     /// Writes the member at hand to a numbered file and takes its digest as it passes.
-    private static func keep(_ reader: inout ArchiveReader, number: Int, in directory: TemporaryDirectory) throws -> Blob {
+    private static func keep(_ reader: inout ArchiveReader, number: Int, in directory: TemporaryDirectory) throws
+        -> Blob
+    {
         let name: TreePath = TreePath.root.appending(String(number).utf8)
         let path = hostPath(directory.path.string, name)
         let file = try OpenFile(creating: path)

@@ -13,7 +13,8 @@ struct AccountTable {
         guard let resolved = tree.resolve(path), let node = tree[resolved], let blob = node.blob else { return nil }
         self.path = resolved
         self.metadata = node.metadata
-        var lines = try read(blob).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map(Array.init)
+        var lines = try read(blob).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map(
+            Array.init)
         if lines.last?.isEmpty == true { lines.removeLast() }
         self.lines = lines
     }

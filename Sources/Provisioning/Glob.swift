@@ -88,7 +88,8 @@ public struct Glob: Sendable, Equatable {
     }
 
     private static func matches(_ elements: [Element], _ name: [UInt32]) -> Bool {
-        var at = 0, character = 0
+        var at = 0
+        var character = 0
         var retry: (at: Int, character: Int)?
         while true {
             if at < elements.count, elements[at] == .anyRun {

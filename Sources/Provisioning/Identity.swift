@@ -1,9 +1,10 @@
+internal import Recipes
 internal import RootfsModel
 
 /// Who the machine is: name, zone, language; and what must not be the same in two machines, or come from the
 /// host that built the image.
 func change(
-    identifying identity: IdentitySpecification, in tree: FileTree, moment: Timestamp,
+    identifying recipe: Recipe, in tree: FileTree, moment: Timestamp,
     read: (Blob) throws -> [UInt8]
 ) throws -> TreeChange {
     var mistakes = [Failure]()
@@ -15,9 +16,9 @@ func change(
             mistakes.append(failure)
         }
     }
-    try attempt { try hostNodes(identity.hostname, moment: moment) }
-    try attempt { try zoneNodes(identity.timezone, in: tree, moment: moment) }
-    try attempt { try localeNodes(identity.locale, in: tree, moment: moment, read: read) }
+    try attempt { try hostNodes(recipe.hostname, moment: moment) }
+    try attempt { try zoneNodes(recipe.timezone, in: tree, moment: moment) }
+    try attempt { try localeNodes(recipe.locale, in: tree, moment: moment, read: read) }
     if !mistakes.isEmpty { throw Failures(mistakes) }
     // Without a zone file there is no link: the C library takes UTC.
     if !change.puts.contains(where: { $0.path == "/etc/localtime" }) { change.removals.append("/etc/localtime") }
@@ -30,13 +31,14 @@ func change(
     // A link is somebody's who keeps the file at run time.
     if tree["/etc/resolv.conf"]?.linkTarget == nil {
         change.puts.append(
-            .text("/etc/resolv.conf", "# No name server yet: whatever sets up the network writes one.\n", moment: moment))
+            .text(
+                "/etc/resolv.conf", "# No name server yet: whatever sets up the network writes one.\n", moment: moment))
     }
     change.puts.sort { $0.path < $1.path }
     return change
 }
 
-private func hostNodes(_ hostname: Placed<String>, moment: Timestamp) throws(Failure) -> [FileNode] {
+private func hostNodes(_ hostname: Located<String>, moment: Timestamp) throws(Failure) -> [FileNode] {
     let name = hostname.value
     let labels = name.split(separator: ".", omittingEmptySubsequences: false)
     let isGood = labels.allSatisfy { label in
@@ -72,7 +74,8 @@ private func hostNodes(_ hostname: Placed<String>, moment: Timestamp) throws(Fai
     ]
 }
 
-private func zoneNodes(_ timezone: Placed<String>, in tree: FileTree, moment: Timestamp) throws(Failure) -> [FileNode] {
+private func zoneNodes(_ timezone: Located<String>, in tree: FileTree, moment: Timestamp) throws(Failure) -> [FileNode]
+{
     let zone = timezone.value
     let zones: TreePath = "/usr/share/zoneinfo"
     let isUTC = ["UTC", "Etc/UTC", "Universal", "Zulu", "Etc/Universal", "Etc/Zulu"].contains(zone)
@@ -80,7 +83,8 @@ private func zoneNodes(_ timezone: Placed<String>, in tree: FileTree, moment: Ti
         let relative = TreePath(normalizing: zone), relative.bytes.elementsEqual(zone.utf8)
     else {
         throw Failure(
-            "\(quoted(zone)) cannot be a time zone", at: timezone.location, hint: "zones are named as Europe/Berlin, or UTC")
+            "\(quoted(zone)) cannot be a time zone", at: timezone.location,
+            hint: "zones are named as Europe/Berlin, or UTC")
     }
     let name = FileNode.text("/etc/timezone", zone + "\n", moment: moment)
     if tree.resolvedNode(zones.appending(relative))?.blob != nil {
@@ -101,7 +105,7 @@ private func zoneNodes(_ timezone: Placed<String>, in tree: FileTree, moment: Ti
 }
 
 private func localeNodes(
-    _ locale: Placed<String>, in tree: FileTree, moment: Timestamp, read: (Blob) throws -> [UInt8]
+    _ locale: Located<String>, in tree: FileTree, moment: Timestamp, read: (Blob) throws -> [UInt8]
 ) throws -> [FileNode] {
     let name = locale.value
     let isGood = name.utf8.allSatisfy { byte in
@@ -114,7 +118,8 @@ private func localeNodes(
         }
     }
     guard isGood, !name.isEmpty else {
-        throw Failure("\(quoted(name)) cannot be a locale", at: locale.location, hint: "locales are named as de_DE.UTF-8")
+        throw Failure(
+            "\(quoted(name)) cannot be a locale", at: locale.location, hint: "locales are named as de_DE.UTF-8")
     }
     // These are in the C library itself.
     if !["C", "POSIX", "C.UTF-8", "C.utf8"].contains(name) {

@@ -1,3 +1,4 @@
+public import Recipes
 public import RootfsModel
 
 /// The tree with a folder laid over it. Can be called alone, on a tree read from an image.
@@ -11,30 +12,30 @@ public import RootfsModel
 /// - `.gitkeep` files are left out: they hold a directory in git and mean nothing in an image;
 /// - in files that a `template:` pattern matches, `${name}` is replaced by the variable; `$${` stands for `${`.
 public func applyOverlay(
-    _ folder: FileTree, _ options: OverlayOptions, to tree: FileTree, variables: [String: String], moment: Timestamp,
+    _ folder: FileTree, _ overlay: Recipe.Overlay, to tree: FileTree, variables: Variables, moment: Timestamp,
     warnings: inout [String], read: (Blob) throws -> [UInt8]
 ) throws -> FileTree {
     try tree.applying(
         change(
-            overlaying: folder, options, over: tree, variables: variables, moment: moment, warnings: &warnings,
+            overlaying: folder, overlay, over: tree, variables: variables, moment: moment, warnings: &warnings,
             read: read))
 }
 
 /// What lays a folder over a tree.
 func change(
-    overlaying folder: FileTree, _ options: OverlayOptions, over tree: FileTree, variables: [String: String],
+    overlaying folder: FileTree, _ overlay: Recipe.Overlay, over tree: FileTree, variables: Variables,
     moment: Timestamp, warnings: inout [String], read: (Blob) throws -> [UInt8]
 ) throws -> TreeChange {
-    let target = try imagePath(options.target, of: "overlay \(options.name): the target", at: options.location)
-    let owner = try numbers(
-        ofOwner: options.owner, what: "overlay \(options.name)", at: options.location, in: tree, read: read)
-    var patterns = try OverlayPatterns(options)
+    let what = "overlay \(overlay.source.value)"
+    let location = overlay.source.location
+    let owner = try numbers(ofOwner: overlay.owner.value, what: what, at: location, in: tree, read: read)
+    var patterns = try OverlayPatterns(overlay)
     var nodes = [FileNode]()
     var insisting = Set<TreePath>()
     var mistakes = [Failure]()
     for node in folder.nodes {
         if node.blob != nil, node.path.name.elementsEqual(".gitkeep".utf8) { continue }
-        let path = target.appending(node.path)
+        let path = overlay.target.value.appending(node.path)
         var metadata = Metadata(mode: 0o755, uid: owner.uid, gid: owner.gid, mtime: moment)
         let wanted = patterns.mode(of: node)
         switch node.kind {
@@ -48,7 +49,7 @@ func change(
             metadata.mode = wanted ?? (node.metadata.mode & 0o111 != 0 ? 0o755 : 0o644)
             if patterns.isTemplate(node) {
                 do {
-                    let name = "\(options.name)/\(String(decoding: node.path.bytes, as: UTF8.self))"
+                    let name = "\(overlay.source.value)/\(String(decoding: node.path.bytes, as: UTF8.self))"
                     blob = Blob(try filledIn(try read(blob), name: name, variables: variables))
                 } catch let failures as Failures {
                     mistakes += failures.all
@@ -61,14 +62,12 @@ func change(
         case .characterDevice, .blockDevice, .fifo, .socket:
             mistakes.append(
                 Failure(
-                    "overlay \(options.name) holds \(node.kindName), which cannot be laid over an image: \(node.path)",
-                    at: options.location))
+                    "\(what) holds \(node.kindName), which cannot be laid over an image: \(node.path)", at: location))
         }
     }
     if !mistakes.isEmpty { throw Failures(mistakes) }
-    warnings += patterns.unused.map { "overlay \(options.name): the pattern \($0) matches none of its files" }
-    return try laying(
-        nodes, over: tree, insisting: insisting, what: "overlay \(options.name)", at: options.location)
+    warnings += patterns.unused.map { "\(what): the pattern \($0) matches none of its files" }
+    return try laying(nodes, over: tree, insisting: insisting, what: what, at: location)
 }
 
 /// The patterns of one overlay, and which of them matched anything.
@@ -88,19 +87,18 @@ private struct OverlayPatterns {
 
     private var patterns: [Pattern]
 
-    init(_ options: OverlayOptions) throws {
+    init(_ overlay: Recipe.Overlay) throws {
         var patterns = [Pattern]()
         var mistakes = [Failure]()
-        let all = options.modes.map { ($0.pattern, $0.mode as UInt16?) } + options.templates.map { ($0, nil) }
-        for (text, mode) in all {
+        let all = overlay.modes.map { ($0.pattern, $0.mode as UInt16?) } + overlay.templates.map { ($0, nil) }
+        for (pattern, mode) in all {
             do throws(Failure) {
-                if let mode, mode > 0o7777 {
-                    throw Failure("the mode \(String(mode, radix: 8)) is larger than 7777")
-                }
-                patterns.append(Pattern(text: text, glob: try Glob(text), mode: mode))
+                patterns.append(Pattern(text: pattern.value, glob: try Glob(pattern.value), mode: mode))
             } catch {
                 mistakes.append(
-                    Failure("overlay \(options.name): \(error.message)", at: options.location, hint: error.hint))
+                    Failure(
+                        "overlay \(overlay.source.value): \(error.message)",
+                        at: pattern.location ?? overlay.source.location, hint: error.hint))
             }
         }
         if !mistakes.isEmpty { throw Failures(mistakes) }

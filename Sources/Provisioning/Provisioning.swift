@@ -8,6 +8,7 @@
 // The order is fixed: node release, users, identity, machine defaults, files, services, removals, overlays in
 // the order of the recipe. Overlays come last and win, so laying one over a finished image is the same as
 // having built with it at the end. Services are checked over the finished tree: what a unit runs must be there.
+public import Recipes
 public import RootfsModel
 
 /// What provisioning did, for the build report.
@@ -31,35 +32,38 @@ public struct ProvisioningReport: Sendable, Equatable {
     public init() {}
 }
 
-/// Lays everything of a recipe that is not a package over the packages' tree. `read` gives a blob's bytes.
+/// Lays everything of a recipe that is not a package over the packages' tree. `overlays` pairs each of the recipe's
+/// with its folder, `nodeRelease` its Node archive with the tar's tree; `read` gives a blob's bytes.
 ///
 /// Throws `Failure`, or `Failures` with every mistake of the step that found some.
 public func provision(
-    _ tree: FileTree, _ specification: ProvisioningSpecification, overlays: [(OverlayOptions, FileTree)],
-    nodeArchive: NodeArchive? = nil, moment: Timestamp, read: (Blob) throws -> [UInt8]
+    _ tree: FileTree, _ recipe: Recipe, overlays: [(Recipe.Overlay, FileTree)],
+    nodeRelease: (Recipe.NodeArchive, FileTree)? = nil, moment: Timestamp, read: (Blob) throws -> [UInt8]
 ) throws -> (tree: FileTree, report: ProvisioningReport) {
     var report = ProvisioningReport()
     var tree = tree
-    if let nodeArchive {
-        tree = try tree.applying(change(layingNode: nodeArchive, over: tree, moment: moment))
+    if let (archive, release) = nodeRelease {
+        tree = try tree.applying(change(layingNode: archive, release, over: tree, moment: moment))
     }
-    tree = try tree.applying(change(addingUsers: specification.users, to: tree, moment: moment, read: read))
+    tree = try tree.applying(change(addingUsers: recipe.users, to: tree, moment: moment, read: read))
     tree = try tree.applying(
-        change(identifying: specification.identity, in: tree, moment: moment, read: read).placed(in: tree))
+        change(identifying: recipe, in: tree, moment: moment, read: read).placed(in: tree))
     tree = try tree.applying(change(fittingMachineTo: tree, moment: moment).placed(in: tree))
-    tree = try tree.applying(change(writingFiles: specification.files, in: tree, moment: moment, read: read))
+    tree = try tree.applying(change(writingFiles: recipe.files, in: tree, moment: moment, read: read))
     tree = try tree.applying(
-        change(writingServices: specification.services, moment: moment, warnings: &report.warnings).placed(in: tree))
-    let (removal, removals) = try change(removing: specification.remove, from: tree)
+        change(writingServices: recipe.services, moment: moment, warnings: &report.warnings).placed(in: tree))
+    let (removal, removals) = try change(removing: recipe.remove, from: tree)
     tree = try tree.applying(removal)
     report.removals = removals
-    report.warnings += removals.filter { $0.paths.isEmpty && !$0.isCovered }.map { "remove: \($0.pattern) matches nothing in the image" }
-    for (options, folder) in overlays {
+    report.warnings += removals.filter { $0.paths.isEmpty && !$0.isCovered }.map {
+        "remove: \($0.pattern) matches nothing in the image"
+    }
+    for (overlay, folder) in overlays {
         tree = try applyOverlay(
-            folder, options, to: tree, variables: specification.variables, moment: moment,
+            folder, overlay, to: tree, variables: recipe.variables, moment: moment,
             warnings: &report.warnings, read: read)
     }
-    try checkServices(specification.services, in: tree, read: read)
+    try checkServices(recipe.services, in: tree, read: read)
     return (tree, report)
 }
 
@@ -83,18 +87,6 @@ extension FileNode {
     ) -> FileNode {
         FileNode(path: path, kind: .directory, metadata: Metadata(mode: mode, uid: uid, gid: gid, mtime: moment))
     }
-}
-
-/// An absolute path of the image out of a recipe; the root itself only where it makes sense.
-func imagePath(_ text: String, of what: String, at location: SourceLocation?) throws(Failure) -> TreePath {
-    guard text.utf8.first == UInt8(ascii: "/") else {
-        throw Failure(
-            "\(what) is \(quoted(text)), which is no absolute path", at: location, hint: "begin it with a slash")
-    }
-    guard let path = TreePath(normalizing: text) else {
-        throw Failure("\(what) is \(quoted(text)), which leaves the image or holds a NUL", at: location)
-    }
-    return path
 }
 
 /// A name from outside in a message: in quotes, control characters escaped.

@@ -1,8 +1,9 @@
+internal import Recipes
 internal import RootfsModel
 
 /// What the patterns take away, and the list of it. A directory that matches goes with all below it.
 func change(
-    removing patterns: [Placed<String>], from tree: FileTree
+    removing patterns: [Located<String>], from tree: FileTree
 ) throws -> (TreeChange, [ProvisioningReport.Removal]) {
     var mistakes = [Failure]()
     var globs = [Glob]()
@@ -41,7 +42,7 @@ func change(
     return (TreeChange(removals: removals), report)
 }
 
-private func removalGlob(_ pattern: Placed<String>, in tree: FileTree) throws(Failure) -> Glob {
+private func removalGlob(_ pattern: Located<String>, in tree: FileTree) throws(Failure) -> Glob {
     guard pattern.value.utf8.first == UInt8(ascii: "/") else {
         throw Failure(
             "remove: \(quoted(pattern.value)) is no absolute path", at: pattern.location, hint: "begin it with a slash")

@@ -1,48 +1,45 @@
-public import RootfsModel
+internal import Recipes
+internal import RootfsModel
 
 /// Checks that what the services need is in the finished tree: systemd, the supervisor, the program, the user,
-/// the working directory, scripts among the arguments. Throws every mistake at once.
-public func checkServices(
-    _ services: [ServiceSpecification], in tree: FileTree, read: (Blob) throws -> [UInt8]
+/// scripts among the arguments. Throws every mistake at once.
+func checkServices(
+    _ services: [Recipe.Service], in tree: FileTree, read: (Blob) throws -> [UInt8]
 ) throws {
     guard let first = services.first else { return }
-    if tree.resolvedNode("/lib/systemd/systemd")?.blob == nil && tree.resolvedNode("/usr/lib/systemd/systemd")?.blob == nil
+    if tree.resolvedNode("/lib/systemd/systemd")?.blob == nil
+        && tree.resolvedNode("/usr/lib/systemd/systemd")?.blob == nil
     {
         throw Failures([
             Failure(
-                "the recipe has services, but the image has no systemd to run them", at: first.location,
+                "the recipe has services, but the image has no systemd to run them", at: first.name.location,
                 hint: "add the package systemd-sysv to a layer")
         ])
     }
     var mistakes = [Failure]()
     let needsReady = services.contains { $0.ready != nil }
-    let parts = [("/etc/systemd/system/app-.service.d/10-visible.conf", true), ("/usr/lib/microvm/report-exit", true),
-        ("/usr/lib/microvm/ready", needsReady)]
+    let parts = [
+        ("/etc/systemd/system/app-.service.d/10-visible.conf", true), ("/usr/lib/microvm/report-exit", true),
+        ("/usr/lib/microvm/ready", needsReady),
+    ]
     let missing = parts.filter { $0.1 && !isFile($0.0, in: tree) }.map(\.0)
     if !missing.isEmpty {
         mistakes.append(
             Failure(
-                "the recipe has services, but the image has no supervisor to watch them", at: first.location,
+                "the recipe has services, but the image has no supervisor to watch them", at: first.name.location,
                 notes: missing.map { "missing: \($0)" }, hint: "add overlays/supervisor to overlays:"))
     }
     let users = try AccountTable("/etc/passwd", in: tree, read: read)?.names ?? ["root"]
     for service in services {
         mistakes += programMistakes(of: service, in: tree)
         mistakes += scriptMistakes(of: service, in: tree)
-        if let user = service.user, UInt32(user) == nil, !users.contains(user) {
+        let user = service.user.value
+        if UInt32(user) == nil, !users.contains(user) {
             mistakes.append(
                 Failure(
-                    "service \(service.name) runs as \(quoted(user)), a user whom the image does not have",
-                    at: service.location,
+                    "service \(service.name.value) runs as \(quoted(user)), a user whom the image does not have",
+                    at: service.name.location,
                     hint: nearestName(to: user, among: users).map { "did you mean \($0)?" } ?? "add it to users:"))
-        }
-        if let directory = service.workingDirectory, TreePath(normalizing: directory)
-            .flatMap({ tree.resolvedNode($0) })?.isDirectory != true
-        {
-            mistakes.append(
-                Failure(
-                    "service \(service.name) works in \(directory), which is no directory of the image",
-                    at: service.location))
         }
     }
     if !mistakes.isEmpty { throw Failures(mistakes) }
@@ -55,9 +52,10 @@ private func isFile(_ path: String, in tree: FileTree) -> Bool {
 /// Where systemd looks for a program that is named without a directory.
 private let programDirectories = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
 
-private func programMistakes(of service: ServiceSpecification, in tree: FileTree) -> [Failure] {
-    guard let program = service.command.first else { return [] }
-    let location = service.commandLocation ?? service.location
+private func programMistakes(of service: Recipe.Service, in tree: FileTree) -> [Failure] {
+    guard let first = service.command.first else { return [] }
+    let program = first.value
+    let location = first.location ?? service.name.location
     let candidates = program.hasPrefix("/") ? [program] : programDirectories.map { $0 + "/" + program }
     let nodes = candidates.compactMap { candidate in
         TreePath(normalizing: candidate).flatMap { tree.resolvedNode($0) }
@@ -68,22 +66,30 @@ private func programMistakes(of service: ServiceSpecification, in tree: FileTree
         let isEmpty = file.blob?.size == 0
         return [
             Failure(
-                "service \(service.name) runs \(program), which is " + (isEmpty ? "an empty file" : "not executable"),
+                "service \(service.name.value) runs \(program), which is "
+                    + (isEmpty ? "an empty file" : "not executable"),
                 at: location,
                 hint: isEmpty
-                    ? nil : "its mode is \(octal(file.metadata.mode)); set the executable bit in the folder, or mode: in its overlay")
+                    ? nil
+                    : "its mode is \(octal(file.metadata.mode)); set the executable bit in the folder, or mode: in its overlay"
+            )
         ]
     }
     if nodes.contains(where: \.isDirectory) {
-        return [Failure("service \(service.name) runs \(program), which is a directory", at: location)]
+        return [Failure("service \(service.name.value) runs \(program), which is a directory", at: location)]
     }
     let name = Array((TreePath(normalizing: program) ?? .root).name)
     let same = tree.nodes.filter { node in
         guard node.path.name.elementsEqual(name), let file = tree.resolvedNode(node.path) else { return false }
         return file.blob != nil && file.metadata.mode & 0o111 != 0
     }.map(\.path.description)
-    let notes = same.isEmpty ? [] : ["the image has \(same.prefix(5).joined(separator: ", "))"
-        + (same.count > 5 ? " and \(same.count - 5) more" : "")]
+    let notes =
+        same.isEmpty
+        ? []
+        : [
+            "the image has \(same.prefix(5).joined(separator: ", "))"
+                + (same.count > 5 ? " and \(same.count - 5) more" : "")
+        ]
     var hint = same.first.map { "did you mean \($0)?" }
     if same.isEmpty {
         let text = String(decoding: name, as: UTF8.self)
@@ -92,20 +98,22 @@ private func programMistakes(of service: ServiceSpecification, in tree: FileTree
             node.path.parent.map(names.contains) ?? false && !node.isDirectory
         }
         let nearest = nearestName(to: text, among: known.map { String(decoding: $0.path.name, as: UTF8.self) })
-        hint = nearest.flatMap { near in known.first { $0.path.name.elementsEqual(near.utf8) } }
+        hint =
+            nearest.flatMap { near in known.first { $0.path.name.elementsEqual(near.utf8) } }
             .map { "did you mean \($0.path)?" } ?? "add the package or the overlay that brings it"
     }
     return [
         Failure(
-            "service \(service.name) runs \(program), which the image does not have", at: location, notes: notes,
+            "service \(service.name.value) runs \(program), which the image does not have", at: location, notes: notes,
             hint: hint)
     ]
 }
 
 /// Scripts that an interpreter is given must be there.
-private func scriptMistakes(of service: ServiceSpecification, in tree: FileTree) -> [Failure] {
+private func scriptMistakes(of service: Recipe.Service, in tree: FileTree) -> [Failure] {
     let endings = [".js", ".mjs", ".cjs", ".py", ".sh"]
-    return service.command.dropFirst().compactMap { argument in
+    return service.command.dropFirst().compactMap { word in
+        let argument = word.value
         guard argument.hasPrefix("/"), endings.contains(where: argument.hasSuffix), !isFile(argument, in: tree),
             let path = TreePath(normalizing: argument)
         else { return nil }
@@ -114,8 +122,8 @@ private func scriptMistakes(of service: ServiceSpecification, in tree: FileTree)
             .map(\.path.description)
         let meant = same?.path.description ?? nearestName(to: path.description, among: siblings)
         return Failure(
-            "service \(service.name) is given the script \(argument), which the image does not have",
-            at: service.commandLocation ?? service.location,
+            "service \(service.name.value) is given the script \(argument), which the image does not have",
+            at: word.location ?? service.name.location,
             hint: meant.map { "did you mean \($0)?" } ?? "add the package or the overlay that brings it")
     }
 }

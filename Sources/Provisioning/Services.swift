@@ -1,3 +1,4 @@
+internal import Recipes
 internal import RootfsModel
 
 /// Where the supervisor overlay keeps its scripts.
@@ -6,15 +7,16 @@ let supervisorDirectory: TreePath = "/usr/lib/microvm"
 /// The services as systemd units, enabled. What all of them share (where output goes, the report of a death)
 /// is the supervisor overlay's drop-in for `app-*.service`; a unit holds what is the service's own.
 func change(
-    writingServices services: [ServiceSpecification], moment: Timestamp, warnings: inout [String]
+    writingServices services: [Recipe.Service], moment: Timestamp, warnings: inout [String]
 ) throws -> TreeChange {
     var puts = [FileNode]()
     var mistakes = [Failure]()
     var seen = Set<String>()
     for service in services {
-        let found = mistakesIn(service, among: services) + (
-            seen.insert(service.name).inserted
-                ? [] : [Failure("service \(service.name) is there twice", at: service.location)])
+        let found =
+            mistakesIn(service, among: services)
+            + (seen.insert(service.name.value).inserted
+                ? [] : [Failure("service \(service.name.value) is there twice", at: service.name.location)])
         mistakes += found
         if !found.isEmpty { continue }
         let units: TreePath = "/etc/systemd/system"
@@ -26,68 +28,74 @@ func change(
     if mistakes.isEmpty, let circle = circle(in: services) {
         mistakes.append(
             Failure(
-                "services wait for each other: \(circle.map(\.name).joined(separator: " → "))",
-                at: circle.first?.location, hint: "take one of them out of the other's after:"))
+                "services wait for each other: \(circle.map(\.name.value).joined(separator: " → "))",
+                at: circle.first?.name.location, hint: "take one of them out of the other's after:"))
     }
     if !mistakes.isEmpty { throw Failures(mistakes) }
     return TreeChange(puts: puts)
 }
 
+extension Recipe.Service {
+    var unitName: String { "app-\(name.value).service" }
+}
+
 /// The unit's text.
-func unit(of service: ServiceSpecification) -> String {
+func unit(of service: Recipe.Service) -> String {
     var lines = [
-        "# From the recipe's service \(service.name). What all services share is in app-.service.d/10-visible.conf.",
+        "# From the recipe's service \(service.name.value). What all services share is in app-.service.d/10-visible.conf.",
         "[Unit]",
-        "Description=\(service.name)",
+        "Description=\(service.name.value)",
     ]
-    let after = service.after.map { $0.contains(".") ? $0 : "app-\($0).service" }
+    let after = service.after.map(\.value).map { $0.contains(".") ? $0 : "app-\($0).service" }
     if !after.isEmpty {
         // A unit with a readiness check counts as started when it is ready.
         lines.append("Wants=" + after.joined(separator: " "))
         lines.append("After=" + after.joined(separator: " "))
     }
     let restart = service.restart
-    lines.append("StartLimitIntervalSec=\(unitSpan(restart.interval))")
-    lines.append("StartLimitBurst=\(restart.count)")
+    let backoff = restart.backoff
+    lines.append("StartLimitIntervalSec=\(unitSpan(restart.limit.window))")
+    lines.append("StartLimitBurst=\(restart.limit.count)")
     lines += ["", "[Service]", "Type=exec"]
-    if let user = service.user { lines.append("User=\(unitValue(user))") }
-    if let directory = service.workingDirectory { lines.append("WorkingDirectory=\(unitValue(directory))") }
+    if service.user.value != "root" { lines.append("User=\(unitValue(service.user.value))") }
     lines += service.environment.map { "Environment=" + unitAssignment($0.name, $0.value) }
     // report-exit pauses as this says: systemd learnt growing pauses with version 254 only.
-    lines.append("Environment=SUPERVISOR_BACKOFF=\(restart.least)-\(restart.most)")
-    let words = service.command.enumerated().map { unitWord($1, isProgram: $0 == 0) }
+    lines.append(
+        "Environment=SUPERVISOR_BACKOFF=\(backoff.first.wholeMilliseconds)-\(backoff.longest.wholeMilliseconds)")
+    let words = service.command.enumerated().map { unitWord($1.value, isProgram: $0 == 0) }
     lines.append("ExecStart=" + words.joined(separator: " "))
     if let ready = service.ready {
-        let words = ["\(supervisorDirectory)/ready"] + ready.words + [String(service.within)]
+        let words =
+            ["\(supervisorDirectory)/ready"] + ready.probe.value.words + [String(ready.within.wholeMilliseconds)]
         lines.append("ExecStartPost=" + words.map { unitWord($0) }.joined(separator: " "))
         // The check says itself that time is up; this is for a check that hangs.
-        lines.append("TimeoutStartSec=\(unitSpan(service.within &+ 15_000))")
+        lines.append("TimeoutStartSec=\(unitSpan(ready.within + .seconds(15)))")
     }
-    lines.append("Restart=\(restart.policy.rawValue)")
+    lines.append("Restart=\(restart.policy == .never ? "no" : restart.policy.rawValue)")
     lines.append("RestartSec=100ms")
-    lines.append("TimeoutStopSec=\(unitSpan(max(90_000, restart.most &+ 30_000)))")
+    lines.append("TimeoutStopSec=\(unitSpan(max(.seconds(90), backoff.longest + .seconds(30))))")
     lines += ["", "[Install]", "WantedBy=multi-user.target", ""]
     return lines.joined(separator: "\n")
 }
 
-extension ReadyCheck {
+extension Recipe.ReadinessProbe {
     /// What the ready script takes: the kind and its argument.
     var words: [String] {
         switch self {
         case .http(let url): ["http", url]
         case .tcp(let host, let port): ["tcp", "\(host):\(port)"]
-        case .unix(let path): ["unix", path]
-        case .file(let path): ["file", path]
+        case .unix(let path): ["unix", path.description]
+        case .file(let path): ["file", path.description]
         }
     }
 }
 
-private func mistakesIn(_ service: ServiceSpecification, among services: [ServiceSpecification]) -> [Failure] {
+private func mistakesIn(_ service: Recipe.Service, among services: [Recipe.Service]) -> [Failure] {
     var mistakes = [Failure]()
     func mistake(_ message: String, hint: String? = nil) {
-        mistakes.append(Failure("service \(service.name) \(message)", at: service.location, hint: hint))
+        mistakes.append(Failure("service \(service.name.value) \(message)", at: service.name.location, hint: hint))
     }
-    let isName = service.name.utf8.enumerated().allSatisfy { index, byte in
+    let isName = service.name.value.utf8.enumerated().allSatisfy { index, byte in
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
             UInt8(ascii: "0")...UInt8(ascii: "9"):
@@ -95,30 +103,31 @@ private func mistakesIn(_ service: ServiceSpecification, among services: [Servic
         default: index > 0 && "_-".utf8.contains(byte)
         }
     }
-    guard isName, (1...100).contains(service.name.utf8.count) else {
+    guard isName, (1...100).contains(service.name.value.utf8.count) else {
         return [
             Failure(
-                "\(quoted(service.name)) cannot be a service's name", at: service.location,
+                "\(quoted(service.name.value)) cannot be a service's name", at: service.name.location,
                 hint: "1 to 100 of letters, digits, _ and -, the first a letter or digit")
         ]
     }
-    if service.command.first?.isEmpty ?? true { mistake("has no command") }
-    if let program = service.command.first, !program.hasPrefix("/"), program.contains("/") {
-        mistake("runs \(quoted(program)), which is no absolute path", hint: "a service starts in no directory of its own")
+    let command = service.command.map(\.value)
+    let user = service.user.value
+    if command.first?.isEmpty ?? true { mistake("has no command") }
+    if let program = command.first, !program.hasPrefix("/"), program.contains("/") {
+        mistake(
+            "runs \(quoted(program)), which is no absolute path", hint: "a service starts in no directory of its own")
     }
-    if let program = service.command.first, let sign = program.first, "@-:+!|".contains(sign) {
+    if let program = command.first, let sign = program.first, "@-:+!|".contains(sign) {
         mistake("runs \(quoted(program)): systemd takes the \(sign) for a prefix of its own")
     }
-    let texts = service.command + [service.user, service.workingDirectory].compactMap { $0 }
-        + service.environment.map(\.value)
+    let texts = command + [user] + service.environment.map(\.value)
     if texts.contains(where: { $0.utf8.contains(0) }) { mistake("has a NUL in it, which no argument can hold") }
-    for value in [service.user, service.workingDirectory].compactMap({ $0 })
-    where value.isEmpty || value.utf8.contains(where: { $0 < 32 }) || value.hasPrefix(" ") || value.hasSuffix(" ")
-        || value.hasSuffix("\\")
+    if user.isEmpty || user.utf8.contains(where: { $0 < 32 }) || user.hasPrefix(" ") || user.hasSuffix(" ")
+        || user.hasSuffix("\\")
     {
-        mistake("has \(quoted(value)) as user or working directory, which a unit cannot hold")
+        mistake("has \(quoted(user)) as user, which a unit cannot hold")
     }
-    for (name, _) in service.environment {
+    for name in service.environment.map(\.name) {
         let isVariable = name.utf8.enumerated().allSatisfy { index, byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"): true
@@ -130,21 +139,27 @@ private func mistakesIn(_ service: ServiceSpecification, among services: [Servic
             mistake("sets \(quoted(name)), which is no name of an environment variable")
         }
     }
-    for name in service.after where !name.contains(".") && !services.contains(where: { $0.name == name }) {
-        let meant = nearestName(to: name, among: services.map(\.name))
+    for name in service.after.map(\.value)
+    where !name.contains(".") && !services.contains(where: { $0.name.value == name }) {
+        let meant = nearestName(to: name, among: services.map(\.name.value))
         mistake(
             "waits for \(quoted(name)), which is no service of the recipe",
-            hint: meant.map { "did you mean \($0)?" } ?? "a unit of systemd's own is named with its ending, network.target")
+            hint: meant.map { "did you mean \($0)?" }
+                ?? "a unit of systemd's own is named with its ending, network.target")
     }
-    for name in service.after where name.contains(".") && !name.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "%") }) {
+    for name in service.after.map(\.value)
+    where name.contains(".") && !name.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "%") }) {
         mistake("waits for \(quoted(name)), which cannot be a unit's name")
     }
-    if case .http(let url) = service.ready, !isPlainURL(url) {
+    if case .http(let url)? = service.ready?.probe.value, !isPlainURL(url) {
         mistake(
-            "is ready by \(quoted(url)), which is no address to ask", hint: "write http://HOST:PORT/PATH; https is not asked")
+            "is ready by \(quoted(url)), which is no address to ask",
+            hint: "write http://HOST:PORT/PATH; https is not asked")
     }
-    if service.restart.least > service.restart.most { mistake("pauses from more to less before a restart") }
-    if service.restart.count < 1 { mistake("may start less than once") }
+    if service.restart.backoff.first > service.restart.backoff.longest {
+        mistake("pauses from more to less before a restart")
+    }
+    if service.restart.limit.count < 1 { mistake("may start less than once") }
     return mistakes
 }
 
@@ -159,36 +174,38 @@ private func isPlainURL(_ url: String) -> Bool {
 
 /// Starts follow each other after pauses that double; when `count` of them take longer than the interval, systemd
 /// never sees too many.
-private func unreachableLimit(of service: ServiceSpecification) -> String? {
+private func unreachableLimit(of service: Recipe.Service) -> String? {
     let restart = service.restart
-    if restart.policy == .never || restart.interval == 0 { return nil }
-    var pause = max(1, restart.least), sum: UInt64 = 0
-    for _ in 0..<restart.count {
-        sum = sum.addingReportingOverflow(min(pause, restart.most)).partialValue
-        if sum >= restart.interval { break }
-        pause = min(pause &* 2, restart.most)
+    let (first, longest) = (restart.backoff.first, restart.backoff.longest)
+    if restart.policy == .never || restart.limit.window == .zero { return nil }
+    var pause = max(.milliseconds(1), first)
+    var sum = Duration.zero
+    for _ in 0..<restart.limit.count {
+        sum += min(pause, longest)
+        if sum >= restart.limit.window { break }
+        pause = min(pause * 2, longest)
     }
-    if sum < restart.interval { return nil }
-    return "service \(service.name): it is never given up, for \(restart.count) restarts with pauses of "
-        + "\(unitSpan(restart.least)) to \(unitSpan(restart.most)) take longer than \(unitSpan(restart.interval))"
+    if sum < restart.limit.window { return nil }
+    return "service \(service.name.value): it is never given up, for \(restart.limit.count) restarts with pauses of "
+        + "\(unitSpan(first)) to \(unitSpan(longest)) take longer than \(unitSpan(restart.limit.window))"
 }
 
 /// Services that wait for each other in a circle, the first again at the end.
-private func circle(in services: [ServiceSpecification]) -> [ServiceSpecification]? {
-    let byName = Dictionary(services.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+private func circle(in services: [Recipe.Service]) -> [Recipe.Service]? {
+    let byName = Dictionary(services.map { ($0.name.value, $0) }, uniquingKeysWith: { first, _ in first })
     var done = Set<String>()
     for start in services {
         // Depth first, with the way from the start at hand.
         var way = [(service: start, next: 0)]
         while let (service, next) = way.last {
-            if next >= service.after.count || done.contains(service.name) {
-                done.insert(service.name)
+            if next >= service.after.count || done.contains(service.name.value) {
+                done.insert(service.name.value)
                 way.removeLast()
                 continue
             }
             way[way.count - 1].next += 1
-            guard let other = byName[service.after[next]] else { continue }
-            if let begin = way.firstIndex(where: { $0.service.name == other.name }) {
+            guard let other = byName[service.after[next].value] else { continue }
+            if let begin = way.firstIndex(where: { $0.service.name.value == other.name.value }) {
                 return way[begin...].map(\.service) + [other]
             }
             way.append((other, 0))

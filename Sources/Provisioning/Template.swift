@@ -1,8 +1,9 @@
+internal import Recipes
 internal import RootfsModel
 
 /// A template's text with every `${name}` replaced; `$${` gives `${`, any other dollar is itself. Throws every
 /// mistake with its place in the file.
-func filledIn(_ bytes: [UInt8], name: String, variables: [String: String]) throws(Failures) -> [UInt8] {
+func filledIn(_ bytes: [UInt8], name: String, variables: Variables) throws(Failures) -> [UInt8] {
     guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
         throw Failures([Failure("\(name) is a template, but no text: it is not UTF-8, or holds a NUL")])
     }
@@ -10,7 +11,8 @@ func filledIn(_ bytes: [UInt8], name: String, variables: [String: String]) throw
     var mistakes = [Failure]()
     var result = ""
     var rest = text[...]
-    var line = 1, column = 1
+    var line = 1
+    var column = 1
     func advance(_ taken: Substring) {
         for character in taken {
             if character.isNewline {
@@ -49,7 +51,7 @@ func filledIn(_ bytes: [UInt8], name: String, variables: [String: String]) throw
         if let value = variables[variable] {
             result += value
         } else {
-            let meant = nearestName(to: variable, among: variables.keys.sorted())
+            let meant = nearestName(to: variable, among: variables.names)
             mistakes.append(
                 Failure(
                     "no variable is named \(quoted(variable))",

@@ -1,3 +1,5 @@
+internal import Recipes
+
 /// One word of an ExecStart= or ExecStartPost= line (systemd.service(5), Command lines): `%` and `$` doubled so that they
 /// are themselves, in quotes where the word is not plain.
 func unitWord(_ word: String, isProgram: Bool = false) -> String {
@@ -20,7 +22,7 @@ func unitAssignment(_ name: String, _ value: String) -> String {
     unitQuoted("\(name)=\(value)".replacing("%", with: "%%"))
 }
 
-/// A value that runs to the end of its line, as WorkingDirectory= and User=: not unquoted by systemd.
+/// A value that runs to the end of its line, as User=: not unquoted by systemd.
 func unitValue(_ value: String) -> String {
     value.replacing("%", with: "%%")
 }
@@ -45,6 +47,7 @@ private func unitQuoted(_ text: String) -> String {
 }
 
 /// A time span for a unit: `1500ms`, `30s`.
-func unitSpan(_ milliseconds: UInt64) -> String {
-    milliseconds.isMultiple(of: 1000) ? "\(milliseconds / 1000)s" : "\(milliseconds)ms"
+func unitSpan(_ duration: Duration) -> String {
+    let milliseconds = duration.wholeMilliseconds
+    return milliseconds.isMultiple(of: 1000) ? "\(milliseconds / 1000)s" : "\(milliseconds)ms"
 }

@@ -1,16 +1,17 @@
+internal import Recipes
 internal import RootfsModel
 
 /// What adds the users: their lines in the account files, their groups, their homes out of /etc/skel. A user
 /// who is there exactly as asked for is left alone. The password is locked; its last change is the moment's day.
 func change(
-    addingUsers users: [UserSpecification], to tree: FileTree, moment: Timestamp, read: (Blob) throws -> [UInt8]
+    addingUsers users: [Recipe.User], to tree: FileTree, moment: Timestamp, read: (Blob) throws -> [UInt8]
 ) throws -> TreeChange {
     if users.isEmpty { return TreeChange() }
     var accounts = try Accounts(of: tree, read: read)
     var puts = [FileNode]()
     var mistakes = [Failure]()
     // Numbers that the recipe names are not free for users who take any.
-    let reserved = Set(users.compactMap(\.uid))
+    let reserved = Set(users.compactMap(\.uid?.value))
     for user in users {
         do throws(Failure) {
             let numbers = try accounts.add(user, reserved: reserved, in: tree, moment: moment)
@@ -56,31 +57,31 @@ private struct Accounts {
     }
 
     mutating func add(
-        _ user: UserSpecification, reserved: Set<UInt32>, in tree: FileTree, moment: Timestamp
+        _ user: Recipe.User, reserved: Set<UInt32>, in tree: FileTree, moment: Timestamp
     ) throws(Failure) -> AccountNumbers {
         try checkNames(user, in: tree)
-        for name in user.groups where group.row(named: name) == nil {
+        for name in user.groups.map(\.value) where group.row(named: name) == nil {
             let meant = nearestName(to: name, among: group.names)
             throw Failure(
-                "user \(user.name) is to be in the group \(quoted(name)), which the image does not have",
-                at: user.location,
+                "user \(user.name.value) is to be in the group \(quoted(name)), which the image does not have",
+                at: user.name.location,
                 hint: meant.map { "did you mean \($0)?" } ?? "groups come with packages; see /etc/group of the image")
         }
         let numbers: AccountNumbers
-        if let row = passwd.row(named: user.name) {
+        if let row = passwd.row(named: user.name.value) {
             numbers = try checkIdentical(user, row)
         } else {
             numbers = try append(user, reserved: reserved, in: tree, moment: moment)
         }
-        for name in user.groups {
-            group.addMember(user.name, to: name)
-            gshadow?.addMember(user.name, to: name)
+        for name in user.groups.map(\.value) {
+            group.addMember(user.name.value, to: name)
+            gshadow?.addMember(user.name.value, to: name)
         }
         return numbers
     }
 
-    private func checkNames(_ user: UserSpecification, in tree: FileTree) throws(Failure) {
-        let name = user.name.utf8
+    private func checkNames(_ user: Recipe.User, in tree: FileTree) throws(Failure) {
+        let name = user.name.value.utf8
         let isGood = name.enumerated().allSatisfy { index, byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "_"): true
@@ -90,115 +91,115 @@ private struct Accounts {
         }
         guard isGood, (1...32).contains(name.count) else {
             throw Failure(
-                "\(quoted(user.name)) cannot be a user's name", at: user.location,
+                "\(quoted(user.name.value)) cannot be a user's name", at: user.name.location,
                 hint: "1 to 32 of a-z, 0-9, _ and -, the first a letter or _")
         }
-        for (what, value) in [("home", user.home), ("shell", user.shell)] {
-            guard let value else { continue }
+        for (what, value) in [("home", user.home.value.description), ("shell", user.shell.value.description)] {
             if value.utf8.contains(where: { $0 == UInt8(ascii: ":") || $0 < 32 }) {
                 throw Failure(
-                    "user \(user.name): the \(what) \(quoted(value)) holds a colon or a control character, which "
-                        + "/etc/passwd cannot", at: user.location)
-            }
-            _ = try imagePath(value, of: "user \(user.name): the \(what)", at: user.location)
-        }
-        if let shell = user.shell, let path = TreePath(normalizing: shell) {
-            let node = tree.resolvedNode(path)
-            if node?.blob == nil {
-                let hint = nearestName(
-                    to: shell, among: ["/bin/bash", "/bin/sh", "/usr/sbin/nologin", "/bin/false"]
-                        .filter { tree.resolvedNode(TreePath(normalizing: $0) ?? .root)?.blob != nil })
-                throw Failure(
-                    "user \(user.name) is to have the shell \(shell), which the image does not have", at: user.location,
-                    hint: hint.map { "did you mean \($0)?" })
+                    "user \(user.name.value): the \(what) \(quoted(value)) holds a colon or a control character, which "
+                        + "/etc/passwd cannot", at: user.name.location)
             }
         }
-        if let uid = user.uid {
+        let shell = user.shell.value
+        if tree.resolvedNode(shell)?.blob == nil {
+            let known: [TreePath] = ["/bin/bash", "/bin/sh", "/usr/sbin/nologin", "/bin/false"]
+            let meant = nearestName(
+                to: shell.description,
+                among: known.filter { tree.resolvedNode($0)?.blob != nil }.map(\.description))
+            throw Failure(
+                "user \(user.name.value) is to have the shell \(shell), which the image does not have",
+                at: user.name.location, hint: meant.map { "did you mean \($0)?" })
+        }
+        if let uid = user.uid?.value {
             if uid < 100 {
                 throw Failure(
-                    "user \(user.name): the uid \(uid) is one of 0–99, which the distribution gives out itself",
-                    at: user.location, hint: "take 1000–59999, or 100–999 for a system user")
+                    "user \(user.name.value): the uid \(uid) is one of 0–99, which the distribution gives out itself",
+                    at: user.name.location, hint: "take 1000–59999, or 100–999 for a system user")
             }
             if uid == 65_534 || uid == 65_535 || uid == .max {
                 throw Failure(
-                    "user \(user.name): the uid \(uid) stands for nobody", at: user.location, hint: "take 1000–59999")
+                    "user \(user.name.value): the uid \(uid) stands for nobody", at: user.name.location,
+                    hint: "take 1000–59999")
             }
         }
     }
 
     /// A user who is there already must be the one asked for.
-    private func checkIdentical(_ user: UserSpecification, _ row: [ArraySlice<UInt8>]) throws(Failure) -> AccountNumbers {
+    private func checkIdentical(_ user: Recipe.User, _ row: [ArraySlice<UInt8>]) throws(Failure) -> AccountNumbers {
         guard let uid = AccountTable.number(row, 2), let gid = AccountTable.number(row, 3) else {
-            throw Failure("user \(user.name) has a line in /etc/passwd without numbers", at: user.location)
+            throw Failure("user \(user.name.value) has a line in /etc/passwd without numbers", at: user.name.location)
         }
         var differences = [String]()
-        if let wanted = user.uid, wanted != uid { differences.append("its uid is \(uid), not \(wanted)") }
+        if let wanted = user.uid?.value, wanted != uid { differences.append("its uid is \(uid), not \(wanted)") }
         for (what, wanted, field) in [("home", user.home, 5), ("shell", user.shell, 6)] {
             let actual = AccountTable.text(row, field)
-            if let wanted, wanted != actual { differences.append("its \(what) is \(actual), not \(wanted)") }
+            let wanted = wanted.value.description
+            if wanted != actual { differences.append("its \(what) is \(actual), not \(wanted)") }
         }
         if !differences.isEmpty {
             throw Failure(
-                "user \(user.name) is in the image already, and is not the one asked for", at: user.location,
+                "user \(user.name.value) is in the image already, and is not the one asked for", at: user.name.location,
                 notes: differences, hint: "take another name, or leave out what differs")
         }
         return AccountNumbers(uid: uid, gid: gid)
     }
 
     private mutating func append(
-        _ user: UserSpecification, reserved: Set<UInt32>, in tree: FileTree, moment: Timestamp
+        _ user: Recipe.User, reserved: Set<UInt32>, in tree: FileTree, moment: Timestamp
     ) throws(Failure) -> AccountNumbers {
-        if let uid = user.uid, let other = passwd.row(numbered: uid) {
+        if let uid = user.uid?.value, let other = passwd.row(numbered: uid) {
             throw Failure(
-                "user \(user.name): the uid \(uid) is \(AccountTable.text(other, 0))'s", at: user.location,
+                "user \(user.name.value): the uid \(uid) is \(AccountTable.text(other, 0))'s", at: user.name.location,
                 hint: "take another, or leave it out for the first free one")
         }
-        if group.row(named: user.name) != nil {
+        if group.row(named: user.name.value) != nil {
             throw Failure(
-                "user \(user.name): a group of that name is in the image already, and is not this user's",
-                at: user.location, hint: "take another name")
+                "user \(user.name.value): a group of that name is in the image already, and is not this user's",
+                at: user.name.location, hint: "take another name")
         }
-        let range: ClosedRange<UInt32> = user.isSystem ? 100...999 : 1000...59_999
+        let range: ClosedRange<UInt32> = 1000...59_999
         let taken = passwd.numbers.union(reserved)
-        guard let uid = user.uid ?? range.first(where: { !taken.contains($0) && !group.numbers.contains($0) }) else {
-            throw Failure(
-                "user \(user.name): no uid is free in \(range.lowerBound)–\(range.upperBound)", at: user.location)
-        }
-        let groups = group.numbers
-        guard let gid = !groups.contains(uid) ? uid : range.first(where: { !groups.contains($0) && !taken.contains($0) })
+        guard let uid = user.uid?.value ?? range.first(where: { !taken.contains($0) && !group.numbers.contains($0) })
         else {
             throw Failure(
-                "user \(user.name): no gid is free in \(range.lowerBound)–\(range.upperBound)", at: user.location)
+                "user \(user.name.value): no uid is free in \(range.lowerBound)–\(range.upperBound)",
+                at: user.name.location)
         }
-        let hasBash = tree.resolvedNode("/bin/bash")?.blob != nil
-        let shell = user.shell ?? (user.isSystem ? "/usr/sbin/nologin" : hasBash ? "/bin/bash" : "/bin/sh")
+        let groups = group.numbers
+        guard
+            let gid = !groups.contains(uid) ? uid : range.first(where: { !groups.contains($0) && !taken.contains($0) })
+        else {
+            throw Failure(
+                "user \(user.name.value): no gid is free in \(range.lowerBound)–\(range.upperBound)",
+                at: user.name.location)
+        }
         // Floor, for moments before 1970 too.
         let day = moment.seconds >= 0 ? moment.seconds / 86_400 : (moment.seconds - 86_399) / 86_400
         // Without a shadow file the lock stands in passwd itself.
-        passwd.append([user.name, shadow == nil ? "!" : "x", "\(uid)", "\(gid)", "", user.homePath, shell])
-        group.append([user.name, gshadow == nil ? "" : "x", "\(gid)", ""])
-        shadow?.append([user.name, "!", "\(day)", "0", "99999", "7", "", "", ""])
-        gshadow?.append([user.name, "!", "", ""])
+        passwd.append([
+            user.name.value, shadow == nil ? "!" : "x", "\(uid)", "\(gid)", "", user.home.value.description,
+            user.shell.value.description,
+        ])
+        group.append([user.name.value, gshadow == nil ? "" : "x", "\(gid)", ""])
+        shadow?.append([user.name.value, "!", "\(day)", "0", "99999", "7", "", "", ""])
+        gshadow?.append([user.name.value, "!", "", ""])
         return AccountNumbers(uid: uid, gid: gid)
     }
 }
 
-extension UserSpecification {
-    var homePath: String { home ?? (isSystem ? "/nonexistent" : "/home/\(name)") }
-}
-
 /// A home that is not there yet: the directory, mode 0700 as adduser(8) makes it, and a copy of /etc/skel.
 private func homeNodes(
-    of user: UserSpecification, _ numbers: AccountNumbers, in tree: FileTree, moment: Timestamp
+    of user: Recipe.User, _ numbers: AccountNumbers, in tree: FileTree, moment: Timestamp
 ) throws(Failure) -> [FileNode] {
-    let wanted = try imagePath(user.homePath, of: "user \(user.name): the home", at: user.location)
+    let wanted = user.home.value
     if wanted == "/nonexistent" { return [] }
     if let node = tree.resolvedNode(wanted) {
         if node.isDirectory { return [] }
-        throw Failure("user \(user.name): the home \(wanted) is no directory", at: user.location)
+        throw Failure("user \(user.name.value): the home \(wanted) is no directory", at: user.name.location)
     }
     let home = tree.placement(of: wanted)
-    try checkAncestors(of: home, in: tree, what: "user \(user.name)'s home", at: user.location)
+    try checkAncestors(of: home, in: tree, what: "user \(user.name.value)'s home", at: user.name.location)
     var nodes = [
         FileNode.directory(home, mode: 0o700, uid: numbers.uid, gid: numbers.gid, moment: moment)
     ]

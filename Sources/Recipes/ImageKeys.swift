@@ -28,16 +28,24 @@ extension ValueFormat where Value == Recipe.Overlay {
     static let overlay = Self.record(
         "an overlay",
         keys: [
-            RecipeKey("source", \.source, TextFormat.hostPath("an overlay").located(), required: true, "the folder, relative to the root folder"),
-            RecipeKey("target", \.target, PathFormat.imagePath("an overlay's target", allowingRoot: true).located(), "where it is laid in the image; default /"),
-            RecipeKey("owner", \.owner, ValueFormat<Recipe.Owner>.owner.located(), "user:group of everything in it; default root:root"),
+            RecipeKey(
+                "source", \.source, TextFormat.hostPath("an overlay").located(), required: true,
+                "the folder, relative to the root folder"),
+            RecipeKey(
+                "target", \.target, PathFormat.imagePath("an overlay's target", allowingRoot: true).located(),
+                "where it is laid in the image; default /"),
+            RecipeKey(
+                "owner", \.owner, ValueFormat<Recipe.Owner>.owner.located(),
+                "user:group of everything in it; default root:root"),
             RecipeKey(
                 "mode", \.modes,
                 ValueFormat<UInt16>.mode.entries(
                     of: "patterns and modes", key: .pattern, join: { Recipe.ModeRule(pattern: $0, mode: $1) },
                     split: { ($0.pattern.value, $0.mode) }),
                 "modes for the files that match; the last match holds"),
-            RecipeKey("template", \.templates, TextFormat.pattern.located().list(of: "patterns"), "the files whose variables are put in"),
+            RecipeKey(
+                "template", \.templates, TextFormat.pattern.located().list(of: "patterns"),
+                "the files whose variables are put in"),
         ],
         initial: { Recipe.Overlay() }
     ).orShort(
@@ -53,10 +61,13 @@ extension ValueFormat where Value == Recipe.User {
     static let user = Self.record(
         "a user",
         keys: [
-            RecipeKey("name", \.name, TextFormat.account("a user").located(), required: true, "the login name; a group of the same name comes with it"),
+            RecipeKey(
+                "name", \.name, TextFormat.account("a user").located(), required: true,
+                "the login name; a group of the same name comes with it"),
             RecipeKey("uid", \.uid, ValueFormat<UInt32>.uid.located(), "default: the next free one from 1000"),
             RecipeKey("home", \.home, PathFormat.imagePath("a home").located(), "default: /home/ and the name"),
-            RecipeKey("groups", \.groups, TextFormat.account("a group").located().list(of: "groups"), "supplementary groups"),
+            RecipeKey(
+                "groups", \.groups, TextFormat.account("a group").located().list(of: "groups"), "supplementary groups"),
             RecipeKey("shell", \.shell, PathFormat.imagePath("a shell").located(), "default: /usr/sbin/nologin"),
         ],
         initial: { Recipe.User() },
@@ -80,7 +91,9 @@ extension ValueFormat where Value == UInt32 {
             switch number {
             case 100...59_999, 65_536...4_294_967_293: return UInt32(number)
             default:
-                let reason = number < 100 ? "given out by the distribution" : number < 65_534 ? "reserved by Debian" : "no user's"
+                let reason =
+                    number < 100
+                    ? "given out by the distribution" : number < 65_534 ? "reserved by Debian" : "no user's"
                 reader.report(
                     "uid \(number) is \(reason)", at: node.place, hint: "a user of one's own has 1000 to 59999")
                 return nil

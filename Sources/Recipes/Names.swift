@@ -3,16 +3,24 @@ internal import RootfsModel
 // The rules of the names that a recipe writes down.
 
 extension ValueFormat where Value == String {
-    /// A recipe's, a layer's or a service's own name: it becomes part of file names.
-    static func name(of noun: String, longest: Int = 64) -> Self {
-        .text("the name of \(noun)", pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$") { text in
+    /// A recipe's or a layer's own name: it becomes part of file names.
+    static func name(of noun: String) -> Self { name(of: noun, marks: [".", "_", "-"]) }
+
+    /// A service's name: the part of a unit's name, where a dot would begin its kind.
+    static let serviceName = name(of: "a service", marks: ["_", "-"])
+
+    private static func name(of noun: String, marks: [String], longest: Int = 64) -> Self {
+        let characters = marks.joined()
+        let words = (["letters", "digits"] + marks.map { "`\($0)`" })
+        return .text("the name of \(noun)", pattern: "^[A-Za-z0-9][A-Za-z0-9\(characters)]*$") { text in
             if text.utf8.count > longest { return TextMistake("`\(shortened(text))` is longer than \(longest) bytes") }
             let first = text.utf8.first ?? 0
-            let rest = text.utf8.allSatisfy { isLetter($0) || isDigit($0) || "._-".utf8.contains($0) }
+            let rest = text.utf8.allSatisfy { isLetter($0) || isDigit($0) || characters.utf8.contains($0) }
             if (isLetter(first) || isDigit(first)) && rest { return nil }
             return TextMistake(
                 "`\(shortened(text))` cannot name \(noun)",
-                hint: "use letters, digits, `.`, `_` and `-`, beginning with a letter or a digit")
+                hint: "use \(words.dropLast().joined(separator: ", ")) and \(words[words.count - 1]), "
+                    + "beginning with a letter or a digit")
         }
     }
 
@@ -30,11 +38,13 @@ extension ValueFormat where Value == String {
             part.utf8.first.map { isLetter($0) || isDigit($0) } == true
                 && part.utf8.allSatisfy { isLetter($0) || isDigit($0) || "+._-".utf8.contains($0) }
         }
-        return good ? nil : TextMistake("`\(shortened(text))` is not the name of a suite", hint: "write for example `bookworm`")
+        return good
+            ? nil : TextMistake("`\(shortened(text))` is not the name of a suite", hint: "write for example `bookworm`")
     }
 
     static let component = text("a component", pattern: "^[a-z0-9][A-Za-z0-9+._/-]*$") { text in
-        suite.checks(text) ? nil : TextMistake("`\(shortened(text))` is not the name of a component", hint: "write for example `main`")
+        suite.checks(text)
+            ? nil : TextMistake("`\(shortened(text))` is not the name of a component", hint: "write for example `main`")
     }
 
     static let architectures = [
@@ -43,7 +53,10 @@ extension ValueFormat where Value == String {
 
     static let architecture = text("an architecture", pattern: wordPattern(architectures)) { text in
         if architectures.contains(text) { return nil }
-        let others = ["x86_64": "amd64", "x86-64": "amd64", "x64": "amd64", "aarch64": "arm64", "i686": "i386", "ppc64le": "ppc64el"]
+        let others = [
+            "x86_64": "amd64", "x86-64": "amd64", "x64": "amd64", "aarch64": "arm64", "i686": "i386",
+            "ppc64le": "ppc64el",
+        ]
         let meant = others[text] ?? nearestName(to: text, among: architectures)
         return TextMistake(
             "unknown architecture `\(shortened(text))`",
@@ -75,20 +88,27 @@ extension ValueFormat where Value == String {
     /// `UTC`, `Europe/Berlin`: a path of the time zone database. Whether it exists there is seen later.
     static let timezone = text("a time zone", pattern: "^[A-Za-z]") { text in
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        let good = parts.count <= 3 && parts.allSatisfy { part in
-            part.utf8.first.map(isLetter) == true
-                && part.utf8.allSatisfy { isLetter($0) || isDigit($0) || "_+-".utf8.contains($0) }
-        }
+        let good =
+            parts.count <= 3
+            && parts.allSatisfy { part in
+                part.utf8.first.map(isLetter) == true
+                    && part.utf8.allSatisfy { isLetter($0) || isDigit($0) || "_+-".utf8.contains($0) }
+            }
         return good
             ? nil
-            : TextMistake("`\(shortened(text))` is not the name of a time zone", hint: "write for example `UTC` or `Europe/Berlin`")
+            : TextMistake(
+                "`\(shortened(text))` is not the name of a time zone",
+                hint: "write for example `UTC` or `Europe/Berlin`")
     }
 
     /// `C.UTF-8`, `de_DE.UTF-8`, `ca_ES.UTF-8@valencia`.
     static let locale = text("a locale", pattern: "^[A-Za-z]") { text in
-        let good = text.utf8.first.map(isLetter) == true && text.utf8.count <= 64
+        let good =
+            text.utf8.first.map(isLetter) == true && text.utf8.count <= 64
             && text.utf8.allSatisfy { isLetter($0) || isDigit($0) || "_.@-".utf8.contains($0) }
-        return good ? nil : TextMistake("`\(shortened(text))` is not a locale", hint: "write for example `C.UTF-8` or `de_DE.UTF-8`")
+        return good
+            ? nil
+            : TextMistake("`\(shortened(text))` is not a locale", hint: "write for example `C.UTF-8` or `de_DE.UTF-8`")
     }
 
     /// A path of this machine: absolute, or relative to the root folder.
@@ -96,8 +116,10 @@ extension ValueFormat where Value == String {
         .text("the path of \(noun)") { $0.isEmpty ? TextMistake("the path of \(noun) is empty") : nil }
     }
 
-    static let environmentName = text("the name of an environment variable", pattern: "^[A-Za-z_][A-Za-z0-9_]*$") { text in
-        let good = text.utf8.first.map { isLetter($0) || $0 == UInt8(ascii: "_") } == true
+    static let environmentName = text("the name of an environment variable", pattern: "^[A-Za-z_][A-Za-z0-9_]*$") {
+        text in
+        let good =
+            text.utf8.first.map { isLetter($0) || $0 == UInt8(ascii: "_") } == true
             && text.utf8.allSatisfy { isLetter($0) || isDigit($0) || $0 == UInt8(ascii: "_") }
         return good ? nil : TextMistake("`\(shortened(text))` is not the name of an environment variable")
     }
@@ -128,7 +150,8 @@ func badPackageName(_ text: String) -> TextMistake {
 }
 
 func isAccountName(_ text: some StringProtocol) -> Bool {
-    let isLower = { (byte: UInt8) in (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || byte == UInt8(ascii: "_") }
+    let isLower = { (byte: UInt8) in (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || byte == UInt8(ascii: "_")
+    }
     return text.utf8.count <= 32 && text.utf8.first.map(isLower) == true
         && text.utf8.allSatisfy { isLower($0) || isDigit($0) || $0 == UInt8(ascii: "-") }
 }

@@ -6,29 +6,52 @@ extension ValueFormat where Value == Recipe.Archive {
     static let archive = Self.record(
         "the archive",
         keys: [
-            RecipeKey("distribution", \.distribution, .choice("distribution"), "debian or ubuntu: which keyring, which pockets"),
-            RecipeKey("suite", \.suite, TextFormat.suite.located(), required: true, "the release to build from, such as bookworm"),
-            RecipeKey("pockets", \.pockets, TextFormat.pocket.located().list(of: "pockets"), "what is taken beside the suite; default updates, security"),
-            RecipeKey("components", \.components, TextFormat.component.located().list(of: "components").notEmpty("components"), "default main"),
+            RecipeKey(
+                "distribution", \.distribution, .choice("distribution"),
+                "debian or ubuntu: which keyring, which pockets"),
+            RecipeKey(
+                "suite", \.suite, TextFormat.suite.located(), required: true,
+                "the release to build from, such as bookworm"),
+            RecipeKey(
+                "pockets", \.pockets, TextFormat.pocket.located().list(of: "pockets"),
+                "what is taken beside the suite; default updates, security"),
+            RecipeKey(
+                "components", \.components,
+                TextFormat.component.located().list(of: "components").notEmpty("components"), "default main"),
             RecipeKey("architecture", \.architecture, TextFormat.architecture.located(), "default: the host's"),
-            RecipeKey("mirror", \.mirror, TextFormat.mirror.located(), "a URL or a directory; default: --mirror, else the host's APT sources"),
-            RecipeKey("snapshot", \.snapshot, ValueFormat<Timestamp>.moment.located(), "every pocket as a snapshot archive had it at this moment"),
-            RecipeKey("keyring", \.keyring, TextFormat.hostPath("a keyring").located(), "a keyring file; default: the distribution's"),
-            RecipeKey("extra", \.extra, ValueFormat<Recipe.ExtraArchive>.extraArchive.list(of: "archives").unique("archive", key: "name"), "more signed archives"),
+            RecipeKey(
+                "mirror", \.mirror, TextFormat.mirror.located(),
+                "a URL or a directory; default: --mirror, else the host's APT sources"),
+            RecipeKey(
+                "snapshot", \.snapshot, ValueFormat<Timestamp>.moment.located(),
+                "every pocket as a snapshot archive had it at this moment"),
+            RecipeKey(
+                "keyring", \.keyring, TextFormat.hostPath("a keyring").located(),
+                "a keyring file; default: the distribution's"),
+            RecipeKey(
+                "extra", \.extra,
+                ValueFormat<Recipe.ExtraArchive>.extraArchive.list(of: "archives").unique("archive", key: "name"),
+                "more signed archives"),
             RecipeKey(
                 "pins", \.pins,
                 ValueFormat<String>.text("a version's pattern").entries(
                     of: "packages and versions", sorted: true, key: .packageName,
                     join: { Recipe.Pin(package: $0, version: $1) }, split: { ($0.package.value, $0.version) }),
                 "versions that packages are held to, as patterns"),
-            RecipeKey("exclude", \.exclude, TextFormat.packageName.located().list(of: "packages"), "packages that are never taken"),
+            RecipeKey(
+                "exclude", \.exclude, TextFormat.packageName.located().list(of: "packages"),
+                "packages that are never taken"),
         ],
         initial: { Recipe.Archive() },
         finish: { archive, node, reader in
-            let known = archive.distribution == .debian
-                ? ["updates", "security", "backports", "proposed-updates"] : ["updates", "security", "backports", "proposed"]
+            let known =
+                archive.distribution == .debian
+                ? ["updates", "security", "backports", "proposed-updates"]
+                : ["updates", "security", "backports", "proposed"]
             for item in node.items("pockets") {
-                guard let pocket = item.text, !known.contains(pocket), pocket.utf8.allSatisfy(isPocketByte) else { continue }
+                guard let pocket = item.text, !known.contains(pocket), pocket.utf8.allSatisfy(isPocketByte) else {
+                    continue
+                }
                 let mistake = unknownWord(pocket, noun: "pocket of \(archive.distribution.rawValue)", words: known)
                 reader.report(mistake.message, at: item.place, hint: mistake.hint)
             }
@@ -40,15 +63,18 @@ private func isPocketByte(_ byte: UInt8) -> Bool { isLetter(byte) || isDigit(byt
 extension ValueFormat where Value == String {
     static let pocket = text("a pocket", pattern: "^[A-Za-z0-9-]+$") { text in
         !text.isEmpty && text.utf8.allSatisfy(isPocketByte)
-            ? nil : TextMistake("`\(shortened(text))` is not the name of a pocket", hint: "write for example `security`")
+            ? nil
+            : TextMistake("`\(shortened(text))` is not the name of a pocket", hint: "write for example `security`")
     }
 
     static let mirror = text("a mirror", pattern: "^(https?://|file:///|/)") { text in
         let rest = ["http://", "https://"].first { text.hasPrefix($0) }.map { text.dropFirst($0.count) }
-        let hasHost = rest.map { !$0.isEmpty && !$0.hasPrefix("/") } ?? (text.hasPrefix("file:///") || text.hasPrefix("/"))
+        let hasHost =
+            rest.map { !$0.isEmpty && !$0.hasPrefix("/") } ?? (text.hasPrefix("file:///") || text.hasPrefix("/"))
         if hasHost && !text.contains(where: \.isWhitespace) { return nil }
         return TextMistake(
-            "`\(shortened(text))` is not a mirror", hint: "write a URL (http, https, file) or the absolute path of a directory")
+            "`\(shortened(text))` is not a mirror",
+            hint: "write a URL (http, https, file) or the absolute path of a directory")
     }
 
     static let kernelModule = text("the name of a kernel module", pattern: "^[A-Za-z0-9_-]+$") { text in
@@ -62,7 +88,8 @@ extension ValueFormat where Value == String {
     static let kernelArgument = text("an argument for the kernel") { text in
         if text.isEmpty { return TextMistake("an argument for the kernel is empty") }
         if text.contains(where: \.isNewline) || text.contains(where: \.isWhitespace) && !text.contains("\"") {
-            return TextMistake("`\(shortened(text))` is more than one argument", hint: "write each argument as an item of its own")
+            return TextMistake(
+                "`\(shortened(text))` is more than one argument", hint: "write each argument as an item of its own")
         }
         return nil
     }
@@ -72,11 +99,16 @@ extension ValueFormat where Value == Recipe.ExtraArchive {
     static let extraArchive = Self.record(
         "an extra archive",
         keys: [
-            RecipeKey("name", \.name, TextFormat.name(of: "an archive").located(), required: true, "names it in messages"),
+            RecipeKey(
+                "name", \.name, TextFormat.name(of: "an archive").located(), required: true, "names it in messages"),
             RecipeKey("url", \.url, TextFormat.mirror.located(), required: true, "where it is"),
             RecipeKey("suite", \.suite, TextFormat.suite.located(), required: true, "its suite"),
-            RecipeKey("components", \.components, TextFormat.component.located().list(of: "components").notEmpty("components"), "default main"),
-            RecipeKey("keyring", \.keyring, TextFormat.hostPath("a keyring").located(), required: true, "the keys it is signed with"),
+            RecipeKey(
+                "components", \.components,
+                TextFormat.component.located().list(of: "components").notEmpty("components"), "default main"),
+            RecipeKey(
+                "keyring", \.keyring, TextFormat.hostPath("a keyring").located(), required: true,
+                "the keys it is signed with"),
             RecipeKey("pin", \.pin, .number(-32768...32767), "its priority, as in apt preferences; default 500"),
         ],
         initial: { Recipe.ExtraArchive() })
@@ -86,14 +118,24 @@ extension ValueFormat where Value == Recipe.Layer {
     static let layer = Self.record(
         "a layer",
         keys: [
-            RecipeKey("name", \.name, TextFormat.name(of: "a layer").located(), required: true, "names it in messages and reports"),
-            RecipeKey("packages", \.packages, PackageFormat.package.located().list(of: "packages"), "what is installed, each with what it needs: name, name=version, name:architecture"),
-            RecipeKey("recommends", \.recommends, ValueFormat<Bool>.truth.located(), "whether recommended packages are taken too; default false"),
-            RecipeKey("run", \.run, TextFormat.script.located().list(of: "scripts"), "scripts run in the sandbox after the layer's packages"),
+            RecipeKey(
+                "name", \.name, TextFormat.name(of: "a layer").located(), required: true,
+                "names it in messages and reports"),
+            RecipeKey(
+                "packages", \.packages, PackageFormat.package.located().list(of: "packages"),
+                "what is installed, each with what it needs: name, name=version, name:architecture"),
+            RecipeKey(
+                "recommends", \.recommends, ValueFormat<Bool>.truth.located(),
+                "whether recommended packages are taken too; default false"),
+            RecipeKey(
+                "run", \.run, TextFormat.script.located().list(of: "scripts"),
+                "scripts run in the sandbox after the layer's packages"),
         ],
         initial: { Recipe.Layer() },
         finish: { layer, node, reader in
-            if node.items("packages").isEmpty && node.items("run").isEmpty && (node.value("packages").map { $0.isNull || $0.isList } ?? true) {
+            if node.items("packages").isEmpty && node.items("run").isEmpty
+                && (node.value("packages").map { $0.isNull || $0.isList } ?? true)
+            {
                 reader.report("a layer without packages", at: node.value("packages")?.place ?? node.place)
             }
         })
@@ -107,7 +149,10 @@ private struct Script: Sendable {
 extension ValueFormat where Value == String {
     static let script = ValueFormat<Script>.record(
         "a step",
-        keys: [RecipeKey("script", \Script.path, .hostPath("a script"), required: true, "a script, relative to the root folder")],
+        keys: [
+            RecipeKey(
+                "script", \Script.path, .hostPath("a script"), required: true, "a script, relative to the root folder")
+        ],
         initial: { Script() }
     ).map({ $0.path }, back: { Script(path: $0) })
 }
@@ -128,7 +173,8 @@ extension ValueFormat where Value == Recipe.NodeRuntime {
     static let node = Self.record(
         "node",
         keys: [
-            RecipeKey("package", \.package, PackageFormat.package.located(), "the distribution's, or an extra archive's"),
+            RecipeKey(
+                "package", \.package, PackageFormat.package.located(), "the distribution's, or an extra archive's"),
             RecipeKey("archive", \.archive, .nodeArchive, "a tarball of Node's own"),
         ],
         oneOf: [KeyGroup(names: ["package", "archive"], isRequired: true)],
@@ -139,9 +185,13 @@ extension ValueFormat where Value == Recipe.NodeArchive {
     static let nodeArchive = Self.record(
         "node's archive",
         keys: [
-            RecipeKey("file", \.file, TextFormat.hostPath("node's archive").located(), required: true, "the tarball, relative to the root folder"),
+            RecipeKey(
+                "file", \.file, TextFormat.hostPath("node's archive").located(), required: true,
+                "the tarball, relative to the root folder"),
             RecipeKey("sha256", \.sha256, ValueFormat<Digest>.digest.located(), required: true, "its digest"),
-            RecipeKey("into", \.into, PathFormat.imagePath("node's directory").located(), "where it is unpacked; default /usr/local"),
+            RecipeKey(
+                "into", \.into, PathFormat.imagePath("node's directory").located(),
+                "where it is unpacked; default /usr/local"),
         ],
         initial: { Recipe.NodeArchive() })
 }
@@ -162,12 +212,24 @@ extension ValueFormat where Value == Recipe.Kernel {
     private static let written = Self.record(
         "the kernel",
         keys: [
-            RecipeKey("package", \.package, PackageFormat.package.located(), "a kernel package, such as linux-image-cloud-amd64"),
-            RecipeKey("file", \.file, TextFormat.hostPath("a kernel").located(), "a kernel's file, relative to the root folder"),
-            RecipeKey("format", \.format, ValueFormat<Recipe.KernelFormat>.choice("kernel format").located(), "vmlinux: the ELF kernel out of the bzImage"),
-            RecipeKey("initrd", \.initrd, .choice("initrd policy"), "auto: only if the root device or the file system is a module"),
-            RecipeKey("modules", \.modules, TextFormat.kernelModule.located().list(of: "kernel modules"), "default: what the machine's devices need"),
-            RecipeKey("arguments", \.arguments, TextFormat.kernelArgument.located().list(of: "arguments"), "the kernel's command line"),
+            RecipeKey(
+                "package", \.package, PackageFormat.package.located(),
+                "a kernel package, such as linux-image-cloud-amd64"),
+            RecipeKey(
+                "file", \.file, TextFormat.hostPath("a kernel").located(),
+                "a kernel's file, relative to the root folder"),
+            RecipeKey(
+                "format", \.format, ValueFormat<Recipe.KernelFormat>.choice("kernel format").located(),
+                "vmlinux: the ELF kernel out of the bzImage"),
+            RecipeKey(
+                "initrd", \.initrd, .choice("initrd policy"),
+                "auto: only if the root device or the file system is a module"),
+            RecipeKey(
+                "modules", \.modules, TextFormat.kernelModule.located().list(of: "kernel modules"),
+                "default: what the machine's devices need"),
+            RecipeKey(
+                "arguments", \.arguments, TextFormat.kernelArgument.located().list(of: "arguments"),
+                "the kernel's command line"),
         ],
         oneOf: [KeyGroup(names: ["package", "file"], isRequired: true)],
         initial: { Recipe.Kernel(source: .file(Located(""))) })
@@ -177,7 +239,9 @@ extension ValueFormat where Value == Recipe.Kernel {
         ValueFormat<Recipe.Kernel?>(
             schema: .object([.init("const", .string("none"))]),
             read: { node, reader in
-                guard let scalar = reader.scalar(node, expected: "the kernel with its keys, or none") else { return nil }
+                guard let scalar = reader.scalar(node, expected: "the kernel with its keys, or none") else {
+                    return nil
+                }
                 if scalar.text == "none" { return .some(nil) }
                 reader.report(
                     expected: "the kernel with its keys, or none", found: node,

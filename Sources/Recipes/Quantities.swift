@@ -43,7 +43,7 @@ extension Duration {
     public init?(recipeText text: some StringProtocol) {
         guard let (number, unit) = splitQuantity(text),
             let scale = Self.recipeUnits.first(where: { $0.name == unit })?.milliseconds,
-            case let (milliseconds, remainder)? = number.scaled(by: scale), remainder == 0,
+            case (let milliseconds, let remainder)? = number.scaled(by: scale), remainder == 0,
             milliseconds <= 366 * 86_400_000
         else { return nil }
         self = .milliseconds(Int64(milliseconds))

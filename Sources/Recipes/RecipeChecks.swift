@@ -26,8 +26,14 @@ extension Recipe {
         if let snapshot = archive.snapshot {
             refuse("archive.snapshot", at: snapshot.location, hint: "archive.mirror can name a snapshot's address")
         }
+        let proposed = archive.distribution == .debian ? "proposed-updates" : "proposed"
+        for pocket in archive.pockets where pocket.value == proposed {
+            refuse("archive.pockets: \(pocket.value)", at: pocket.location)
+        }
         if let extra = archive.extra.first { refuse("archive.extra", at: extra.name.location) }
-        if let pin = archive.pins.first { refuse("archive.pins", at: pin.package.location, hint: "a layer can ask for `name=version`") }
+        if let pin = archive.pins.first {
+            refuse("archive.pins", at: pin.package.location, hint: "a layer can ask for `name=version`")
+        }
         for layer in layers {
             if layer.recommends.value { refuse("layers.recommends: true", at: layer.recommends.location) }
             if let step = layer.run.first { refuse("layers.run", at: step.location) }
@@ -77,7 +83,8 @@ private func checkServices(_ recipe: Recipe, _ node: RecipeNode, _ reader: inout
             } else {
                 let nearest = reader.nearest(to: name, among: names.lazy.filter { $0 != entry.key })
                 reader.report(
-                    "unknown service `\(shortened(name))`", at: item.place, hint: nearest.map { "did you mean `\($0)`?" })
+                    "unknown service `\(shortened(name))`", at: item.place,
+                    hint: nearest.map { "did you mean `\($0)`?" })
             }
         }
     }

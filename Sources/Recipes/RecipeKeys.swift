@@ -18,13 +18,19 @@ extension ValueFormat where Value == Recipe.Image {
     static let image = Self.record(
         "the image",
         keys: [
-            RecipeKey("label", \.label, TextFormat.label.located(), "the file system's label, at most 16 bytes; default: the recipe's name"),
-            RecipeKey("free", \.free, ValueFormat<ByteCount>.size.located(), "room beyond what the files need; default 128MiB"),
+            RecipeKey(
+                "label", \.label, TextFormat.label.located(),
+                "the file system's label, at most 16 bytes; default: the recipe's name"),
+            RecipeKey(
+                "free", \.free, ValueFormat<ByteCount>.size.located(), "room beyond what the files need; default 128MiB"
+            ),
             RecipeKey("size", \.total, ValueFormat<ByteCount>.size.located(), "the size of the image in all"),
             RecipeKey("budget", \.budget, ValueFormat<ByteCount>.size.located(), "an image over it is a mistake"),
             RecipeKey("journal", \.journal, .truth, "whether the file system has a journal; default false"),
             RecipeKey("verity", \.verity, ValueFormat<Bool>.truth.located(), "default false"),
-            RecipeKey("compress", \.compress, ValueFormat<Recipe.Compression>.choice("compression").located(), "zstd: writes a compressed image too; default none"),
+            RecipeKey(
+                "compress", \.compress, ValueFormat<Recipe.Compression>.choice("compression").located(),
+                "zstd: writes a compressed image too; default none"),
         ],
         oneOf: [KeyGroup(names: ["free", "size"], isRequired: false)],
         initial: { Recipe.Image() },
@@ -36,7 +42,8 @@ extension ValueFormat where Value == Recipe.Image {
                     reader.report("an image of \(total.value) holds nothing", at: place)
                 } else if total.value.bytes > largest {
                     reader.report("\(total.value) is larger than ext4 allows: 16TiB", at: place)
-                } else if let budget = image.budget, budget.value < total.value, let place = node.value("budget")?.place {
+                } else if let budget = image.budget, budget.value < total.value, let place = node.value("budget")?.place
+                {
                     reader.report("the budget of \(budget.value) is below the size of \(total.value)", at: place)
                 }
             }
@@ -82,7 +89,8 @@ extension ValueFormat where Value == Recipe.Suppression {
         "a suppression",
         keys: [
             RecipeKey("id", \.id, TextFormat.name(of: "a finding").located(), required: true, "the finding's id"),
-            RecipeKey("path", \.path, PathFormat.imagePath("a finding").located(), "where it is found; default: everywhere"),
+            RecipeKey(
+                "path", \.path, PathFormat.imagePath("a finding").located(), "where it is found; default: everywhere"),
             RecipeKey("because", \.because, .text("a reason"), required: true, "why it is accepted"),
         ],
         initial: { Recipe.Suppression() })
@@ -91,7 +99,11 @@ extension ValueFormat where Value == Recipe.Suppression {
 extension ValueFormat where Value == Recipe.Check {
     static let check = Self.record(
         "check",
-        keys: [RecipeKey("suppress", \.suppress, ValueFormat<Recipe.Suppression>.suppression.list(of: "suppressions"), "findings that are accepted")],
+        keys: [
+            RecipeKey(
+                "suppress", \.suppress, ValueFormat<Recipe.Suppression>.suppression.list(of: "suppressions"),
+                "findings that are accepted")
+        ],
         initial: { Recipe.Check() })
 }
 
@@ -130,8 +142,12 @@ extension ValueFormat where Value == Recipe {
     static let recipe = Self.record(
         "the recipe",
         keys: [
-            RecipeKey("recipe", schema: .object([.init("const", .number(1))]), required: true, "the version of the format: 1") { _ in .number(1) },
-            RecipeKey("name", \.name, TextFormat.name(of: "a recipe").located(), required: true, "names the outputs; also the variable `${name}`"),
+            RecipeKey(
+                "recipe", schema: .object([.init("const", .number(1))]), required: true, "the version of the format: 1"
+            ) { _ in .number(1) },
+            RecipeKey(
+                "name", \.name, TextFormat.name(of: "a recipe").located(), required: true,
+                "names the outputs; also the variable `${name}`"),
             RecipeKey("description", \.description, .text(), "what the image is for"),
             RecipeKey("from", schema: .anyText, "another recipe that this one builds on"),
             RecipeKey("variables", schema: .variables, "what `${…}` means; --set changes it") { recipe in
@@ -141,16 +157,28 @@ extension ValueFormat where Value == Recipe {
                     })
             },
             RecipeKey("archive", \.archive, .archive, required: true, "where packages come from"),
-            RecipeKey("layers", \.layers, ValueFormat<Recipe.Layer>.layer.list(of: "layers").notEmpty("layers").unique("layer", key: "name").appending(), required: true, "named groups of packages, in this order"),
+            RecipeKey(
+                "layers", \.layers,
+                ValueFormat<Recipe.Layer>.layer.list(of: "layers").notEmpty("layers").unique("layer", key: "name")
+                    .appending(), required: true, "named groups of packages, in this order"),
             RecipeKey("node", \.node, .node, "Node.js"),
-            RecipeKey("kernel", \.kernel, ValueFormat<Recipe.Kernel>.orNone, "the kernel that boots the image; default none"),
-            RecipeKey("overlays", \.overlays, ValueFormat<Recipe.Overlay>.overlay.list(of: "overlays"), "folders laid over the packages, in this order"),
-            RecipeKey("users", \.users, ValueFormat<Recipe.User>.user.list(of: "users").unique("user", key: "name").unique("uid", key: "uid"), "users that are added"),
+            RecipeKey(
+                "kernel", \.kernel, ValueFormat<Recipe.Kernel>.orNone, "the kernel that boots the image; default none"),
+            RecipeKey(
+                "overlays", \.overlays, ValueFormat<Recipe.Overlay>.overlay.list(of: "overlays"),
+                "folders laid over the packages, in this order"),
+            RecipeKey(
+                "users", \.users,
+                ValueFormat<Recipe.User>.user.list(of: "users").unique("user", key: "name").unique("uid", key: "uid"),
+                "users that are added"),
             RecipeKey("hostname", \.hostname, TextFormat.hostname.located(), "default: the recipe's name"),
             RecipeKey("timezone", \.timezone, TextFormat.timezone.located(), "default UTC"),
             RecipeKey("locale", \.locale, TextFormat.locale.located(), "default C.UTF-8"),
-            RecipeKey("files", \.files, .smallFiles, "small files in place: a path and a text, or {content, mode, owner}"),
-            RecipeKey("remove", \.remove, TextFormat.imagePattern.located().list(of: "patterns"), "what is taken out, as absolute patterns"),
+            RecipeKey(
+                "files", \.files, .smallFiles, "small files in place: a path and a text, or {content, mode, owner}"),
+            RecipeKey(
+                "remove", \.remove, TextFormat.imagePattern.located().list(of: "patterns"),
+                "what is taken out, as absolute patterns"),
             RecipeKey("services", \.services, .services, "programs that are started at boot and kept running"),
             RecipeKey("image", \.image, .image, "the file system"),
             RecipeKey("machine", \.machine, .machine, "the virtual machine"),

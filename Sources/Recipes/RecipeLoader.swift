@@ -71,7 +71,9 @@ private struct RecipeLoader {
         sources.append(Recipe.Source(path: path, digest: Digest(hashing: bytes)))
         guard let node = YamlDocument.read(bytes, path: path, into: &reader) else { return nil }
         guard node.entries != nil else {
-            reader.report(expected: "the recipe with its keys", found: node, hint: "a recipe begins with `recipe: 1` and `name: …`")
+            reader.report(
+                expected: "the recipe with its keys", found: node,
+                hint: "a recipe begins with `recipe: 1` and `name: …`")
             return nil
         }
         checkVersion(node)

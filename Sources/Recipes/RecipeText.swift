@@ -57,7 +57,8 @@ struct RecipeText: Sendable {
 
     /// The place of the scalar with this index.
     func place(file: Int, at index: Int, length: Int = 1) -> Place {
-        var low = 0, high = lines.count - 1
+        var low = 0
+        var high = lines.count - 1
         while low < high {
             let middle = (low + high + 1) / 2
             if lines[middle].lowerBound <= index { low = middle } else { high = middle - 1 }

@@ -32,8 +32,10 @@ struct RecipeVariables {
                     usage: Failure("`--set name=…`: the variable `name` is the recipe's name", status: .usage))
             } else if definitions[name] == nil {
                 let nearest = nearestName(to: name, among: own.prefix(1000))
-                let hint = nearest.map { "did you mean `--set \($0)=…`?" }
-                    ?? (own.isEmpty ? "the recipe has no variables" : "its variables: \(own.prefix(20).joined(separator: ", "))")
+                let hint =
+                    nearest.map { "did you mean `--set \($0)=…`?" }
+                    ?? (own.isEmpty
+                        ? "the recipe has no variables" : "its variables: \(own.prefix(20).joined(separator: ", "))")
                 reader.report(
                     usage: Failure(
                         "`--set \(shortened(name))=…`: the recipe has no such variable", hint: hint, status: .usage))
@@ -111,7 +113,8 @@ struct RecipeVariables {
 
     private func report(_ mistake: Variables.Mistake, at place: Place, into reader: inout RecipeReader) {
         reader.report(
-            mistake.message, at: reader.narrowed(place, to: mistake.text), hint: mistake.hint(names: (order + ["name"]).prefix(1000).sorted()))
+            mistake.message, at: reader.narrowed(place, to: mistake.text),
+            hint: mistake.hint(names: (order + ["name"]).prefix(1000).sorted()))
     }
 
     // MARK: Putting them in

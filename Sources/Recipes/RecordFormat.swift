@@ -71,7 +71,9 @@ extension ValueFormat {
                 checkKeys(entries, of: noun, keys: keys, groups: groups, at: node.place, into: &reader)
                 // In the table's order, so that a key that others build on comes first.
                 for key in keys {
-                    guard let entry = entries.first(where: { $0.key == key.name }), !entry.value.isNull else { continue }
+                    guard let entry = entries.first(where: { $0.key == key.name }), !entry.value.isNull else {
+                        continue
+                    }
                     key.read(entry.value, &reader, &value)
                 }
                 finish(&value, node, &reader)

@@ -2,14 +2,19 @@ internal import RootfsModel
 
 // The keys of services.
 
-
 extension ValueFormat where Value == Recipe.Service {
     static let service = Self.record(
         "a service",
         keys: [
-            RecipeKey("command", \.command, TextFormat.text("an argument").located().list(of: "the program and its arguments").notEmpty("the program and its arguments"), required: true, "the program's absolute path and its arguments, as a list"),
+            RecipeKey(
+                "command", \.command,
+                TextFormat.text("an argument").located().list(of: "the program and its arguments").notEmpty(
+                    "the program and its arguments"), required: true,
+                "the program's absolute path and its arguments, as a list"),
             RecipeKey("user", \.user, TextFormat.account("a user").located(), "default root"),
-            RecipeKey("after", \.after, TextFormat.name(of: "a service").located().list(of: "services"), "services that are ready before this one starts"),
+            RecipeKey(
+                "after", \.after, TextFormat.serviceName.located().list(of: "services"),
+                "services that are ready before this one starts"),
             RecipeKey(
                 "environment", \.environment,
                 TextFormat.text().entries(
@@ -26,14 +31,15 @@ extension ValueFormat where Value == Recipe.Service {
                 let isShell = text.contains(" ")
                 reader.report(
                     "the program must be an absolute path, found `\(shortened(text))`", at: program.place,
-                    hint: isShell ? "write each argument as an item of its own" : "did you mean `/usr/bin/\(shortened(text))`?")
+                    hint: isShell
+                        ? "write each argument as an item of its own" : "did you mean `/usr/bin/\(shortened(text))`?")
             }
         })
 }
 
 extension ValueFormat where Value == [Recipe.Service] {
     static let services = ValueFormat<Recipe.Service>.service.entries(
-        of: "services", key: .name(of: "a service"),
+        of: "services", key: .serviceName,
         join: { name, service in
             var service = service
             service.name = name
@@ -61,50 +67,51 @@ extension ValueFormat where Value == Recipe.Restart {
 
 extension ValueFormat where Value == Recipe.Backoff {
     static let backoff = parsed(
-        "a back-off such as 1s..30s", write: { "\($0.first.recipeText)..\($0.longest.recipeText)" }
-    ) { text, reader, place in
-        guard let dots = text.firstRange(of: "..") else {
-            reader.report("`\(shortened(text))` is not a back-off", at: place, hint: "write for example `1s..30s`")
-            return nil
-        }
-        var bounds = [Duration]()
-        for part in [text[..<dots.lowerBound], text[dots.upperBound...]] {
-            guard let bound = Duration(recipeText: part) else {
-                let mistake = durationMistake(String(part))
-                reader.report(mistake.message, at: place, hint: mistake.hint)
+        "a back-off such as 1s..30s", write: { "\($0.first.recipeText)..\($0.longest.recipeText)" },
+        parse: { text, reader, place in
+            guard let dots = text.firstRange(of: "..") else {
+                reader.report("`\(shortened(text))` is not a back-off", at: place, hint: "write for example `1s..30s`")
                 return nil
             }
-            bounds.append(bound)
-        }
-        if bounds[0] > bounds[1] || bounds[0] == .zero {
-            let problem = bounds[0] == .zero ? "begins with no wait at all" : "ends below where it begins"
-            reader.report("the back-off `\(shortened(text))` \(problem)", at: place)
-            return nil
-        }
-        return Recipe.Backoff(first: bounds[0], longest: bounds[1])
-    }
+            var bounds = [Duration]()
+            for part in [text[..<dots.lowerBound], text[dots.upperBound...]] {
+                guard let bound = Duration(recipeText: part) else {
+                    let mistake = durationMistake(String(part))
+                    reader.report(mistake.message, at: place, hint: mistake.hint)
+                    return nil
+                }
+                bounds.append(bound)
+            }
+            if bounds[0] > bounds[1] || bounds[0] == .zero {
+                let problem = bounds[0] == .zero ? "begins with no wait at all" : "ends below where it begins"
+                reader.report("the back-off `\(shortened(text))` \(problem)", at: place)
+                return nil
+            }
+            return Recipe.Backoff(first: bounds[0], longest: bounds[1])
+        })
 }
 
 extension ValueFormat where Value == Recipe.RestartLimit {
     static let restartLimit = parsed(
-        "a limit such as 5 in 60s", write: { "\($0.count) in \($0.window.recipeText)" }
-    ) { text, reader, place in
-        let words = text.split(separator: " ")
-        guard words.count == 3, words[1] == "in", let count = decimal(words[0]) else {
-            reader.report("`\(shortened(text))` is not a limit of restarts", at: place, hint: "write for example `5 in 60s`")
-            return nil
-        }
-        guard (1...1000).contains(count) else {
-            reader.report("\(count) restarts are out of range: 1 to 1000", at: place)
-            return nil
-        }
-        guard let window = Duration(recipeText: words[2]), window > .zero else {
-            let mistake = durationMistake(String(words[2]))
-            reader.report(mistake.message, at: place, hint: mistake.hint)
-            return nil
-        }
-        return Recipe.RestartLimit(count: count, window: window)
-    }
+        "a limit such as 5 in 60s", write: { "\($0.count) in \($0.window.recipeText)" },
+        parse: { text, reader, place in
+            let words = text.split(separator: " ")
+            guard words.count == 3, words[1] == "in", let count = decimal(words[0]) else {
+                reader.report(
+                    "`\(shortened(text))` is not a limit of restarts", at: place, hint: "write for example `5 in 60s`")
+                return nil
+            }
+            guard (1...1000).contains(count) else {
+                reader.report("\(count) restarts are out of range: 1 to 1000", at: place)
+                return nil
+            }
+            guard let window = Duration(recipeText: words[2]), window > .zero else {
+                let mistake = durationMistake(String(words[2]))
+                reader.report(mistake.message, at: place, hint: mistake.hint)
+                return nil
+            }
+            return Recipe.RestartLimit(count: count, window: window)
+        })
 }
 
 extension Recipe.Readiness {
@@ -151,7 +158,9 @@ struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         guard let number = decimal(digits), let port = UInt16(exactly: number), port > 0 else { return nil }
         if host.hasPrefix("[") && host.hasSuffix("]") {
             host = String(host.dropFirst().dropLast())
-            guard host.contains(":"), host.utf8.allSatisfy({ $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ".") || isHexDigit($0) }) else {
+            guard host.contains(":"),
+                host.utf8.allSatisfy({ $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ".") || isHexDigit($0) })
+            else {
                 return nil
             }
         } else if !isHostname(host) {
@@ -177,7 +186,8 @@ extension ValueFormat where Value == SocketAddress {
         text, reader, place in
         if let address = SocketAddress(text) { return address }
         reader.report(
-            "`\(shortened(text))` is not a host and a port", at: place, hint: "write for example `8080` or `127.0.0.1:8080`")
+            "`\(shortened(text))` is not a host and a port", at: place,
+            hint: "write for example `8080` or `127.0.0.1:8080`")
         return nil
     }
 }
@@ -200,10 +210,12 @@ extension ValueFormat where Value == Recipe.Readiness {
     static let readiness = Self.record(
         "ready",
         keys: [
-            RecipeKey("http", \.http, TextFormat.httpURL.located(), "a URL that answers with a status 200 to 399"),
-            RecipeKey("tcp", \.tcp, ValueFormat<SocketAddress>.socketAddress.located(), "a port that accepts a connection"),
+            RecipeKey("http", \.http, TextFormat.httpURL.located(), "a URL that answers with a status 200 to 299"),
+            RecipeKey(
+                "tcp", \.tcp, ValueFormat<SocketAddress>.socketAddress.located(), "a port that accepts a connection"),
             RecipeKey("file", \.file, PathFormat.imagePath("a file").located(), "a path that exists"),
-            RecipeKey("unix", \.unix, PathFormat.imagePath("a socket").located(), "a unix socket that accepts a connection"),
+            RecipeKey(
+                "unix", \.unix, PathFormat.imagePath("a socket").located(), "a unix socket that is there"),
             RecipeKey("within", \.within, .positiveDuration, "default 30s"),
         ],
         oneOf: [KeyGroup(names: ["http", "tcp", "file", "unix"], isRequired: true)],

@@ -82,13 +82,15 @@ extension ValueFormat where Value == String {
     static func text(
         _ expected: String, pattern: String? = nil, _ check: @escaping @Sendable (String) -> TextMistake?
     ) -> Self {
-        .parsed(expected, pattern: pattern, write: { $0 }) { text, reader, place in
-            if let mistake = check(text) {
-                reader.report(mistake.message, at: place, hint: mistake.hint)
-                return nil
-            }
-            return text
-        }
+        .parsed(
+            expected, pattern: pattern, write: { $0 },
+            parse: { text, reader, place in
+                if let mistake = check(text) {
+                    reader.report(mistake.message, at: place, hint: mistake.hint)
+                    return nil
+                }
+                return text
+            })
     }
 }
 
@@ -186,7 +188,8 @@ extension ValueFormat {
     ) -> ValueFormat<[Element]> {
         func schema(of value: JSONText) -> JSONText {
             .object([
-                .init("type", .string("object")), .init("propertyNames", key.schema), .init("additionalProperties", value),
+                .init("type", .string("object")), .init("propertyNames", key.schema),
+                .init("additionalProperties", value),
             ])
         }
         let null = JSONText.object([.init("type", .string("null"))])

@@ -1,4 +1,4 @@
-internal import RootfsModel
+public import RootfsModel
 
 // The kinds of single values: what each accepts, and what it says to what it does not accept.
 
@@ -80,7 +80,8 @@ extension ValueFormat where Value == ByteCount {
 
 extension ValueFormat where Value == Duration {
     static let duration = parsed(
-        "a duration such as 30s", pattern: #"^[0-9]+(\.[0-9]+)? ?(h|min|m|s|ms)$"#, neverNumber: true, write: \.recipeText
+        "a duration such as 30s", pattern: #"^[0-9]+(\.[0-9]+)? ?(h|min|m|s|ms)$"#, neverNumber: true,
+        write: \.recipeText
     ) { text, reader, place in
         if let duration = Duration(recipeText: text) { return duration }
         let mistake = durationMistake(text)
@@ -111,7 +112,8 @@ private func quantityMistake(
     }
     let lower = unit.lowercased()
     let words = ["sec": "s", "seconds": "s", "minutes": "min", "hours": "h", "bytes": "B"]
-    let meant = units.first { [lower, lower + "b", lower + "ib"].contains($0.lowercased()) && lower.count < 4 }
+    let meant =
+        units.first { [lower, lower + "b", lower + "ib"].contains($0.lowercased()) && lower.count < 4 }
         ?? words[lower].flatMap { units.contains($0) ? $0 : nil }
     return TextMistake(
         "unknown unit `\(shortened(unit))`",
@@ -131,7 +133,8 @@ extension ValueFormat where Value == UInt16 {
             guard let scalar = reader.scalar(node, expected: expected) else { return nil }
             let text = Substring(scalar.text)
             let hasPrefix = text.hasPrefix("0")
-            let digits = text.hasPrefix("0o") ? text.dropFirst(2) : hasPrefix && text.count > 3 ? text.dropFirst() : text
+            let digits =
+                text.hasPrefix("0o") ? text.dropFirst(2) : hasPrefix && text.count > 3 ? text.dropFirst() : text
             guard (1...4).contains(digits.utf8.count), digits.utf8.allSatisfy({ (0x30...0x37).contains($0) }),
                 let mode = UInt16(digits, radix: 8)
             else {
@@ -140,7 +143,8 @@ extension ValueFormat where Value == UInt16 {
             }
             if scalar.isPlain && !hasPrefix {
                 reader.report(
-                    "`\(text)` may be meant as decimal or as octal", at: node.place, hint: "write `0\(text)` for the mode")
+                    "`\(text)` may be meant as decimal or as octal", at: node.place,
+                    hint: "write `0\(text)` for the mode")
                 return nil
             }
             return mode
@@ -206,10 +210,16 @@ extension ValueFormat where Value == Recipe.PackageRequest {
             request.architecture = architecture
         }
         if parts.count == 2 {
-            let isVersion = parts[1].utf8.first.map(isDigit) == true
+            let isVersion =
+                parts[1].utf8.first.map(isDigit) == true
                 && parts[1].utf8.allSatisfy { isLetter($0) || isDigit($0) || ".+:~-".utf8.contains($0) }
             guard isVersion else {
-                return refuse(TextMistake(parts[1].isEmpty ? "no version behind the `=`" : "`\(shortened(String(parts[1])))` is not a package's version", hint: "write for example `\(named[0])=1.2-3`"))
+                return refuse(
+                    TextMistake(
+                        parts[1].isEmpty
+                            ? "no version behind the `=`"
+                            : "`\(shortened(String(parts[1])))` is not a package's version",
+                        hint: "write for example `\(named[0])=1.2-3`"))
             }
             request.version = String(parts[1])
         }
@@ -218,11 +228,23 @@ extension ValueFormat where Value == Recipe.PackageRequest {
 }
 
 extension ValueFormat where Value == Recipe.Owner {
-    /// `user`, `user:group`, names or numbers; a user alone stands for the group of the same name or number.
     static let owner = parsed(
         "an owner such as agent:agent", pattern: "^[a-z0-9_][a-z0-9_-]*(:[a-z0-9_][a-z0-9_-]*)?$", write: \.description
     ) { text, reader, place in
-        var principals = [Recipe.Owner.Principal]()
+        do throws(Failure) {
+            return try Recipe.Owner(text)
+        } catch {
+            reader.report(error.message, at: place, hint: error.hint)
+            return nil
+        }
+    }
+}
+
+extension Recipe.Owner {
+    /// An owner from its text: `user` or `user:group`, names or numbers; a user alone stands for the group of the same
+    /// name or number too. Throws what is wrong with it.
+    public init(_ text: String) throws(Failure) {
+        var principals = [Principal]()
         for part in text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false) {
             if let number = decimal(part), let id = UInt32(exactly: number), id != .max {
                 principals.append(.number(id))
@@ -230,11 +252,10 @@ extension ValueFormat where Value == Recipe.Owner {
                 principals.append(.name(String(part)))
             } else {
                 let mistake = badAccountName(String(part), of: principals.isEmpty ? "a user" : "a group")
-                reader.report(mistake.message, at: place, hint: mistake.hint)
-                return nil
+                throw Failure(mistake.message, hint: mistake.hint)
             }
         }
-        return Recipe.Owner(user: principals[0], group: principals.last ?? principals[0])
+        self.init(user: principals[0], group: principals.last ?? principals[0])
     }
 }
 
@@ -242,12 +263,14 @@ extension ValueFormat where Value == Timestamp {
     /// RFC 3339 in UTC, to the second.
     static let moment = parsed(
         "a moment such as 2026-11-20T00:00:00Z", pattern: "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
-        write: { momentText($0) }
-    ) { text, reader, place in
-        if let moment = parseMoment(text) { return moment }
-        reader.report("`\(shortened(text))` is not a moment in UTC", at: place, hint: "write for example `2026-11-20T00:00:00Z`")
-        return nil
-    }
+        write: { momentText($0) },
+        parse: { text, reader, place in
+            if let moment = parseMoment(text) { return moment }
+            reader.report(
+                "`\(shortened(text))` is not a moment in UTC", at: place,
+                hint: "write for example `2026-11-20T00:00:00Z`")
+            return nil
+        })
 }
 
 /// Days since 1970-01-01 of a date of the proleptic Gregorian calendar.

@@ -90,7 +90,9 @@ func expandVariables(
     in text: String, value: (String) throws(Variables.Mistake) -> String?
 ) throws(Variables.Mistake) -> String {
     let bytes = Array(text.utf8)
-    let dollar = UInt8(ascii: "$"), open = UInt8(ascii: "{"), close = UInt8(ascii: "}")
+    let dollar = UInt8(ascii: "$")
+    let open = UInt8(ascii: "{")
+    let close = UInt8(ascii: "}")
     var result = [UInt8]()
     result.reserveCapacity(bytes.count)
     var index = 0

@@ -257,7 +257,8 @@ struct YamlDocument {
             }
             let name = restore(scalar.string)
             if let earlier = first[name] {
-                reader.report("duplicate key `\(shortened(name))`", at: keyPlace, notes: ["first in line \(earlier.line)"])
+                reader.report(
+                    "duplicate key `\(shortened(name))`", at: keyPlace, notes: ["first in line \(earlier.line)"])
                 continue
             }
             first[name] = keyPlace
@@ -351,7 +352,8 @@ struct YamlDocument {
         let found = text.rest(line: mark.line, column: mark.column).first
         switch problem {
         case "found character that cannot start any token":
-            return found == "\t" ? "indent with blanks, not with tabs" : "quote a text that begins with `\(found ?? " ")`"
+            return found == "\t"
+                ? "indent with blanks, not with tabs" : "quote a text that begins with `\(found ?? " ")`"
         case "mapping values are not allowed in this context":
             return "quote a text that has `: ` in it; or the line is indented too far"
         case "did not find expected key", "did not find expected '-' indicator", "could not find expected ':'":

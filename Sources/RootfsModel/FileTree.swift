@@ -57,7 +57,8 @@ public struct FileTree: Sendable, Equatable {
 
     /// The first index whose path is not before this one.
     func insertionIndex(of path: TreePath) -> Int {
-        var low = 0, high = nodes.count
+        var low = 0
+        var high = nodes.count
         while low < high {
             let middle = (low + high) / 2
             if nodes[middle].path < path { low = middle + 1 } else { high = middle }

@@ -45,17 +45,24 @@ extension Listing {
             let path = TreePath(normalizing: pathBytes)
         else { return .mistake("the line does not start with a path") }
         var metadata = Metadata(mode: 0)
-        var type = "", size: UInt64 = 0, digest: Digest?, group: UInt32 = 0
-        var target = [UInt8](), device: (UInt32, UInt32)?
+        var type = ""
+        var size: UInt64 = 0
+        var digest: Digest?
+        var group: UInt32 = 0
+        var target = [UInt8]()
+        var device: (UInt32, UInt32)?
         for field in fields {
-            guard let equals = field.firstIndex(of: UInt8(ascii: "=")) else { return .mistake("a keyword has no value") }
+            guard let equals = field.firstIndex(of: UInt8(ascii: "=")) else {
+                return .mistake("a keyword has no value")
+            }
             let value = field[(equals + 1)...]
             let keyword = String(decoding: field[..<equals], as: UTF8.self)
             let text = String(decoding: value, as: UTF8.self)
             var good = true
             switch keyword {
             case "type": type = text
-            case "mode": if let mode = UInt16(text, radix: 8), mode <= 0o7777 { metadata.mode = mode } else { good = false }
+            case "mode":
+                if let mode = UInt16(text, radix: 8), mode <= 0o7777 { metadata.mode = mode } else { good = false }
             case "uid": if let id = UInt32(text) { metadata.uid = id } else { good = false }
             case "gid": if let id = UInt32(text) { metadata.gid = id } else { good = false }
             case "size": if let bytes = UInt64(text) { size = bytes } else { good = false }

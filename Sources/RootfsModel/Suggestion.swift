@@ -16,7 +16,8 @@ public func nearestName(to name: String, among candidates: some Sequence<String>
 
 /// The optimal string alignment distance: insertions, deletions, replacements and swaps of neighbours.
 private func editDistance(_ a: [Unicode.Scalar], _ b: [Unicode.Scalar]) -> Int {
-    var beforeLast = [Int](), last = Array(0...b.count)
+    var beforeLast = [Int]()
+    var last = Array(0...b.count)
     for i in 0..<a.count {
         var row = [i + 1]
         for j in 0..<b.count {

@@ -81,7 +81,8 @@ extension FileTree {
     private static func merge(_ old: [FileNode], with new: [FileNode]) -> [FileNode] {
         var result = [FileNode]()
         result.reserveCapacity(old.count + new.count)
-        var i = 0, j = 0
+        var i = 0
+        var j = 0
         while i < old.count && j < new.count {
             if old[i].path < new[j].path {
                 result.append(old[i])

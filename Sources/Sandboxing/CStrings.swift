@@ -20,11 +20,3 @@ struct CStrings: ~Copyable {
         pointer.deallocate()
     }
 }
-
-/// The C library's words for an error number.
-func errorText(_ code: Int32) -> String {
-    var buffer = [CChar](repeating: 0, count: 256)
-    // The thread-safe one: runs happen side by side.
-    guard strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }
-    return buffer.withUnsafeBytes { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-}

@@ -5,6 +5,8 @@ struct OutputLines {
 
     private var line: [UInt8] = []
     private var recent: [UInt8] = []
+    /// How many bytes of `line` are known to have no end of a line.
+    private var searched = 0
 
     /// The last `tailLimit` bytes that were added.
     var tail: [UInt8] { Array(recent.suffix(Self.tailLimit)) }
@@ -14,7 +16,7 @@ struct OutputLines {
         if recent.count > 4 * Self.tailLimit { recent.removeFirst(recent.count - Self.tailLimit) }
         line.append(contentsOf: bytes)
         var start = 0
-        while let end = line[start...].firstIndex(of: UInt8(ascii: "\n")) {
+        while let end = line[max(start, searched)...].firstIndex(of: UInt8(ascii: "\n")) {
             emitPieces(line[start..<end], emit)
             start = end + 1
         }
@@ -24,12 +26,14 @@ struct OutputLines {
             start += Self.lineLimit
         }
         line.removeFirst(start)
+        searched = line.count
     }
 
     /// Emits the last line if it had no end.
     mutating func finish(emit: (ArraySlice<UInt8>) -> Void) {
         if !line.isEmpty { emitPieces(line[...], emit) }
         line = []
+        searched = 0
     }
 
     private func emitPieces(_ bytes: ArraySlice<UInt8>, _ emit: (ArraySlice<UInt8>) -> Void) {

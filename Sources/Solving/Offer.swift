@@ -4,7 +4,9 @@ public import RootfsModel
 extension Universe {
     /// A package of this very name and the pocket it comes from: the candidate, or one exact version. nil where the
     /// indexes have none. For packages that are used without being installed.
-    public func offer(_ name: String, version: String? = nil) throws(Failure) -> (stanza: PackageStanza, pocket: String)? {
+    public func offer(_ name: String, version: String? = nil) throws(Failure) -> (
+        stanza: PackageStanza, pocket: String
+    )? {
         guard let number = names.number(of: name) else { return nil }
         let chosen: Int?
         if let version {

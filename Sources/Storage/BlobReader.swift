@@ -56,7 +56,8 @@ public struct BlobReader: ~Copyable {
         case .extents(_, let extents):
             buffer.initializeMemory(as: UInt8.self, repeating: 0)
             for extent in extents {
-                let from = max(offset, extent.offset), to = min(end, extent.offset + extent.length)
+                let from = max(offset, extent.offset)
+                let to = min(end, extent.offset + extent.length)
                 if from >= to { continue }
                 let part = UnsafeMutableRawBufferPointer(rebasing: buffer[Int(from - offset)..<Int(to - offset)])
                 try readExactly(part, at: extent.source + (from - extent.offset))

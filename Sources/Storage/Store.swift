@@ -16,9 +16,12 @@ public struct Store: Sendable {
         case payloads, layers, kernels
     }
 
-    /// Opens or makes the store, and removes what killed processes left in it.
+    /// Opens or makes the store, and removes what killed processes left in it. Payloads hold setuid programs of every
+    /// version that was ever built: nobody else comes into a store.
     public init(at root: FilePath) throws(Failure) {
         self.root = root
+        try makeDirectory(at: root, mode: 0o700)
+        Self.closeToOthers(root)
         try makeDirectory(at: root.appending("tmp"))
         try makeDirectory(at: root.appending("records"))
         for name in ["files"] + Shelf.allCases.map(\.rawValue) { try makeDirectory(at: root.appending(name)) }
@@ -26,15 +29,49 @@ public struct Store: Sendable {
         TemporaryDirectory.sweep(root.appending("tmp"))
     }
 
+    /// Takes others' permissions from a store that is ours; a directory that holds no store yet keeps its mode.
+    private static func closeToOthers(_ root: FilePath) {
+        var status = stat()
+        guard stat(root.string, &status) == 0, status.st_uid == geteuid(), status.st_mode & 0o007 != 0,
+            isDirectory(root.appending(Shelf.payloads.rawValue))
+        else { return }
+        chmod(root.string, status.st_mode & 0o7770)
+    }
+
     /// A directory of one's own on the store's file system.
     public func makeTemporaryDirectory(_ purpose: String) throws(Failure) -> TemporaryDirectory {
         try TemporaryDirectory(in: root.appending("tmp"), purpose: purpose)
     }
 
-    /// The file with this digest, if the store has it. It was verified when it was kept.
+    /// The file with this digest, if the store has it. It was verified when it was kept, not since.
     public func file(_ digest: Digest) -> FilePath? {
         let path = place(of: digest, on: "files")
         return exists(path) ? path : nil
+    }
+
+    /// The same, if it also has this size: a power loss can leave a file short of its end.
+    public func file(_ digest: Digest, size: UInt64?) -> FilePath? {
+        guard let path = file(digest), let status = Status(at: path.string) else { return nil }
+        return size == nil || UInt64(status.raw.st_size) == size ? path : nil
+    }
+
+    /// The file with this digest, if the store has it and it is still what it was: all of it is read. A damaged one is
+    /// discarded.
+    public func intactFile(_ digest: Digest) throws(Failure) -> FilePath? {
+        guard let path = file(digest), let status = Status(at: path.string),
+            let name = TreePath(normalizing: path.lastComponent?.string ?? "")
+        else { return nil }
+        let blob = Blob(
+            size: UInt64(status.raw.st_size), digest: nil,
+            source: .file(directory: path.removingLastComponent().string, path: name))
+        if try blob.takeDigest() == digest { return path }
+        try discard(file: digest)
+        return nil
+    }
+
+    /// Takes a file out again: it was found damaged.
+    public func discard(file digest: Digest) throws(Failure) {
+        try removeTree(at: place(of: digest, on: "files"))
     }
 
     /// Takes a finished file whose digest was verified, by rename.
@@ -43,7 +80,9 @@ public struct Store: Sendable {
         let path = place(of: digest, on: "files")
         try makeDirectory(at: path.removingLastComponent())
         chmod(temporary.string, 0o644)
-        guard rename(temporary.string, path.string) == 0 else { throw systemFailure("keep a file in the store at", path) }
+        guard rename(temporary.string, path.string) == 0 else {
+            throw systemFailure("keep a file in the store at", path)
+        }
         return path
     }
 

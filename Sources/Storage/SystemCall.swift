@@ -2,11 +2,6 @@ internal import Glibc
 public import RootfsModel
 public import SystemPackage
 
-/// The kernel's words for an errno.
-public func errorText(_ code: Int32) -> String {
-    String(cString: strerror(code))
-}
-
 /// A failure of an operation on a path, with the kernel's reason and, where one is known, what to do.
 public func systemFailure(_ operation: String, _ path: FilePath, code: Int32? = nil) -> Failure {
     let code = code ?? errno
@@ -84,37 +79,49 @@ public func readFile(at path: FilePath) throws(Failure) -> [UInt8] {
     var status = stat()
     guard fstat(file.descriptor, &status) == 0 else { throw systemFailure("read", path) }
     guard status.st_mode & S_IFMT != S_IFDIR else { throw systemFailure("read", path, code: EISDIR) }
-    var bytes = [UInt8]()
-    bytes.reserveCapacity(Int(status.st_size) + 1)
-    var failed: Int32 = 0
+    var bytes = try readBytes(of: file.descriptor, atMost: max(0, Int(status.st_size)), path)
+    // Files of /proc have no size, and others may have grown.
     while true {
-        let room = max(bytes.capacity - bytes.count, 1 << 16)
-        let chunk = [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
-            let got = read(file.descriptor, buffer.baseAddress, room)
-            if got < 0 { failed = errno }
-            count = max(0, got)
-        }
-        if failed == EINTR {
-            failed = 0
-            continue
-        }
-        if failed != 0 { throw systemFailure("read", path, code: failed) }
-        if chunk.isEmpty { return bytes }
-        bytes.append(contentsOf: chunk)
+        let more = try readBytes(of: file.descriptor, atMost: 1 << 16, path)
+        if more.isEmpty { return bytes }
+        bytes.append(contentsOf: more)
     }
+}
+
+/// The next bytes of a file, fewer only at its end; read straight into the array.
+private func readBytes(of descriptor: Int32, atMost room: Int, _ path: FilePath) throws(Failure) -> [UInt8] {
+    var failed: Int32 = 0
+    let bytes = [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+        while count < room {
+            let got = read(descriptor, buffer.baseAddress?.advanced(by: count), room - count)
+            if got < 0 && errno == EINTR { continue }
+            if got < 0 { failed = errno }
+            if got <= 0 { break }
+            count += got
+        }
+    }
+    if failed != 0 { throw systemFailure("read", path, code: failed) }
+    return bytes
 }
 
 /// Writes all bytes to a descriptor.
 public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: FilePath) throws(Failure) {
+    let code = writeWhole(bytes, to: descriptor)
+    if code != 0 { throw systemFailure("write", path, code: code) }
+}
+
+/// Writes all bytes; 0 or the error's code.
+public func writeWhole(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32 {
     var offset = 0
     while offset < bytes.count {
         let written = write(descriptor, bytes.baseAddress?.advanced(by: offset), bytes.count - offset)
         if written < 0 {
             if errno == EINTR { continue }
-            throw systemFailure("write", path)
+            return errno
         }
         offset += written
     }
+    return 0
 }
 
 /// Writes a file whole: to a temporary name beside it, then by rename.

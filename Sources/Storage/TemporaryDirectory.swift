@@ -1,5 +1,5 @@
 internal import Glibc
-internal import RootfsModel
+public import RootfsModel
 public import SystemPackage
 
 /// A directory of this process alone, removed at the end of its life. A lock on it says that its owner is
@@ -10,15 +10,42 @@ public final class TemporaryDirectory: Sendable {
 
     static let lockName = ".owner"
 
-    init(in parent: FilePath, purpose: String) throws(Failure) {
+    /// One on the same file system as a file that is to be made, so that it can be put in place by rename.
+    public convenience init(beside file: FilePath) throws(Failure) {
+        let parent = file.removingLastComponent()
+        try self.init(in: parent.isEmpty ? "." : parent, purpose: ".\(file.lastComponent?.string ?? "new")")
+    }
+
+    /// `beforeLock` is called with every directory that is made, while nothing says yet that its owner lives.
+    init(in parent: FilePath, purpose: String, beforeLock: (FilePath) -> Void = { _ in }) throws(Failure) {
         try makeDirectory(at: parent)
-        var template = Array(parent.appending("\(purpose)-XXXXXX").string.utf8CString)
-        guard mkdtemp(&template) != nil else { throw systemFailure("make a temporary directory in", parent) }
-        path = FilePath(String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
-        lock = open(path.appending(Self.lockName).string, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0 else { throw systemFailure("lock", path) }
-        // Others may look into it as the sandbox' other users do.
-        chmod(path.string, 0o755)
+        // A build that sweeps at this moment may take a directory away before it is locked: then another is made.
+        for _ in 0..<16 {
+            var template = Array(parent.appending("\(purpose)-XXXXXX").string.utf8CString)
+            guard mkdtemp(&template) != nil else { throw systemFailure("make a temporary directory in", parent) }
+            let path = FilePath(String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
+            beforeLock(path)
+            let lock = open(path.appending(Self.lockName).string, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+            if lock < 0 && errno == ENOENT { continue }
+            guard lock >= 0 else { throw systemFailure("lock", path) }
+            if Self.isOwned(lock, path) {
+                self.path = path
+                self.lock = lock
+                return
+            }
+            close(lock)
+        }
+        throw Failure(
+            "cannot make a temporary directory in \(parent): another process takes away what is made there",
+            hint: "see what cleans up this directory, or choose another store with --cache")
+    }
+
+    /// Takes the lock; false where another process has it or removed the file that is locked.
+    private static func isOwned(_ lock: Int32, _ path: FilePath) -> Bool {
+        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else { return false }
+        var locked = stat()
+        guard fstat(lock, &locked) == 0, let there = Status(at: path.appending(lockName).string) else { return false }
+        return locked.st_ino == there.raw.st_ino && locked.st_dev == there.raw.st_dev
     }
 
     /// Removes it now; again at the end of its life does no harm.
@@ -39,7 +66,9 @@ public final class TemporaryDirectory: Sendable {
             let lock = open(directory.appending(lockName).string, O_RDWR | O_CLOEXEC)
             if lock < 0 {
                 // Made a moment ago and not locked yet, or emptied by its owner at this moment.
-                guard let status = Status(at: directory.string), time(nil) - status.raw.st_mtim.tv_sec > 600 else { continue }
+                guard let status = Status(at: directory.string), time(nil) - status.raw.st_mtim.tv_sec > 600 else {
+                    continue
+                }
                 try? removeTree(at: directory)
                 continue
             }

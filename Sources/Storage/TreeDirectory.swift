@@ -145,7 +145,8 @@ public struct TreeDirectory: ~Copyable {
     }
 
     /// Makes a name for a file or symbolic link of another tree on the same file system. Gives the error code.
-    public mutating func link(from source: Int32, _ name: ArraySlice<UInt8>, to path: TreePath) throws(Failure) -> Int32 {
+    public mutating func link(from source: Int32, _ name: ArraySlice<UInt8>, to path: TreePath) throws(Failure) -> Int32
+    {
         let parent = try enter(path.parent ?? .root)
         var status: Int32 = 0
         withName(name) { old in
@@ -210,20 +211,6 @@ public struct TreeDirectory: ~Copyable {
         let value = timespec(tv_sec: Int(time.seconds), tv_nsec: Int(time.nanoseconds))
         return [value, value]
     }
-}
-
-/// Writes all bytes; 0 or the error's code.
-public func writeWhole(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32 {
-    var offset = 0
-    while offset < bytes.count {
-        let written = write(descriptor, bytes.baseAddress?.advanced(by: offset), bytes.count - offset)
-        if written < 0 {
-            if errno == EINTR { continue }
-            return errno
-        }
-        offset += written
-    }
-    return 0
 }
 
 /// Calls with a name's bytes as a C string.

@@ -30,7 +30,8 @@ public func writeTree(_ nodes: [FileNode], at top: TreePath, to destination: Fil
         switch node.kind {
         case .directory:
             // Its own mode and time come last: making what is in it needs the one and changes the other.
-            try directory.makeDirectory(node.path, Metadata(mode: 0o700, uid: node.metadata.uid, gid: node.metadata.gid))
+            try directory.makeDirectory(
+                node.path, Metadata(mode: 0o700, uid: node.metadata.uid, gid: node.metadata.gid))
             directories.append(node)
         case .file(let blob, let group):
             if group != 0, let first = firstNames[group] {

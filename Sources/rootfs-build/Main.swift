@@ -1,3 +1,4 @@
+import ArgumentParser
 import Commands
 
-@main struct Main { static func main() { RootfsBuild.start() } }
+@main struct Main { static func main() async { await RootfsBuild.main() } }

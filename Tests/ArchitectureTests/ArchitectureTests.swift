@@ -5,7 +5,8 @@ import Testing
 @Suite struct ArchitectureTests {
     /// What each target may import besides the standard library.
     static let allowed: [String: Set<String>] = [
-        "RootfsModel": ["Crypto"],
+        // For strerror_r(3), which every wrapper of the system needs.
+        "RootfsModel": ["Crypto", "Glibc"],
         "Recipes": ["RootfsModel", "Yams"],
         // For memchr(3), which finds a line's end ten times faster than a loop.
         "Debian": ["RootfsModel", "Glibc"],
@@ -17,7 +18,7 @@ import Testing
         "Sandboxing": Set(["RootfsModel", "CSandbox"]).union(system),
         // Crypto for the MD5 that dpkg's database has.
         "Dpkg": Set(["RootfsModel", "Debian", "LibArchive", "Sandboxing", "Storage", "Crypto"]).union(system),
-        "Ext4": Set(["RootfsModel", "Storage", "CExt2FS"]).union(system),
+        "Ext4": Set(["RootfsModel", "CExt2FS"]).union(system),
         // For memchr(3), likewise.
         "Kernels": ["RootfsModel", "LibArchive", "Glibc"],
         "Booting": Set(["RootfsModel", "CBooting"]).union(system),
@@ -42,7 +43,9 @@ import Testing
 
     static func swiftFiles(of target: String) throws -> [(name: String, lines: [Substring])] {
         let directory = sources.appending(path: target)
-        let names = try FileManager.default.subpathsOfDirectory(atPath: directory.path).filter { $0.hasSuffix(".swift") }
+        let names = try FileManager.default.subpathsOfDirectory(atPath: directory.path).filter {
+            $0.hasSuffix(".swift")
+        }
         return try names.sorted().map { name in
             let text = try String(contentsOf: directory.appending(path: name), encoding: .utf8)
             return ("\(target)/\(name)", text.split(separator: "\n", omittingEmptySubsequences: false))
@@ -69,7 +72,9 @@ import Testing
     @Test(arguments: values) func valuesReadNoClockAndNoEnvironment(target: String) throws {
         for (name, lines) in try Self.swiftFiles(of: target) {
             for line in lines where !line.drop(while: { $0 == " " }).hasPrefix("//") {
-                for word in ["getenv(", "time(nil)", "Date()", "ContinuousClock", "fopen(", "ProcessInfo", "FileManager"] {
+                for word in [
+                    "getenv(", "time(nil)", "Date()", "ContinuousClock", "fopen(", "ProcessInfo", "FileManager",
+                ] {
                     #expect(!line.contains(word), "\(name) uses \(word)")
                 }
             }
@@ -79,7 +84,7 @@ import Testing
     @Test func aFileAnswersOneQuestion() throws {
         for target in Self.allowed.keys.sorted() {
             for (name, lines) in try Self.swiftFiles(of: target) {
-                #expect(lines.count <= 420, "\(name) has \(lines.count) lines")
+                #expect(lines.count <= 401, "\(name) has \(lines.count) lines")
             }
         }
     }

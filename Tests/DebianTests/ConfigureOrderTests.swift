@@ -1,5 +1,6 @@
 import Debian
 import RootfsModel
+import TestSupport
 import Testing
 
 @Suite struct ConfigureOrderTests {

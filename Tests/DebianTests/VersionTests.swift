@@ -1,5 +1,6 @@
 import Debian
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct VersionTests {

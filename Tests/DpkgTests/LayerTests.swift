@@ -1,5 +1,5 @@
-import Dispatch
 import Debian
+import Dispatch
 import Glibc
 import RootfsModel
 import Sandboxing

@@ -2,6 +2,7 @@ import Glibc
 import RootfsModel
 import Storage
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import Dpkg
@@ -183,7 +184,7 @@ import Testing
         deb.data.add("./usr/b", type: "1", link: "./usr/a")
         let bytes = deb.bytes
         let seed = UInt64.random(in: 0 ... .max)
-        var random = SeededNumbers(seed: seed)
+        var random = SeededGenerator(seed: seed)
         let scratch = try Scratch()
         defer { scratch.remove() }
         for _ in 0..<300 {
@@ -252,20 +253,5 @@ import Testing
         }
         let absent = DebSource(path: "/nonexistent.deb", digest: Digest(hashing: "x"), label: "gone 1.0")
         await #expect(throws: Failure.self) { try await unpackPayloads([absent], store: scratch.store, jobs: 2) }
-    }
-}
-
-/// SplitMix64.
-struct SeededNumbers: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -3,6 +3,7 @@ import Glibc
 import RootfsModel
 import Storage
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import Ext4
@@ -16,9 +17,10 @@ import Testing
         mkdir(root.appending("deep").string, 0o751)
         mkdir(root.appending("many").string, 0o755)
         for number in 0..<700 {
-            try writeFile([UInt8("\(number)".utf8.count)], to: root.appending("many/a rather long name \(number)"), mode: 0o644)
+            try writeFile(
+                [UInt8("\(number)".utf8.count)], to: root.appending("many/a rather long name \(number)"), mode: 0o644)
         }
-        var random = Random(seed: 9)
+        var random = SeededGenerator(seed: 9)
         try writeFile([], to: root.appending("empty"), mode: 0o600)
         try writeFile(random.bytes(50), to: root.appending("deep/small"), mode: 0o4755)
         try writeFile(random.bytes(130), to: root.appending("deep/inline with attribute"), mode: 0o644)
@@ -56,7 +58,8 @@ import Testing
         let root = try makeDirectory(scratch)
         let image = scratch.file("image")
         let made = run(
-            "mke2fs", ["-q", "-F"] + arguments.split(separator: " ").map(String.init) + ["-d", root.string, image.string, "24M"])
+            "mke2fs",
+            ["-q", "-F"] + arguments.split(separator: " ").map(String.init) + ["-d", root.string, image.string, "24M"])
         try #require(made.status == 0, "\(made.output)")
         let expected = comparable(try scanDirectory(root, digesting: true))
         let read = comparable(try Ext4Reader(image).tree(digesting: true))
@@ -82,7 +85,8 @@ import Testing
     private func mounted(_ scratch: Scratch, _ body: (FilePath) throws -> Void) throws {
         let root = scratch.file("mounted")
         mkdir(root.string, 0o755)
-        guard getuid() == 0, run("mount", ["-o", "loop,ro", scratch.file("image").string, root.string]).status == 0 else {
+        guard getuid() == 0, run("mount", ["-o", "loop,ro", scratch.file("image").string, root.string]).status == 0
+        else {
             return print("no image can be mounted: the kernel is not asked")
         }
         defer { run("umount", [root.string]) }
@@ -93,15 +97,19 @@ import Testing
         let scratch = try Scratch()
         let metadata = Metadata(mode: 0o644, mtime: Timestamp(seconds: 5))
         var nodes = [FileNode(path: .root, kind: .directory, metadata: Metadata(mode: 0o755))]
-        let files: TreePath = "files", directories: TreePath = "directories"
+        let files: TreePath = "files"
+        let directories: TreePath = "directories"
         nodes.append(FileNode(path: files, kind: .directory, metadata: metadata))
         nodes.append(FileNode(path: directories, kind: .directory, metadata: metadata))
         for number in 0..<50_000 {
             nodes.append(
-                FileNode(path: files.appending(Array("f\(number)".utf8)), kind: .file(Blob([]), linkGroup: 0), metadata: metadata))
+                FileNode(
+                    path: files.appending(Array("f\(number)".utf8)), kind: .file(Blob([]), linkGroup: 0),
+                    metadata: metadata))
         }
         for number in 0..<3000 {
-            nodes.append(FileNode(path: directories.appending(Array("d\(number)".utf8)), kind: .directory, metadata: metadata))
+            nodes.append(
+                FileNode(path: directories.appending(Array("d\(number)".utf8)), kind: .directory, metadata: metadata))
         }
         let tree = try FileTree(nodes)
         _ = try Ext4Writer.write(tree: tree, to: scratch.file("image"), options: .plain, jobs: 2)
@@ -127,7 +135,8 @@ import Testing
         let tail = String(repeating: "x", count: 240)
         let nodes = (0..<9000).map { number in
             FileNode(
-                path: TreePath.root.appending(Array("\(number)-\(tail)".utf8)), kind: .fifo, metadata: Metadata(mode: 0o600))
+                path: TreePath.root.appending(Array("\(number)-\(tail)".utf8)), kind: .fifo,
+                metadata: Metadata(mode: 0o600))
         }
         let tree = try FileTree(nodes)
         var options = Ext4Options.plain
@@ -144,7 +153,7 @@ import Testing
     @Test func aLostAndFoundOfTheTreesOwnIsKept() throws {
         let scratch = try Scratch()
         let tree = try FileTree([
-            FileNode(path: "lost+found", kind: .directory, metadata: Metadata(mode: 0o700)),
+            FileNode(path: "lost+found", kind: .directory, metadata: Metadata(mode: 0o700))
         ])
         _ = try Ext4Writer.write(tree: tree, to: scratch.file("image"), options: .plain, jobs: 1)
         expectClean(scratch.file("image"))

@@ -1,18 +1,7 @@
 import RootfsModel
+import TestSupport
 
-/// A small generator with a seed, so that a failure can be repeated.
-struct Random: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 &+ 1 }
-
-    mutating func next() -> UInt64 {
-        state ^= state << 13
-        state ^= state >> 7
-        state ^= state << 17
-        return state &* 0x2545_f491_4f6c_dd1d
-    }
-
+extension SeededGenerator {
     mutating func below(_ limit: Int) -> Int { Int.random(in: 0..<limit, using: &self) }
 
     mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next() >> 24) } }
@@ -23,7 +12,7 @@ struct Random: RandomNumberGenerator {
 /// Trees of everything that ext4 can hold and people forget.
 enum NastyTree {
     static func make(seed: UInt64, nodes count: Int = 120) throws -> FileTree {
-        var random = Random(seed: seed)
+        var random = SeededGenerator(seed: seed)
         var nodes = [FileNode(path: .root, kind: .directory, metadata: metadata(&random, mode: 0o755))]
         var directories: [TreePath] = [.root]
         var taken = Set<TreePath>([.root])
@@ -36,7 +25,8 @@ enum NastyTree {
                 group += 1
                 kind = .file(blob, linkGroup: group)
             }
-            var node = FileNode(path: path, kind: kind, metadata: metadata(&random, mode: UInt16(random.below(0o10000))))
+            var node = FileNode(
+                path: path, kind: kind, metadata: metadata(&random, mode: UInt16(random.below(0o10000))))
             // The kernel gives user attributes and access control lists to files and directories alone.
             if node.blob == nil && !node.isDirectory {
                 node.metadata.xattrs.removeAll { $0.name.hasPrefix("user.") || $0.name.hasPrefix("system.") }
@@ -57,10 +47,13 @@ enum NastyTree {
 
     /// A tree that depends on nothing but this text, for pinned digests.
     static func pinned() throws -> FileTree {
-        let plain = Metadata(mode: 0o644, uid: 1, gid: 2, mtime: Timestamp(seconds: 1_600_000_000, nanoseconds: 123_456_789))
-        var nasty = Metadata(mode: 0o4755, uid: 70_000, gid: 65_536, mtime: Timestamp(seconds: -1, nanoseconds: 999_999_999))
+        let plain = Metadata(
+            mode: 0o644, uid: 1, gid: 2, mtime: Timestamp(seconds: 1_600_000_000, nanoseconds: 123_456_789))
+        var nasty = Metadata(
+            mode: 0o4755, uid: 70_000, gid: 65_536, mtime: Timestamp(seconds: -1, nanoseconds: 999_999_999))
         nasty.xattrs = [
-            ExtendedAttribute(name: "security.capability", value: [1, 0, 0, 2, 0, 32, 0, 0] + [UInt8](repeating: 0, count: 12)),
+            ExtendedAttribute(
+                name: "security.capability", value: [1, 0, 0, 2, 0, 32, 0, 0] + [UInt8](repeating: 0, count: 12)),
             ExtendedAttribute(name: "system.posix_acl_access", value: accessControlList),
             ExtendedAttribute(name: "trusted.large", value: (0..<3000).map { UInt8(truncatingIfNeeded: $0 &* 7) }),
             ExtendedAttribute(name: "user.empty", value: []),
@@ -92,7 +85,7 @@ enum NastyTree {
         return try FileTree(nodes)
     }
 
-    private static func name(_ random: inout Random) -> [UInt8] {
+    private static func name(_ random: inout SeededGenerator) -> [UInt8] {
         switch random.below(8) {
         case 0: return (0..<255).map { _ in UInt8.random(in: 1...255, using: &random) }.map { $0 == 47 ? 48 : $0 }
         case 1: return [0xff, 0xfe, 10, UInt8(1 + random.below(30))]
@@ -102,7 +95,7 @@ enum NastyTree {
         }
     }
 
-    private static func kind(_ random: inout Random) -> NodeKind {
+    private static func kind(_ random: inout SeededGenerator) -> NodeKind {
         switch random.below(12) {
         case 0, 1, 2: return .directory
         case 3:
@@ -117,7 +110,7 @@ enum NastyTree {
         }
     }
 
-    private static func content(_ random: inout Random) -> [UInt8] {
+    private static func content(_ random: inout SeededGenerator) -> [UInt8] {
         switch random.below(12) {
         case 0: return []
         case 1: return [UInt8](repeating: 0, count: random.below(20_000))
@@ -127,13 +120,13 @@ enum NastyTree {
     }
 
     /// Over the threshold from which blocks of zeros become holes.
-    static func sparse(_ random: inout Random) -> [UInt8] {
+    static func sparse(_ random: inout SeededGenerator) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: (1 << 20) + random.below(1 << 19))
         for _ in 0..<random.below(20) { bytes[random.below(bytes.count)] = UInt8(1 + random.below(255)) }
         return bytes
     }
 
-    private static func metadata(_ random: inout Random, mode: UInt16) -> Metadata {
+    private static func metadata(_ random: inout SeededGenerator, mode: UInt16) -> Metadata {
         let times: [Int64] = [
             0, -1, 1_700_000_000, -(1 << 31), (1 << 31) - 1, 1 << 31, (1 << 32) + 5, (1 << 34) - (1 << 31) - 1,
         ]
@@ -144,7 +137,7 @@ enum NastyTree {
             xattrs: attributes(&random))
     }
 
-    private static func attributes(_ random: inout Random) -> [ExtendedAttribute] {
+    private static func attributes(_ random: inout SeededGenerator) -> [ExtendedAttribute] {
         var result = [ExtendedAttribute]()
         switch random.below(10) {
         case 0:
@@ -177,7 +170,8 @@ extension FileTree {
     /// The same tree with digests for contents and link groups counted from 1 in path order: what two trees of the same
     /// root file system have in common wherever their bytes are.
     var canonical: FileTree {
-        var counts = [UInt32: Int](), groups = [UInt32: UInt32]()
+        var counts = [UInt32: Int]()
+        var groups = [UInt32: UInt32]()
         for node in nodes where node.linkGroup != 0 { counts[node.linkGroup, default: 0] += 1 }
         var result = self
         result.updateEach { node in
@@ -195,7 +189,8 @@ extension FileTree {
 
 /// The first nodes in which two trees differ.
 func differences(_ left: FileTree, _ right: FileTree) -> [String] {
-    let a = Dictionary(left.nodes.map { ($0.path, $0) }) { $1 }, b = Dictionary(right.nodes.map { ($0.path, $0) }) { $1 }
+    let a = Dictionary(left.nodes.map { ($0.path, $0) }) { $1 }
+    let b = Dictionary(right.nodes.map { ($0.path, $0) }) { $1 }
     return Set(a.keys).union(b.keys).sorted().filter { a[$0] != b[$0] }.prefix(3).map { path in
         "\(path):\n  \(a[path].map { "\($0.kind) \($0.metadata)" } ?? "nothing")\n  \(b[path].map { "\($0.kind) \($0.metadata)" } ?? "nothing")"
     }

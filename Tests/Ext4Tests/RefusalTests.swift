@@ -60,7 +60,8 @@ import Testing
         var options = Ext4Options.plain
         options.size = .fixed(bytes: 8 << 20)
         let text = try failure(nodes, options)
-        let pattern = /error: the tree does not fit into an image of 8388608 bytes: it needs ([0-9]+) bytes\nhint: make the image larger by ([0-9]+) bytes or more/
+        let pattern =
+            /error: the tree does not fit into an image of 8388608 bytes: it needs ([0-9]+) bytes\nhint: make the image larger by ([0-9]+) bytes or more/
         let match = try #require(try pattern.wholeMatch(in: text), "\(text)")
         // And so much is enough.
         options.size = .fixed(bytes: try #require(UInt64(match.1)))

@@ -34,15 +34,15 @@ func run(_ program: String, _ arguments: [String]) -> (status: Int32, output: St
     posix_spawn_file_actions_adddup2(&actions, pipes[1], 2)
     defer { posix_spawn_file_actions_destroy(&actions) }
     var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
-    defer { words.forEach { free($0) } }
+    defer { for word in words { free(word) } }
     let variables = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"]
     var environment: [UnsafeMutablePointer<CChar>?] = variables.map { strdup($0) } + [nil]
-    defer { environment.forEach { free($0) } }
+    defer { for variable in environment { free(variable) } }
     var child = pid_t()
     let code = posix_spawnp(&child, program, &actions, nil, &words, &environment)
     close(pipes[1])
     defer { close(pipes[0]) }
-    if code != 0 { return (127, "\(program): \(String(cString: strerror(code)))") }
+    if code != 0 { return (127, "\(program): \(errorText(code))") }
     var output = [UInt8]()
     var buffer = [UInt8](repeating: 0, count: 65_536)
     while true {
@@ -76,5 +76,6 @@ typealias SourceLocation = Testing.SourceLocation
 extension Ext4Options {
     /// Options that tests vary.
     static let plain = Ext4Options(
-        label: "test", identity: .derived(from: Digest(hashing: "a tree")), moment: 1_700_000_000, size: .free(bytes: 0))
+        label: "test", identity: .derived(from: Digest(hashing: "a tree")), moment: 1_700_000_000, size: .free(bytes: 0)
+    )
 }

@@ -1,4 +1,5 @@
 import RootfsModel
+import TestSupport
 import Testing
 
 @testable import Kernels

@@ -1,5 +1,6 @@
 import Kernels
 import RootfsModel
+import TestSupport
 import Testing
 
 /// A module with these texts in its .modinfo section.

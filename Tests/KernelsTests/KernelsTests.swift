@@ -1,6 +1,7 @@
 import Foundation
 import Kernels
 import RootfsModel
+import TestSupport
 import Testing
 
 @Suite struct KernelExtraction {

@@ -1,15 +1,16 @@
 import Provisioning
+import Recipes
 import RootfsModel
 import Testing
 
 private func identify(
     _ hostname: String = "box", zone: String = "UTC", locale: String = "C.UTF-8", in tree: FileTree? = nil
 ) throws -> FileTree {
-    try provisioned(
-        ProvisioningSpecification(
-            identity: IdentitySpecification(
-                hostname: Placed(hostname), timezone: Placed(zone), locale: Placed(locale))), tree: tree
-    ).tree
+    var recipe = Recipe()
+    recipe.hostname = Located(hostname)
+    recipe.timezone = Located(zone)
+    recipe.locale = Located(locale)
+    return try provisioned(recipe, tree: tree).tree
 }
 
 @Suite struct IdentityTests {

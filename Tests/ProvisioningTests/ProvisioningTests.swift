@@ -1,4 +1,5 @@
 import Provisioning
+import Recipes
 import RootfsModel
 import Testing
 
@@ -55,20 +56,10 @@ func baseTree(_ more: [FileNode] = []) throws -> FileTree {
 }
 
 func provisioned(
-    _ specification: ProvisioningSpecification, tree: FileTree? = nil, overlays: [(OverlayOptions, FileTree)] = [],
-    node: NodeArchive? = nil
+    _ recipe: Recipe, tree: FileTree? = nil, overlays: [(Recipe.Overlay, FileTree)] = [],
+    node: (Recipe.NodeArchive, FileTree)? = nil
 ) throws -> (tree: FileTree, report: ProvisioningReport) {
-    try provision(
-        try tree ?? baseTree(), specification, overlays: overlays, nodeArchive: node, moment: moment, read: bytes)
-}
-
-func plain(
-    users: [UserSpecification] = [], files: [FileSpecification] = [], services: [ServiceSpecification] = [],
-    remove: [Placed<String>] = [], variables: [String: String] = [:]
-) -> ProvisioningSpecification {
-    ProvisioningSpecification(
-        users: users, identity: IdentitySpecification(hostname: Placed("box")), files: files, services: services,
-        remove: remove, variables: variables)
+    try provision(try tree ?? baseTree(), recipe, overlays: overlays, nodeRelease: node, moment: moment, read: bytes)
 }
 
 /// What the error says, whole.
@@ -83,41 +74,42 @@ func complaint(_ body: () throws -> Void) -> String {
 
 @Suite struct WholeTests {
     @Test func everythingMadeHasTheMomentAndTheResultIsTheSameTwice() throws {
-        let specification = plain(
-            users: [UserSpecification(name: "agent", groups: ["video"])],
-            files: [FileSpecification(path: "/etc/motd", text: "hi\n")],
-            services: [ServiceSpecification(name: "web", command: ["/usr/bin/node"])])
+        let recipe = plain(
+            users: [user("agent", groups: ["video"])],
+            files: [smallFile("/etc/motd", "hi\n")],
+            services: [service("web", ["/usr/bin/node"])])
         let base = try baseTree()
-        let (tree, _) = try provisioned(specification, tree: base)
+        let (tree, _) = try provisioned(recipe, tree: base)
         for node in tree.nodes where base[node.path] != node {
             #expect(node.metadata.mtime == moment, "\(node.path)")
         }
-        #expect(try provisioned(specification, tree: base).tree == tree)
+        #expect(try provisioned(recipe, tree: base).tree == tree)
         // Over its own result nothing changes.
-        #expect(try provisioned(specification, tree: tree).tree == tree)
+        #expect(try provisioned(recipe, tree: tree).tree == tree)
     }
 
     @Test func anOverlayAtTheEndIsTheSameAsOneLaidOverTheFinishedTree() throws {
         let folder = try FileTree([file("etc/motd", "mine\n"), file("opt/x/run", "#!/bin/sh\n", mode: 0o700)])
-        let options = OverlayOptions(name: "overlays/x")
+        let options = overlay()
         let built = try provisioned(plain(), overlays: [(options, folder)]).tree
         var warnings = [String]()
         let injected = try applyOverlay(
-            folder, options, to: try provisioned(plain()).tree, variables: [:], moment: moment, warnings: &warnings,
+            folder, options, to: try provisioned(plain()).tree, variables: Variables(), moment: moment,
+            warnings: &warnings,
             read: bytes)
         #expect(built == injected)
     }
 
     @Test func overlaysWinOverFilesServicesAndRemovals() throws {
-        let specification = plain(
-            files: [FileSpecification(path: "/etc/motd", text: "recipe\n")],
-            services: [ServiceSpecification(name: "web", command: ["/usr/bin/node"])],
-            remove: [Placed("/etc/skel/*")])
+        let recipe = plain(
+            files: [smallFile("/etc/motd", "recipe\n")],
+            services: [service("web", ["/usr/bin/node"])],
+            remove: ["/etc/skel/*"])
         let folder = try FileTree([
             file("etc/motd", "overlay\n"), file("etc/skel/.profile", "back\n"),
             file("etc/systemd/system/app-web.service", "mine\n"),
         ])
-        let tree = try provisioned(specification, overlays: [(OverlayOptions(name: "o"), folder)]).tree
+        let tree = try provisioned(recipe, overlays: [(overlay("o"), folder)]).tree
         #expect(try text("etc/motd", in: tree) == "overlay\n")
         #expect(try text("etc/skel/.profile", in: tree) == "back\n")
         #expect(try text("etc/systemd/system/app-web.service", in: tree) == "mine\n")

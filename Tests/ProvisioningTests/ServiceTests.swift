@@ -1,26 +1,27 @@
 import Provisioning
+import Recipes
 import RootfsModel
 import Testing
 
-private func serve(_ services: ServiceSpecification..., over tree: FileTree? = nil) throws -> FileTree {
-    try provisioned(plain(users: [UserSpecification(name: "agent")], services: services), tree: tree).tree
+private func serve(_ services: Recipe.Service..., over tree: FileTree? = nil) throws -> FileTree {
+    try provisioned(plain(users: [user("agent")], services: services), tree: tree).tree
 }
 
 private func execStart(_ command: [String]) throws -> String {
-    let unit = try text("etc/systemd/system/app-x.service", in: serve(ServiceSpecification(name: "x", command: command)))
+    let unit = try text("etc/systemd/system/app-x.service", in: serve(service("x", command)))
     return unit.split(separator: "\n").first { $0.hasPrefix("ExecStart=") }.map(String.init) ?? ""
 }
 
 @Suite struct ServiceTests {
     @Test func aServiceBecomesAnEnabledUnit() throws {
         let tree = try serve(
-            ServiceSpecification(name: "display", command: ["/bin/bash", ":99"], ready: .unix("/tmp/.X11-unix/X99")),
-            ServiceSpecification(
-                name: "webrtc", command: ["/usr/bin/node", "--title=50%", "a b"], user: "agent",
-                workingDirectory: "/home/agent", after: ["display", "network.target"],
+            service("display", ["/bin/bash", ":99"], ready: .unix("/tmp/.X11-unix/X99")),
+            service(
+                "webrtc", ["/usr/bin/node", "--title=50%", "a b"], user: "agent",
+                after: ["display", "network.target"],
                 environment: [("DISPLAY", ":99"), ("TEXT", #"a "b" \ 5% $X"#)],
-                restart: RestartSpecification(policy: .onFailure, least: 500, most: 20_000, count: 4, interval: 60_000),
-                ready: .http("http://127.0.0.1:8080/healthz?a=1"), within: 2_500))
+                restart: restart(.onFailure, backoff: .milliseconds(500)...(.seconds(20)), limit: 4, in: .seconds(60)),
+                ready: .http("http://127.0.0.1:8080/healthz?a=1"), within: .milliseconds(2500)))
         #expect(
             try text("etc/systemd/system/app-webrtc.service", in: tree) == #"""
                 # From the recipe's service webrtc. What all services share is in app-.service.d/10-visible.conf.
@@ -34,7 +35,6 @@ private func execStart(_ command: [String]) throws -> String {
                 [Service]
                 Type=exec
                 User=agent
-                WorkingDirectory=/home/agent
                 Environment="DISPLAY=:99"
                 Environment="TEXT=a \"b\" \\ 5%% $X"
                 Environment=SUPERVISOR_BACKOFF=500-20000
@@ -67,80 +67,79 @@ private func execStart(_ command: [String]) throws -> String {
     }
 
     @Test func aLimitThatThePausesNeverReachIsReported() throws {
-        let service = ServiceSpecification(
-            name: "x", command: ["/bin/sh"],
-            restart: RestartSpecification(least: 5_000, most: 30_000, count: 5, interval: 10_000))
+        let unit = service(
+            "x", ["/bin/sh"], restart: restart(backoff: .seconds(5)...(.seconds(30)), limit: 5, in: .seconds(10)))
         #expect(
-            try provisioned(plain(services: [service])).report.warnings == [
+            try provisioned(plain(services: [unit])).report.warnings == [
                 "service x: it is never given up, for 5 restarts with pauses of 5s to 30s take longer than 10s"
             ])
     }
 
     @Test(arguments: [
-        (ServiceSpecification(name: "x", command: []), "error: service x has no command"),
+        (service("x", []), "error: service x has no command"),
         (
-            ServiceSpecification(name: "a/../b", command: ["/bin/sh"]),
+            service("a/../b", ["/bin/sh"]),
             """
             error: 'a/../b' cannot be a service's name
             hint: 1 to 100 of letters, digits, _ and -, the first a letter or digit
             """
         ),
         (
-            ServiceSpecification(name: "x", command: ["bin/sh"]),
+            service("x", ["bin/sh"]),
             """
             error: service x runs 'bin/sh', which is no absolute path
             hint: a service starts in no directory of its own
             """
         ),
         (
-            ServiceSpecification(name: "x", command: ["/bin/sh"], after: ["disply"]),
+            service("x", ["/bin/sh"], after: ["disply"]),
             """
             error: service x waits for 'disply', which is no service of the recipe
             hint: a unit of systemd's own is named with its ending, network.target
             """
         ),
         (
-            ServiceSpecification(name: "x", command: ["/bin/sh"], environment: [("A\nExecStart", "b")]),
+            service("x", ["/bin/sh"], environment: [("A\nExecStart", "b")]),
             "error: service x sets 'A\\nExecStart', which is no name of an environment variable"
         ),
         (
-            ServiceSpecification(name: "x", command: ["/bin/sh"], workingDirectory: "/a\nUser=root"),
-            "error: service x has '/a\\nUser=root' as user or working directory, which a unit cannot hold"
+            service("x", ["/bin/sh"], user: "a\nUser=root"),
+            "error: service x has 'a\\nUser=root' as user, which a unit cannot hold"
         ),
         (
-            ServiceSpecification(name: "x", command: ["/bin/sh"], ready: .http("https://a/")),
+            service("x", ["/bin/sh"], ready: .http("https://a/")),
             """
             error: service x is ready by 'https://a/', which is no address to ask
             hint: write http://HOST:PORT/PATH; https is not asked
             """
         ),
         (
-            ServiceSpecification(name: "x", command: ["/bin/sh"], after: ["x"]),
+            service("x", ["/bin/sh"], after: ["x"]),
             """
             error: services wait for each other: x → x
             hint: take one of them out of the other's after:
             """
         ),
     ])
-    func whatNoUnitCanSayIsRefused(service: ServiceSpecification, message: String) {
+    func whatNoUnitCanSayIsRefused(service: Recipe.Service, message: String) {
         #expect(complaint { _ = try serve(service) } == message)
     }
 
     @Test func circlesOfSeveralAreNamedInOrder() {
-        func service(_ name: String, _ after: String...) -> ServiceSpecification {
-            ServiceSpecification(name: name, command: ["/bin/sh"], after: after)
+        func waiting(_ name: String, _ after: String...) -> Recipe.Service {
+            service(name, ["/bin/sh"], after: after)
         }
         #expect(
-            complaint { _ = try serve(service("a", "b"), service("b", "c"), service("c", "d", "b"), service("d")) }
+            complaint { _ = try serve(waiting("a", "b"), waiting("b", "c"), waiting("c", "d", "b"), waiting("d")) }
                 .hasPrefix("error: services wait for each other: b → c → b\n"))
     }
 }
 
 @Suite struct ServiceCheckTests {
     @Test func aProgramThatIsElsewhereIsNamed() {
-        let service = ServiceSpecification(name: "webrtc", command: ["/usr/local/bin/node"], commandLocation: at)
+        let unit = service("webrtc", ["/usr/local/bin/node"], commandAt: at)
         #expect(
-            complaint { _ = try serve(service) } == """
+            complaint { _ = try serve(unit) } == """
                 a.manifest:3:5: error: service webrtc runs /usr/local/bin/node, which the image does not have
                  3 |   - name
                    |     ^^^^
@@ -153,10 +152,10 @@ private func execStart(_ command: [String]) throws -> String {
         let base = try baseTree([file("opt/app/server.js", ""), file("opt/app/tool", "x", mode: 0o644)])
         let message = complaint {
             _ = try serve(
-                ServiceSpecification(name: "a", command: ["/usr/bin/nodde", "/opt/app/sever.js"], user: "agnet"),
-                ServiceSpecification(name: "b", command: ["/opt/app/tool"], workingDirectory: "/nowhere"),
-                ServiceSpecification(name: "c", command: ["/usr/bin"]),
-                ServiceSpecification(name: "d", command: ["bash", "/opt/app/server.js"]), over: base)
+                service("a", ["/usr/bin/nodde", "/opt/app/sever.js"], user: "agnet"),
+                service("b", ["/opt/app/tool"]),
+                service("c", ["/usr/bin"]),
+                service("d", ["bash", "/opt/app/server.js"]), over: base)
         }
         #expect(
             message == """
@@ -168,7 +167,6 @@ private func execStart(_ command: [String]) throws -> String {
                 hint: did you mean agent?
                 error: service b runs /opt/app/tool, which is not executable
                 hint: its mode is 0644; set the executable bit in the folder, or mode: in its overlay
-                error: service b works in /nowhere, which is no directory of the image
                 error: service c runs /usr/bin, which is a directory
                 """)
     }
@@ -176,24 +174,24 @@ private func execStart(_ command: [String]) throws -> String {
     @Test func aLinkToNowhereAndAnEmptyProgramAreNotThere() throws {
         let base = try baseTree([link("usr/bin/ghost", "/opt/ghost"), file("usr/bin/empty", "", mode: 0o755)])
         #expect(
-            complaint { _ = try serve(ServiceSpecification(name: "a", command: ["/usr/bin/ghost"]), over: base) }
+            complaint { _ = try serve(service("a", ["/usr/bin/ghost"]), over: base) }
                 .hasPrefix("error: service a runs /usr/bin/ghost, which the image does not have"))
         #expect(
-            complaint { _ = try serve(ServiceSpecification(name: "a", command: ["/usr/bin/empty"]), over: base) }
+            complaint { _ = try serve(service("a", ["/usr/bin/empty"]), over: base) }
                 == "error: service a runs /usr/bin/empty, which is an empty file")
     }
 
     @Test func servicesNeedSystemdAndTheSupervisor() throws {
-        let service = ServiceSpecification(name: "a", command: ["/bin/sh"], ready: .file("/x"))
+        let unit = service("a", ["/bin/sh"], ready: .file("/x"))
         let bare = try baseTree().applying(TreeChange(removals: ["usr/lib/systemd"]))
         #expect(
-            complaint { _ = try serve(service, over: bare) } == """
+            complaint { _ = try serve(unit, over: bare) } == """
                 error: the recipe has services, but the image has no systemd to run them
                 hint: add the package systemd-sysv to a layer
                 """)
         let unwatched = try baseTree().applying(TreeChange(removals: ["usr/lib/microvm"]))
         #expect(
-            complaint { _ = try serve(service, over: unwatched) } == """
+            complaint { _ = try serve(unit, over: unwatched) } == """
                 error: the recipe has services, but the image has no supervisor to watch them
                   missing: /usr/lib/microvm/report-exit
                   missing: /usr/lib/microvm/ready

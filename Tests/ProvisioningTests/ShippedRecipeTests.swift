@@ -33,7 +33,8 @@ private func packages() throws -> FileTree {
     try FileTree(
         [
             link("bin", "usr/bin"), link("lib", "usr/lib"), link("sbin", "usr/sbin"),
-            file("etc/passwd", "root:*:0:0:root:/root:/bin/bash\n"), file("etc/group", "root:*:0:\naudio:*:29:\nvideo:*:44:\n"),
+            file("etc/passwd", "root:*:0:0:root:/root:/bin/bash\n"),
+            file("etc/group", "root:*:0:\naudio:*:29:\nvideo:*:44:\n"),
             file("usr/lib/systemd/systemd", "elf", mode: 0o755),
         ]
             + ["usr/bin/dash", "usr/bin/Xvfb", "usr/bin/chromium", "usr/bin/node", "usr/sbin/nologin"].map {
@@ -47,9 +48,9 @@ private func packages() throws -> FileTree {
         let recipe = try Recipe.load(path: "recipes/\(name).manifest") { path in
             [UInt8](try #require(FileManager.default.contents(atPath: root.appending(path: path).path)))
         }
-        let overlays = try recipe.overlays.map { (OverlayOptions($0), try folder($0.source.value)) }
+        let overlays = try recipe.overlays.map { ($0, try folder($0.source.value)) }
         let (tree, report) = try provision(
-            try packages(), ProvisioningSpecification(recipe), overlays: overlays, moment: moment, read: bytes)
+            try packages(), recipe, overlays: overlays, moment: moment, read: bytes)
         #expect(report.warnings.isEmpty)
         #expect(try text("etc/hostname", in: tree) == name + "\n")
         for service in recipe.services {
@@ -64,8 +65,8 @@ private func packages() throws -> FileTree {
             [UInt8](try #require(FileManager.default.contents(atPath: root.appending(path: path).path)))
         }
         let tree = try provision(
-            try packages(), ProvisioningSpecification(recipe),
-            overlays: try recipe.overlays.map { (OverlayOptions($0), try folder($0.source.value)) }, moment: moment,
+            try packages(), recipe,
+            overlays: try recipe.overlays.map { ($0, try folder($0.source.value)) }, moment: moment,
             read: bytes
         ).tree
         #expect(

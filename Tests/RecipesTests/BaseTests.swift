@@ -63,7 +63,8 @@ import Testing
 
     @Test func servicesMergeByNameAndNullTakesOneAway() throws {
         let recipe = try load(
-            [("recipes/over.manifest", Self.over), ("base.manifest", Self.base)], set: [("port", "80"), ("port", "9090")])
+            [("recipes/over.manifest", Self.over), ("base.manifest", Self.base)],
+            set: [("port", "80"), ("port", "9090")])
         #expect(recipe.services.map(\.name.value) == ["web"])
         #expect(recipe.services[0].command.map(\.value) == ["/usr/bin/node", "9090"])
         #expect(recipe.services[0].user.value == "agent")
@@ -100,7 +101,11 @@ import Testing
         try expectGolden(
             mistakes([
                 ("recipes/over.manifest", Self.over + "hostnam: x\n"),
-                ("base.manifest", Self.base.replacing("[/usr/share/doc/*]", with: "[/a]\nusers: [{name: Agent}]").replacing("recipe: 1", with: "# no version")),
+                (
+                    "base.manifest",
+                    Self.base.replacing("[/usr/share/doc/*]", with: "[/a]\nusers: [{name: Agent}]").replacing(
+                        "recipe: 1", with: "# no version")
+                ),
             ]) + "\n", "base-mistakes.txt")
         try expectGolden(
             mistakes([("recipes/a.manifest", Self.recipe(from: "\"${name}.manifest\""))]) + "\n", "base-variable.txt")
@@ -115,7 +120,9 @@ import Testing
 
     @Test func valuesForUnknownVariablesAreMistakesOfTheCommandLine() throws {
         do throws(Failures) {
-            _ = try load([("recipes/over.manifest", Self.over), ("base.manifest", Self.base)], set: [("prot", "1"), ("name", "x")])
+            _ = try load(
+                [("recipes/over.manifest", Self.over), ("base.manifest", Self.base)],
+                set: [("prot", "1"), ("name", "x")])
             Issue.record("accepted an unknown variable")
         } catch {
             #expect(error.all.map(\.status) == [.usage, .usage])
@@ -134,14 +141,15 @@ import Testing
     }
 
     @Test func variablesStandInKeysNumbersAndOtherVariables() throws {
-        let text = least + """
-            variables: {cpus: 3, dir: "/opt/${name}", file: "${dir}/x", journal: true, price: "$5 $${free}"}
-            machine: {vcpus: "${cpus}", memory: "${cpus}GiB"}
-            image: {journal: "${journal}"}
-            files: {"${file}": "$HOME ${price} $$"}
-            services: {web: {command: [/bin/sh, -c, "echo $${PATH} ${dir}"], environment: {"N${cpus}": "${cpus}"}}}
+        let text =
+            least + """
+                variables: {cpus: 3, dir: "/opt/${name}", file: "${dir}/x", journal: true, price: "$5 $${free}"}
+                machine: {vcpus: "${cpus}", memory: "${cpus}GiB"}
+                image: {journal: "${journal}"}
+                files: {"${file}": "$HOME ${price} $$"}
+                services: {web: {command: [/bin/sh, -c, "echo $${PATH} ${dir}"], environment: {"N${cpus}": "${cpus}"}}}
 
-            """
+                """
         let recipe = try load(text, set: [("cpus", "4")])
         #expect(recipe.machine.vcpus == 4)
         #expect(recipe.machine.memory.bytes == 4 << 30)

@@ -1,5 +1,6 @@
 import Recipes
 import RootfsModel
+import TestSupport
 import Testing
 
 /// A recipe of random parts, as lines that can stand in any order.
@@ -14,33 +15,67 @@ struct RandomRecipe {
         func texts(_ items: [String]) -> String {
             "[" + items.shuffled(using: &generator).prefix(number(1...items.count)).joined(separator: ", ") + "]"
         }
-        let words = ["x", "\"a: b\"", "'it''s'", "\"\\u00e9\\n\\t\\x1b\"", "no", "012", "\"$${HOME}\"", "\"$$ $\"", "日本", "\"\\\\ \\\" /\"", "\"${v}\""]
+        let words = [
+            "x", "\"a: b\"", "'it''s'", "\"\\u00e9\\n\\t\\x1b\"", "no", "012", "\"$${HOME}\"", "\"$$ $\"", "日本",
+            "\"\\\\ \\\" /\"", "\"${v}\"",
+        ]
         func word() -> String { pick(words) }
-        parts = ["recipe: 1", "name: n\(seed)", "variables: {v: \(pick(words.filter { !$0.contains("${v}") })), w: \"${v}!\"}"]
+        parts = [
+            "recipe: 1", "name: n\(seed)",
+            "variables: {v: \(pick(words.filter { !$0.contains("${v}") })), w: \"${v}!\"}",
+        ]
         parts.append(
             "archive: {suite: \(pick(["bookworm", "trixie"])), components: \(texts(["main", "contrib"])), exclude: \(texts(["usrmerge", "g++", "libc6"]))"
                 + (maybe() ? ", architecture: arm64, mirror: \"http://a/b\", keyring: keys/k.gpg" : "") + "}")
         parts.append(
-            "layers:\n" + (0..<number(1...4)).map { "  - {name: l\($0), packages: \(texts(["dbus", "xvfb:amd64", "nodejs=18.1~a-1", "g++"]))}" }
+            "layers:\n"
+                + (0..<number(1...4)).map {
+                    "  - {name: l\($0), packages: \(texts(["dbus", "xvfb:amd64", "nodejs=18.1~a-1", "g++"]))}"
+                }
                 .joined(separator: "\n"))
         if maybe() { parts.append("description: \(word())") }
-        if maybe() { parts.append(pick(["node: {package: nodejs}", "node: {archive: {file: \(word()), sha256: \(Digest(hashing: "x").hex)}}"])) }
         if maybe() {
-            parts.append(pick(["kernel: none", "kernel: {file: \(word()), initrd: never, modules: []}", "kernel: {package: linux, arguments: \(texts(["quiet", "a=b"]))}"]))
+            parts.append(
+                pick([
+                    "node: {package: nodejs}",
+                    "node: {archive: {file: \(word()), sha256: \(Digest(hashing: "x").hex)}}",
+                ]))
         }
         if maybe() {
-            parts.append("overlays:\n  - overlays/a\n  - {source: \(word()), target: /opt//x/, owner: \(pick(["a", "a:b", "0:7"])), mode: {\"*.sh\": 0755, \"*\": \"600\"}, template: [\(word())]}")
+            parts.append(
+                pick([
+                    "kernel: none", "kernel: {file: \(word()), initrd: never, modules: []}",
+                    "kernel: {package: linux, arguments: \(texts(["quiet", "a=b"]))}",
+                ]))
         }
-        if maybe() { parts.append("users:\n" + (0..<number(1...3)).map { "  - {name: u\($0), uid: \(1000 + $0), groups: [video]}" }.joined(separator: "\n")) }
+        if maybe() {
+            parts.append(
+                "overlays:\n  - overlays/a\n  - {source: \(word()), target: /opt//x/, owner: \(pick(["a", "a:b", "0:7"])), mode: {\"*.sh\": 0755, \"*\": \"600\"}, template: [\(word())]}"
+            )
+        }
+        if maybe() {
+            parts.append(
+                "users:\n"
+                    + (0..<number(1...3)).map { "  - {name: u\($0), uid: \(1000 + $0), groups: [video]}" }.joined(
+                        separator: "\n"))
+        }
         if maybe() { parts.append("hostname: h.x-1") }
         if maybe() { parts.append("timezone: Europe/Berlin") }
-        if maybe() { parts.append("files: {/etc/b: \(word()), \"/etc//\(number(0...9))\": {content: \(word()), mode: 0\(pick(["644", "4755"])), owner: a}, /etc/a: \(word())}") }
+        if maybe() {
+            parts.append(
+                "files: {/etc/b: \(word()), \"/etc//\(number(0...9))\": {content: \(word()), mode: 0\(pick(["644", "4755"])), owner: a}, /etc/a: \(word())}"
+            )
+        }
         if maybe() { parts.append("remove: [\"/usr/share/doc/*\", /a]") }
         if maybe() {
             parts.append(
-                "services:\n  z: {command: [/bin/z, \(word())]}\n  a:\n    command: [/bin/a]\n    after: [z]\n    environment: {B: \(word()), A: \(word())}\n    restart: {policy: on-failure, backoff: \(number(1...900))ms..\(number(1...9))s, limit: \(number(1...9)) in \(number(1...99))s}\n    ready: {\(pick(["tcp: 80", "file: /x", "unix: /y", "http: \"http://a:1/\""])), within: \(number(1...500))s}")
+                "services:\n  z: {command: [/bin/z, \(word())]}\n  a:\n    command: [/bin/a]\n    after: [z]\n    environment: {B: \(word()), A: \(word())}\n    restart: {policy: on-failure, backoff: \(number(1...900))ms..\(number(1...9))s, limit: \(number(1...9)) in \(number(1...99))s}\n    ready: {\(pick(["tcp: 80", "file: /x", "unix: /y", "http: \"http://a:1/\""])), within: \(number(1...500))s}"
+            )
         }
-        if maybe() { parts.append("image: {\(pick(["size", "free"])): \(number(1...5000))\(pick(["MiB", "MB"])), journal: \(maybe())}") }
+        if maybe() {
+            parts.append(
+                "image: {\(pick(["size", "free"])): \(number(1...5000))\(pick(["MiB", "MB"])), journal: \(maybe())}")
+        }
         if maybe() { parts.append("machine: {vcpus: \(number(1...32)), memory: \(number(64...9000))MiB}") }
         if maybe() { parts.append("boot: {within: \(number(1...3))min, expect: [\"login:\", \(word())]}") }
     }
@@ -59,16 +94,24 @@ struct RandomRecipe {
     }
 
     @Test func saysTheSameForOtherSpellings() throws {
-        let one = try load(least + "machine: {memory: 1GiB, vcpus: 1}\nimage: {size: 4GiB}\nhostname: small\nusers: [{name: a}]\nfiles: {/etc//x: \"a\"}\n")
-        let other = try load(least + "files:\n  /etc/x: {content: a, mode: \"0644\"}\nusers: [{shell: /usr/sbin/nologin, name: 'a'}]\nimage: {size: 4096MiB, journal: false}\n")
+        let one = try load(
+            least
+                + "machine: {memory: 1GiB, vcpus: 1}\nimage: {size: 4GiB}\nhostname: small\nusers: [{name: a}]\nfiles: {/etc//x: \"a\"}\n"
+        )
+        let other = try load(
+            least
+                + "files:\n  /etc/x: {content: a, mode: \"0644\"}\nusers: [{shell: /usr/sbin/nologin, name: 'a'}]\nimage: {size: 4096MiB, journal: false}\n"
+        )
         #expect(one.canonicalForm == other.canonicalForm)
     }
 
     @Test func tellsDifferentRecipesApart() throws {
         let texts = [
-            "", "description: x\n", "variables: {a: b}\n", "kernel: {file: k}\n", "kernel: {package: kk}\n", "files: {/a: x}\n", "files: {/a: y}\n",
+            "", "description: x\n", "variables: {a: b}\n", "kernel: {file: k}\n", "kernel: {package: kk}\n",
+            "files: {/a: x}\n", "files: {/a: y}\n",
             "machine: {vcpus: 2}\n", "overlays: [a, b]\n", "overlays: [b, a]\n", "hostname: other\n",
-            "overlays: [{source: a, mode: {\"a\": 0755, \"*\": 0644}}]\n", "overlays: [{source: a, mode: {\"*\": 0644, \"a\": 0755}}]\n",
+            "overlays: [{source: a, mode: {\"a\": 0755, \"*\": 0644}}]\n",
+            "overlays: [{source: a, mode: {\"*\": 0644, \"a\": 0755}}]\n",
         ]
         let digests = try texts.map { try load(least + $0).digest }
         #expect(Set(digests).count == texts.count)

@@ -1,5 +1,6 @@
 import Recipes
 import RootfsModel
+import TestSupport
 import Testing
 
 /// Input that is made to crash, to hang or to eat memory ends with a message.
@@ -26,14 +27,18 @@ import Testing
         #expect(mistakes("recipe: 1\nname: \"a\\0b\"\n").contains("2:7: error: a NUL character cannot stand here"))
         #expect(Self.firstMessage("") == "1:1: the recipe is empty")
         #expect(Self.firstMessage([0]) == "1:1: character U+0000 is not allowed in a recipe")
-        #expect(Self.firstMessage([UInt8](repeating: 0x20, count: 10 << 20)) == "1:1: the recipe has 10485760 bytes; at most 1048576 are read")
+        #expect(
+            Self.firstMessage([UInt8](repeating: 0x20, count: 10 << 20))
+                == "1:1: the recipe has 10485760 bytes; at most 1048576 are read")
     }
 
     @Test func aByteOrderMarkAndLineEndsOfOtherSystemsAreFine() throws {
         let plain = try load(example).canonicalForm
         #expect(try load("\u{FEFF}" + example).canonicalForm == plain)
         #expect(try load(example.replacing("\n", with: "\r\n")).canonicalForm == plain)
-        #expect(mistakes(least.replacing("\n", with: "\r\n") + "machin: 1\r\n").hasPrefix("recipes/a.manifest:5:1: error: unknown key"))
+        #expect(
+            mistakes(least.replacing("\n", with: "\r\n") + "machin: 1\r\n").hasPrefix(
+                "recipes/a.manifest:5:1: error: unknown key"))
     }
 
     @Test(arguments: ["[", "{", "{a: ", "[{a: [", "- ", "? ", "a:\n ", "!!x &a "])
@@ -87,7 +92,8 @@ import Testing
         #expect(Self.firstMessage(text).hasSuffix("longer than 1024 KiB with its variables put in"))
         var chain = least + "variables:\n"
         for level in 0..<5000 { chain += "  v\(level): \"${v\(level + 1)}\"\n" }
-        #expect(Self.firstMessage(chain + "  v5000: x\n").hasSuffix("variables that need variables, more than 50 in a row"))
+        #expect(
+            Self.firstMessage(chain + "  v5000: x\n").hasSuffix("variables that need variables, more than 50 in a row"))
         let big = String(repeating: "x", count: 500_000)
         let uses = (0..<1000).map { "  /etc/f\($0): ${v}" }.joined(separator: "\n")
         #expect(
@@ -111,7 +117,10 @@ import Testing
     @Test(arguments: [UInt64](1...8)) func spoiledRecipesAreRefusedOrRead(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         let original = Array(example.utf8)
-        let pieces = ["*a", "&a ", "<<: ", "${", "!!", "\"", "'", "|", "\n", "\t", "- ", ": ", "[", "}", "\u{2028}", "null", "${name}", "? ", "---\n"]
+        let pieces = [
+            "*a", "&a ", "<<: ", "${", "!!", "\"", "'", "|", "\n", "\t", "- ", ": ", "[", "}", "\u{2028}", "null",
+            "${name}", "? ", "---\n",
+        ]
         for _ in 0..<40 {
             var bytes = original
             for _ in 0..<Int.random(in: 1...6, using: &generator) {

@@ -66,10 +66,19 @@ import Testing
         ("service-command-empty", "services: {web: {command: []}}"),
         ("service-empty", "services:\n  web:"),
         ("service-name", "services: {\"web server\": {command: [/bin/a]}}"),
-        ("service-after-unknown", "services: {display: {command: [/bin/a]}, web: {command: [/bin/b], after: [dispaly]}}"),
+        (
+            "service-after-unknown",
+            "services: {display: {command: [/bin/a]}, web: {command: [/bin/b], after: [dispaly]}}"
+        ),
         ("service-after-itself", "services: {web: {command: [/bin/b], after: [web]}}"),
-        ("service-after-circle", "services:\n  a: {command: [/bin/a], after: [b]}\n  b: {command: [/bin/b], after: [c]}\n  c: {command: [/bin/c], after: [b]}"),
-        ("service-restart", "services: {web: {command: [/bin/a], restart: {policy: allways, backoff: 30s..1s, limit: 5 per 60s}}}"),
+        (
+            "service-after-circle",
+            "services:\n  a: {command: [/bin/a], after: [b]}\n  b: {command: [/bin/b], after: [c]}\n  c: {command: [/bin/c], after: [b]}"
+        ),
+        (
+            "service-restart",
+            "services: {web: {command: [/bin/a], restart: {policy: allways, backoff: 30s..1s, limit: 5 per 60s}}}"
+        ),
         ("service-restart-units", "services: {web: {command: [/bin/a], restart: {backoff: 1..30, limit: 5 in 60}}}"),
         ("service-ready-none", "services: {web: {command: [/bin/a], ready: {within: 3s}}}"),
         ("service-ready-two", "services: {web: {command: [/bin/a], ready: {tcp: 8080, file: /run/x}}}"),
@@ -114,12 +123,24 @@ import Testing
         ("a-list", "- recipe: 1\n"),
         ("a-text", "recipe\n"),
         ("missing-keys", "description: x\n"),
-        ("missing-inside", "recipe: 1\nname: a\narchive: {distribution: debian}\nlayers:\n  - packages: [dbus]\n  - {name: empty}\n  - {name: bare, packages: []}\n"),
+        (
+            "missing-inside",
+            "recipe: 1\nname: a\narchive: {distribution: debian}\nlayers:\n  - packages: [dbus]\n  - {name: empty}\n  - {name: bare, packages: []}\n"
+        ),
         ("empty-required", "recipe:\nname:\narchive:\nlayers:\n"),
         ("version", "recipe: 2\nname: a\narchive: {suite: bookworm}\nlayers: [{name: a, packages: [dbus]}]\n"),
-        ("names", "recipe: 1\nname: a/b\narchive: {distribution: arch, suite: \"book worm\", architecture: x86_64, components: [], mirror: deb.example.org, keyring: \"\", exclude: [UsrMerge]}\nlayers: [{name: .a, packages: [dbus]}]\n"),
-        ("pockets", "recipe: 1\nname: a\narchive: {suite: bookworm, pockets: [updates, securty, proposed]}\nlayers: [{name: a, packages: [dbus]}]\n"),
-        ("packages", "recipe: 1\nname: a\narchive: {suite: bookworm}\nlayers:\n  - name: a\n    packages: [Dbus, systemd sysv, x, \"nodejs=\", \"nodejs:amd46\", nodejs:amd64=18.20.4+dfsg-1~deb12u1, 7zip]\n  - name: a\n    packages: dbus\n"),
+        (
+            "names",
+            "recipe: 1\nname: a/b\narchive: {distribution: arch, suite: \"book worm\", architecture: x86_64, components: [], mirror: deb.example.org, keyring: \"\", exclude: [UsrMerge]}\nlayers: [{name: .a, packages: [dbus]}]\n"
+        ),
+        (
+            "pockets",
+            "recipe: 1\nname: a\narchive: {suite: bookworm, pockets: [updates, securty, proposed]}\nlayers: [{name: a, packages: [dbus]}]\n"
+        ),
+        (
+            "packages",
+            "recipe: 1\nname: a\narchive: {suite: bookworm}\nlayers:\n  - name: a\n    packages: [Dbus, systemd sysv, x, \"nodejs=\", \"nodejs:amd46\", nodejs:amd64=18.20.4+dfsg-1~deb12u1, 7zip]\n  - name: a\n    packages: dbus\n"
+        ),
         (
             "unsupported",
             """
@@ -128,6 +149,7 @@ import Testing
             archive:
               suite: bookworm
               snapshot: 2026-11-20T00:00:00Z
+              pockets: [security, proposed-updates]
               extra:
                 - {name: nodesource, url: "https://example.org", suite: nodistro, keyring: keys/nodesource.asc, pin: 100}
               pins: {nodejs: "18.*"}

@@ -1,11 +1,17 @@
 import Foundation
 import Recipes
 import RootfsModel
+import TestSupport
 import Testing
 
 /// A JSON value.
 indirect enum JSON: Codable, Equatable {
-    case null, bool(Bool), number(Double), string(String), array([JSON]), object([String: JSON])
+    case null
+    case bool(Bool)
+    case number(Double)
+    case string(String)
+    case array([JSON])
+    case object([String: JSON])
 
     init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
@@ -76,15 +82,18 @@ struct SchemaValidator {
             let target = path.dropFirst(2).split(separator: "/").reduce(root) { $0[String($1)] ?? .bool(false) }
             return try accepts(value, target)
         case ("type", .string(let type)): return Self.types(value).contains(type)
-        case ("type", .array(let types)): return types.contains { type in Self.types(value).contains { .string($0) == type } }
+        case ("type", .array(let types)):
+            return types.contains { type in Self.types(value).contains { .string($0) == type } }
         case ("const", let expected): return value == expected
         case ("pattern", .string(let pattern)):
             guard case .string(let text) = value else { return true }
             let expression = try expressions[pattern] ?? NSRegularExpression(pattern: pattern)
             expressions[pattern] = expression
             return expression.firstMatch(in: text, range: NSRange(location: 0, length: text.utf16.count)) != nil
-        case ("minimum", .number(let bound)): if case .number(let number) = value { return number >= bound } else { return true }
-        case ("maximum", .number(let bound)): if case .number(let number) = value { return number <= bound } else { return true }
+        case ("minimum", .number(let bound)):
+            if case .number(let number) = value { return number >= bound } else { return true }
+        case ("maximum", .number(let bound)):
+            if case .number(let number) = value { return number <= bound } else { return true }
         case ("items", let items):
             guard case .array(let values) = value else { return true }
             for item in values where try !accepts(item, items) { return false }
@@ -137,8 +146,10 @@ struct SchemaValidator {
 /// One change somewhere in a JSON value.
 func mutate(_ value: JSON, _ generator: inout SeededGenerator) -> JSON {
     let others: [JSON] = [
-        .null, .bool(true), .number(7), .number(1.5), .string("x"), .string("1GiB"), .string("/x"), .string("${v}"), .string(""),
-        .string("Ä b"), .array([]), .array([.string("x")]), .object([:]), .object(["x": .string("y")]), .string("none"), .string("yes"), .string("0755"),
+        .null, .bool(true), .number(7), .number(1.5), .string("x"), .string("1GiB"), .string("/x"), .string("${v}"),
+        .string(""),
+        .string("Ä b"), .array([]), .array([.string("x")]), .object([:]), .object(["x": .string("y")]), .string("none"),
+        .string("yes"), .string("0755"),
     ]
     if Int.random(in: 0..<6, using: &generator) == 0 { return others.randomElement(using: &generator)! }
     switch value {
@@ -180,19 +191,25 @@ func mutate(_ value: JSON, _ generator: inout SeededGenerator) -> JSON {
 
     @Test func refusesWhatTheReadingRefusesOfForm() throws {
         var validator = SchemaValidator(root: try JSON(text: RecipeSchema.text))
-        let start = #""recipe": 1, "name": "a", "archive": {"suite": "bookworm"}, "layers": [{"name": "a", "packages": ["dbus"]}]"#
+        let start =
+            #""recipe": 1, "name": "a", "archive": {"suite": "bookworm"}, "layers": [{"name": "a", "packages": ["dbus"]}]"#
         #expect(try validator.accepts(try JSON(text: "{\(start)}")))
         for rest in [
-            #""machin": {}"#, #""image": {"free": "1GiB", "size": "2GiB"}"#, #""kernel": {}"#, #""kernel": "linux"#  + "\"",
-            #""kernel": {"package": "a1", "file": "b"}"#, #""machine": {"vcpus": 0}"#, #""machine": {"memory": 5}"#, #""image": {"journal": "yes"}"#,
-            #""services": {"web": {"user": "a"}}"#, #""services": {"a b": {"command": ["/a"]}}"#, #""remove": "/a""#, #""node": {"package": "A"}"#,
+            #""machin": {}"#, #""image": {"free": "1GiB", "size": "2GiB"}"#, #""kernel": {}"#,
+            #""kernel": "linux"# + "\"",
+            #""kernel": {"package": "a1", "file": "b"}"#, #""machine": {"vcpus": 0}"#, #""machine": {"memory": 5}"#,
+            #""image": {"journal": "yes"}"#,
+            #""services": {"web": {"user": "a"}}"#, #""services": {"a b": {"command": ["/a"]}}"#, #""remove": "/a""#,
+            #""node": {"package": "A"}"#,
         ] {
             let text = "{\(start), \(rest)}"
             #expect(try !validator.accepts(try JSON(text: text)), "\(rest)")
             #expect(mistakes(text) != "none", "\(rest)")
         }
         #expect(try !validator.accepts(try JSON(text: #"{"recipe": 1, "name": "a"}"#)))
-        #expect(try validator.accepts(try JSON(text: #"{"recipe": 1, "from": "b", "services": {"a": null, "b": {"user": "x"}}}"#)))
+        #expect(
+            try validator.accepts(
+                try JSON(text: #"{"recipe": 1, "from": "b", "services": {"a": null, "b": {"user": "x"}}}"#)))
     }
 
     /// What the reading accepts the schema accepts: it never marks a good recipe in an editor.
@@ -201,13 +218,15 @@ func mutate(_ value: JSON, _ generator: inout SeededGenerator) -> JSON {
         var validator = SchemaValidator(root: try JSON(text: RecipeSchema.text))
         var start = try JSON(text: try load(example).canonicalForm)
         if seed % 3 == 0 {
-            start = try JSON(text: try load(RandomRecipe(seed: seed).parts.joined(separator: "\n") + "\n").canonicalForm)
+            start = try JSON(
+                text: try load(RandomRecipe(seed: seed).parts.joined(separator: "\n") + "\n").canonicalForm)
         }
         if case .object(var members) = start {
             members["variables"] = .object(["v": .string("x")])
             start = .object(members)
         }
-        var accepted = 0, refused = 0
+        var accepted = 0
+        var refused = 0
         for _ in 0..<150 {
             let value = mutate(start, &generator)
             if mistakes(value.text) == "none" {

@@ -131,18 +131,3 @@ func expectGolden(_ text: String, _ name: String, sourceLocation: Testing.Source
     let golden = String(decoding: try Data(contentsOf: file), as: UTF8.self)
     #expect(text == golden, "differs from Golden/\(name)", sourceLocation: sourceLocation)
 }
-
-/// The test's own numbers: the same seed gives the same ones.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}

@@ -1,5 +1,6 @@
 import Recipes
 import RootfsModel
+import TestSupport
 import Testing
 
 @Suite struct ValuesOfARecipe {
@@ -11,13 +12,16 @@ import Testing
         #expect(ByteCount(text)?.bytes == bytes)
     }
 
-    @Test(arguments: ["512", "MiB", "", "1.MiB", ".5MiB", "-1MiB", "1e3MiB", "1mib", "99999999999TiB", "1,5GiB", "0x1MiB", "٣MiB"])
+    @Test(arguments: [
+        "512", "MiB", "", "1.MiB", ".5MiB", "-1MiB", "1e3MiB", "1mib", "99999999999TiB", "1,5GiB", "0x1MiB", "٣MiB",
+    ])
     func otherTextsAreNoSizes(_ text: String) {
         #expect(ByteCount(text) == nil)
     }
 
     @Test(arguments: [
-        ("30s", Duration.seconds(30)), ("1.5s", .milliseconds(1500)), ("200ms", .milliseconds(200)), ("2m", .seconds(120)),
+        ("30s", Duration.seconds(30)), ("1.5s", .milliseconds(1500)), ("200ms", .milliseconds(200)),
+        ("2m", .seconds(120)),
         ("5min", .seconds(300)), ("1h", .seconds(3600)),
     ])
     func durationsHaveUnits(_ text: String, _ duration: Duration) {
@@ -32,7 +36,9 @@ import Testing
     @Test func quantitiesComeBackFromTheirShortestText() {
         var generator = SeededGenerator(seed: 7)
         for _ in 0..<2000 {
-            let bytes = UInt64.random(in: 0...UInt64(Int64.max), using: &generator) >> UInt64.random(in: 0...62, using: &generator)
+            let bytes =
+                UInt64.random(in: 0...UInt64(Int64.max), using: &generator)
+                >> UInt64.random(in: 0...62, using: &generator)
             for count in [bytes, bytes / 1024 * 1024, bytes / 1_000_000 * 1_000_000] where count < 100_000_000_000_000 {
                 #expect(ByteCount(ByteCount(bytes: count).description)?.bytes == count)
             }
@@ -44,7 +50,9 @@ import Testing
     /// Plain scalars that YAML 1.1 reads as truth values, numbers, times or nothing.
     @Test(arguments: ["yes", "no", "on", "off", "y", "n", "012", "1.10", "1e3", "0x1F", "1_000", "2001-01-01"])
     func textsStayAsTheyAreWritten(_ text: String) throws {
-        let recipe = try load(least + "description: \(text)\nvariables: {v: \(text)}\nfiles: {/etc/v: \(text)}\nimage: {label: \(text)}\n")
+        let recipe = try load(
+            least + "description: \(text)\nvariables: {v: \(text)}\nfiles: {/etc/v: \(text)}\nimage: {label: \(text)}\n"
+        )
         #expect(recipe.description == text)
         #expect(recipe.variables["v"] == text)
         #expect(recipe.files[0].content == text)
@@ -57,7 +65,10 @@ import Testing
         #expect(try load(least + "hostname: 08\n").hostname.value == "08")
     }
 
-    @Test(arguments: [("0755", UInt16(0o755)), ("\"755\"", 0o755), ("0o4755", 0o4755), ("\"0644\"", 0o644), ("01777", 0o1777), ("\"000\"", 0)])
+    @Test(arguments: [
+        ("0755", UInt16(0o755)), ("\"755\"", 0o755), ("0o4755", 0o4755), ("\"0644\"", 0o644), ("01777", 0o1777),
+        ("\"000\"", 0),
+    ])
     func modesAreOctal(_ text: String, _ mode: UInt16) throws {
         #expect(try load(least + "overlays: [{source: a, mode: {\"*\": \(text)}}]\n").overlays[0].modes[0].mode == mode)
     }
@@ -75,8 +86,10 @@ import Testing
         #expect(!recipe.image.journal)
         #expect(recipe.boot.within == .seconds(120))
         #expect(try load(least + "kernel: none\n").kernel == nil)
-        #expect(try load(least + "kernel: null\nservices:\noverlays: ~\n") .canonicalForm == recipe.canonicalForm)
-        #expect(try load(least.replacing("name: small", with: "name: a_name.of-more_than.16")).image.label.value == "a_name.of-more_t")
+        #expect(try load(least + "kernel: null\nservices:\noverlays: ~\n").canonicalForm == recipe.canonicalForm)
+        #expect(
+            try load(least.replacing("name: small", with: "name: a_name.of-more_than.16")).image.label.value
+                == "a_name.of-more_t")
         #expect(try load(least.replacing("name: small", with: "name: a_name_")).hostname.value == "a-name")
     }
 
@@ -103,25 +116,31 @@ import Testing
     }
 
     @Test func aliasesBringTheirAnchorsValue() throws {
-        let recipe = try load(least + """
-            services:
-              a: &s {command: &c [/bin/a, "*c"], user: &u agent}
-              b: *s
-              c: {command: *c, user: *u}
+        let recipe = try load(
+            least + """
+                services:
+                  a: &s {command: &c [/bin/a, "*c"], user: &u agent}
+                  b: *s
+                  c: {command: *c, user: *u}
 
-            """)
-        #expect(recipe.services.map { $0.command.map(\.value) } == [["/bin/a", "*c"], ["/bin/a", "*c"], ["/bin/a", "*c"]])
+                """)
+        #expect(
+            recipe.services.map { $0.command.map(\.value) } == [
+                ["/bin/a", "*c"], ["/bin/a", "*c"], ["/bin/a", "*c"],
+            ])
         #expect(recipe.services.map(\.user.value) == ["agent", "agent", "agent"])
     }
 
     @Test func readinessHasFourKinds() throws {
         let probes: [(String, Recipe.ReadinessProbe)] = [
-            ("http: \"http://[::1]:80/x?y\"", .http("http://[::1]:80/x?y")), ("tcp: 8080", .tcp(host: "127.0.0.1", port: 8080)),
+            ("http: \"http://[::1]:80/x?y\"", .http("http://[::1]:80/x?y")),
+            ("tcp: 8080", .tcp(host: "127.0.0.1", port: 8080)),
             ("tcp: \"[::1]:80\"", .tcp(host: "::1", port: 80)), ("tcp: localhost:1", .tcp(host: "localhost", port: 1)),
             ("file: /run/x", .file("/run/x")), ("unix: /run/s.sock", .unix("/run/s.sock")),
         ]
         for (text, probe) in probes {
-            let recipe = try load(least + "services: {web: {command: [/bin/a], restart: never, ready: {\(text), within: 1.5s}}}\n")
+            let recipe = try load(
+                least + "services: {web: {command: [/bin/a], restart: never, ready: {\(text), within: 1.5s}}}\n")
             #expect(recipe.services[0].ready?.probe.value == probe)
             #expect(recipe.services[0].ready?.within == .milliseconds(1500))
             #expect(recipe.services[0].restart.policy == .never)

@@ -1,4 +1,5 @@
 import RootfsModel
+import TestSupport
 import Testing
 
 private func directory(_ path: TreePath, mode: UInt16 = 0o755) -> FileNode {
@@ -34,7 +35,8 @@ private func link(_ path: TreePath, _ target: String) -> FileNode {
     }
 
     @Test func namesThatDifferOnlyInNormalizationAreTwo() {
-        let composed = TreePath(normalizing: [0xC3, 0xA9]), decomposed = TreePath(normalizing: [0x65, 0xCC, 0x81])
+        let composed = TreePath(normalizing: [0xC3, 0xA9])
+        let decomposed = TreePath(normalizing: [0x65, 0xCC, 0x81])
         #expect(composed != decomposed)
     }
 
@@ -102,7 +104,7 @@ private func link(_ path: TreePath, _ target: String) -> FileNode {
 @Suite struct ListingTests {
     /// Trees of random shape with every kind of node and nasty names.
     static func tree(seed: UInt64) throws -> FileTree {
-        var random = SeededGenerator(state: seed)
+        var random = SeededGenerator(seed: seed)
         var nodes = [FileNode]()
         var directories: [TreePath] = [.root]
         for index in 0..<60 {
@@ -116,16 +118,25 @@ private func link(_ path: TreePath, _ target: String) -> FileNode {
             var metadata = Metadata(
                 mode: .random(in: 0...0o7777, using: &random), uid: .random(in: 0 ... .max, using: &random),
                 gid: .random(in: 0...70000, using: &random),
-                mtime: Timestamp(seconds: .random(in: -5_000_000_000...5_000_000_000, using: &random),
+                mtime: Timestamp(
+                    seconds: .random(in: -5_000_000_000...5_000_000_000, using: &random),
                     nanoseconds: .random(in: 0..<1_000_000_000, using: &random)))
             if Bool.random(using: &random) {
-                metadata.xattrs = [ExtendedAttribute(name: "user.a b=", value: [0, 255, 10]),
-                    ExtendedAttribute(name: "user.empty", value: [])]
+                metadata.xattrs = [
+                    ExtendedAttribute(name: "user.a b=", value: [0, 255, 10]),
+                    ExtendedAttribute(name: "user.empty", value: []),
+                ]
             }
             let kind: NodeKind
             switch Int.random(in: 0..<8, using: &random) {
-            case 0, 1: kind = .directory; directories.append(path)
-            case 2, 3: kind = .file(Blob(size: .random(in: 0...1 << 40, using: &random), digest: Digest(hashing: name), source: .absent), linkGroup: 0)
+            case 0, 1:
+                kind = .directory
+                directories.append(path)
+            case 2, 3:
+                kind = .file(
+                    Blob(
+                        size: .random(in: 0...1 << 40, using: &random), digest: Digest(hashing: name), source: .absent),
+                    linkGroup: 0)
             case 4: kind = .symbolicLink(Array(name.reversed()))
             case 5: kind = .characterDevice(major: 5, minor: .random(in: 0...1_000_000, using: &random))
             case 6: kind = .blockDevice(major: 8, minor: 1)
@@ -134,7 +145,9 @@ private func link(_ path: TreePath, _ target: String) -> FileNode {
             nodes.append(FileNode(path: path, kind: kind, metadata: metadata))
             if case .file(let blob, _) = kind, Bool.random(using: &random) {
                 nodes[nodes.count - 1].kind = .file(blob, linkGroup: UInt32(index + 1))
-                nodes.append(FileNode(path: parent.appending(name + [0x7E]), kind: nodes[nodes.count - 1].kind, metadata: metadata))
+                nodes.append(
+                    FileNode(
+                        path: parent.appending(name + [0x7E]), kind: nodes[nodes.count - 1].kind, metadata: metadata))
             }
         }
         return try FileTree(nodes)
@@ -185,7 +198,7 @@ private func link(_ path: TreePath, _ target: String) -> FileNode {
     }
 
     @Test(arguments: 1...200) func garbageIsRefusedWithoutACrash(seed: UInt64) throws {
-        var random = SeededGenerator(state: seed)
+        var random = SeededGenerator(seed: seed)
         var bytes = try Listing.bytes(of: Self.tree(seed: seed % 5 + 1))
         for _ in 0..<5 { bytes[Int.random(in: 0..<bytes.count, using: &random)] = .random(in: 0...255, using: &random) }
         _ = try? Listing.parse(bytes, name: "garbage")
@@ -210,18 +223,5 @@ private func link(_ path: TreePath, _ target: String) -> FileNode {
         #expect(nearestName(to: "nmae", among: ["from", "name"]) == "name")
         #expect(nearestName(to: "chromum", among: ["chrome", "chromium", "xvfb"]) == "chromium")
         #expect(nearestName(to: "zzzz", among: ["name", "from"]) == nil)
-    }
-}
-
-/// A generator whose seed is in the test's name: SplitMix64.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -99,7 +99,9 @@ struct RunTests {
         let task = Task.detached { try tree.sandbox().run(tree.shell("sleep \(mark) & sleep \(mark)")) }
         // From outside the pool of task threads, which this and other blocking tests may fill.
         Thread.detachNewThread {
-            while processes(with: "sleep\0\(mark)\0").count < 2, start.duration(to: .now) < .seconds(60) { usleep(10_000) }
+            while processes(with: "sleep\0\(mark)\0").count < 2, start.duration(to: .now) < .seconds(60) {
+                usleep(10_000)
+            }
             task.cancel()
         }
         await #expect(throws: CancellationError.self) { try await task.value }

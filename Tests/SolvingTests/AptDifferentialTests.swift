@@ -2,6 +2,7 @@ import Debian
 import Foundation
 import RootfsModel
 import Solving
+import TestSupport
 import Testing
 
 extension Tag {

@@ -1,6 +1,7 @@
 import Debian
 import RootfsModel
 import Solving
+import TestSupport
 import Testing
 
 @Suite struct RequestTests {

@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 import RootfsModel
-import Storage
+@testable import Storage
 import SystemPackage
 import Testing
 
@@ -46,6 +46,81 @@ private func scratch() throws -> (store: Store, directory: TemporaryDirectory) {
         _ = try Store(at: store.root)
         #expect(!exists(left))
         #expect(exists(held.path))
+    }
+
+    @Test func aTemporaryDirectoryThatIsSweptWhileItIsMadeIsMadeAgain() throws {
+        let (store, _) = try scratch()
+        defer { try? removeTree(at: store.root) }
+        let parent = store.root.appending("tmp")
+        var made = [FilePath]()
+        var sweepers = [Int32]()
+        defer { sweepers.forEach { close($0) } }
+        let directory = try TemporaryDirectory(in: parent, purpose: "raced") { path in
+            made.append(path)
+            switch made.count {
+            case 1: try? removeTree(at: path)
+            case 2:
+                sweepers.append(open(path.appending(".owner").string, O_RDWR | O_CREAT | O_CLOEXEC, 0o600))
+                flock(sweepers[0], LOCK_EX)
+            default: break
+            }
+        }
+        #expect(made.count == 3 && directory.path == made.last)
+        TemporaryDirectory.sweep(parent)
+        #expect(exists(directory.path))
+
+        let failure = #expect(throws: Failure.self) {
+            _ = try TemporaryDirectory(in: parent, purpose: "lost") { try? removeTree(at: $0) }
+        }
+        #expect(
+            failure?.message
+                == "cannot make a temporary directory in \(parent): another process takes away what is made there")
+    }
+
+    @Test func nobodyElseComesIntoAStore() throws {
+        func mode(_ path: FilePath) -> mode_t? { Status(at: path.string).map { $0.raw.st_mode & 0o7777 } }
+        let (store, directory) = try scratch()
+        defer { try? removeTree(at: store.root) }
+        #expect(mode(store.root) == 0o700)
+        #expect(mode(directory.path) == 0o700)
+        // A store of an earlier time is closed; what its owner allows the group stays.
+        chmod(store.root.string, 0o755)
+        _ = try Store(at: store.root)
+        #expect(mode(store.root) == 0o750)
+        // A directory that was there before the store was not made by us.
+        let given = directory.path.appending("given")
+        try makeDirectory(at: given)
+        chmod(given.string, 0o755)
+        _ = try Store(at: given)
+        #expect(mode(given) == 0o755)
+    }
+
+    @Test func aDamagedFileIsNoFileOfTheStore() throws {
+        let (store, _) = try scratch()
+        defer { try? removeTree(at: store.root) }
+        let digest = try store.keep(bytes: Array("hello".utf8))
+        let path = try #require(store.file(digest))
+        #expect(store.file(digest, size: 5) == path && store.file(digest, size: nil) == path)
+        #expect(try store.intactFile(digest) == path)
+        try writeFile(Array("hellO".utf8), to: path)
+        #expect(try store.intactFile(digest) == nil)
+        #expect(store.file(digest) == nil)
+        try store.keep(bytes: Array("hello".utf8))
+        try writeFile([], to: path)
+        #expect(store.file(digest, size: 5) == nil && store.file(digest, size: nil) == path)
+    }
+
+    @Test func filesAreReadWholeWithAndWithoutASize() throws {
+        let (store, directory) = try scratch()
+        defer { try? removeTree(at: store.root) }
+        let path = directory.path.appending("f")
+        for count in [0, 1, 65_535, 65_536, 1_000_000] {
+            let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+            try writeFile(bytes, to: path)
+            let read = try readFile(at: path)
+            #expect(read == bytes)
+        }
+        #expect(try readFile(at: "/proc/self/mounts").last == UInt8(ascii: "\n"))
     }
 
     @Test func aStoreThatCannotBeMadeSaysWhy() throws {

@@ -36,15 +36,17 @@ struct BuildOptions: ParsableArguments {
             valueName: "url"))
     var mirror: String?
 
-    @Flag(name: .long, help: "Use the store alone; say what is missing.")
+    @Flag(name: .long, help: "Download nothing; name what the store lacks.")
     var offline = false
 
     @Option(
         name: .customLong("set"), parsing: .singleValue,
-        help: ArgumentHelp("Give a variable of the recipe another value.", valueName: "name=value"))
+        help: ArgumentHelp("Give a variable of the recipe another value (can be repeated).", valueName: "name=value"))
     var assignments: [String] = []
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("How many things to do at once (default: the processors).", valueName: "n"))
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("How many things to do at once (default: the processors).", valueName: "n"))
     var jobs: Int?
 
     func validate() throws {
@@ -56,7 +58,7 @@ struct BuildOptions: ParsableArguments {
 
     /// The settings of a build, with all that is read from outside.
     func settings(progress: @escaping ProgressSink) throws -> BuildSettings {
-        BuildSettings(
+        var settings = BuildSettings(
             store: try store.open(),
             mirror: try mirror.map { text in
                 let directory = try absolutePath(text)
@@ -73,6 +75,8 @@ struct BuildOptions: ParsableArguments {
             toolVersion: toolVersion,
             measure: measureNow,
             progress: progress)
+        settings.program = Digest(hashing: try readFile(at: "/proc/self/exe"))
+        return settings
     }
 }
 

@@ -24,7 +24,9 @@ struct OutputOptions: ParsableArguments {
 
     /// Runs a command's work: progress on stderr, SIGINT and SIGTERM as cancellation, every error rendered
     /// once, and the exit status of the table.
-    func perform(_ work: @escaping @Sendable (_ progress: @escaping ProgressSink) async throws -> ExitStatus) async throws {
+    func perform(_ work: @escaping @Sendable (_ progress: @escaping ProgressSink) async throws -> ExitStatus)
+        async throws
+    {
         let display = ProgressDisplay(verbosity: verbosity)
         let task = Task { try await work { display.show($0) } }
         Interruption.watch { task.cancel() }
@@ -34,14 +36,15 @@ struct OutputOptions: ParsableArguments {
             display.finish()
         } catch {
             display.finish()
-            status = report(error, interrupted: Interruption.happened)
+            if let code = error as? ExitCode { throw code }
+            status = report(error)
         }
         if status != .done { throw ExitCode(status.rawValue) }
     }
 
-    private func report(_ error: any Error, interrupted: Bool) -> ExitStatus {
-        if interrupted || error is CancellationError {
-            writeToStandardError("interrupted: nothing was changed in the outputs\n")
+    private func report(_ error: any Error) -> ExitStatus {
+        if error is CancellationError {
+            writeToStandardError("interrupted\n")
             return .interrupted
         }
         let failures: [Failure] =
@@ -52,6 +55,8 @@ struct OutputOptions: ParsableArguments {
             }
         writeToStandardError(failures.map { $0.description + "\n" }.joined())
         if json { print(jsonText(failures: failures)) }
+        // Ctrl-C reaches the programs that we run too, and one of them may end first.
+        if Interruption.happened { return .interrupted }
         return failures.contains { $0.status == .usage } ? .usage : failures.first?.status ?? .failure
     }
 }

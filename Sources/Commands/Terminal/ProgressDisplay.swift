@@ -18,6 +18,7 @@ final class ProgressDisplay: Sendable {
         var lastDraw: UInt64 = 0
         /// A shell has the terminal.
         var isSuspended = false
+        var isFinished = false
     }
 
     private let verbosity: Verbosity
@@ -27,11 +28,35 @@ final class ProgressDisplay: Sendable {
     init(verbosity: Verbosity) {
         self.verbosity = verbosity
         self.isTerminal = isatty(STDERR_FILENO) == 1
+        if isTerminal && verbosity > .quiet { startTicking() }
+    }
+
+    /// Redraws the live lines five times a second, also while a stage has nothing to say.
+    private func startTicking() {
+        var thread = pthread_t()
+        pthread_create(
+            &thread, nil,
+            { context in
+                guard let context else { return nil }
+                let display = Unmanaged<ProgressDisplay>.fromOpaque(context).takeRetainedValue()
+                while display.tick() { usleep(200_000) }
+                return nil
+            }, Unmanaged.passRetained(self).toOpaque())
+        pthread_detach(thread)
+    }
+
+    /// False when there is nothing more to draw.
+    private func tick() -> Bool {
+        state.withLock { state in
+            if state.isFinished { return false }
+            if !state.running.isEmpty { draw(&state, now: monotonicNanoseconds()) }
+            return true
+        }
     }
 
     func show(_ event: ProgressEvent) {
         state.withLock { state in
-            // Taken inside, so that times go up in the order of the events, whatever threads they come from.
+            // Taken under the lock, so that time never goes backwards between two events.
             let now = monotonicNanoseconds()
             switch event {
             case .started(let recipe, let stage):
@@ -42,7 +67,7 @@ final class ProgressDisplay: Sendable {
                     return
                 }
                 state.running[index].advance(done: done, total: total, unit: unit)
-                if !isTerminal, now > state.running[index].lastLine + 10_000_000_000 {
+                if !isTerminal, now - state.running[index].lastLine > 10_000_000_000 {
                     state.running[index].lastLine = now
                     log(state.running[index].text(now: now, width: 200), atLeast: .normal, &state)
                 }
@@ -62,7 +87,6 @@ final class ProgressDisplay: Sendable {
                 state.isSuspended = true
             case .terminalReturned: state.isSuspended = false
             }
-            // A line of the log draws too, a moment later than `now`.
             if isTerminal, verbosity > .quiet, now > state.lastDraw + 80_000_000 { draw(&state, now: now) }
         }
     }
@@ -72,6 +96,7 @@ final class ProgressDisplay: Sendable {
         state.withLock { state in
             erase(&state)
             state.running = []
+            state.isFinished = true
         }
     }
 
@@ -178,7 +203,8 @@ private func utcTime() -> String {
     var parts = tm()
     gmtime_r(&seconds, &parts)
     func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
-    return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))Z"
+    return
+        "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))Z"
 }
 
 func monotonicNanoseconds() -> UInt64 {

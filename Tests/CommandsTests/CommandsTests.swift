@@ -1,0 +1,100 @@
+import Foundation
+import Testing
+
+@Suite struct HelpTests {
+    static let commands = [
+        [], ["build"], ["lock"], ["inspect"], ["inspect", "list"], ["inspect", "cat"], ["inspect", "extract"],
+        ["inject"],
+        ["boot"], ["kernel"], ["kernel", "extract"], ["schema"],
+    ]
+
+    @Test(arguments: commands) func helpIsAsItWasReadAndSaysTheExitStatuses(command: [String]) throws {
+        let run = try rootfsBuild(command + ["--help"])
+        #expect(run.status == 0)
+        #expect(run.errors == "")
+        let words = run.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        #expect(
+            words.contains(
+                "Exit status: 0 done; 1 it worked and the answer is no (a boot that failed); 2 failure; "
+                    + "64 wrong command line; 130 interrupted."))
+        let name = command.isEmpty ? "rootfs-build" : command.joined(separator: "-")
+        try expectGolden(run.output, "\(name).txt")
+    }
+
+    @Test func everySubcommandHasAGoldenFile() throws {
+        func subcommands(of command: [String]) throws -> [[String]] {
+            let lines = try rootfsBuild(command + ["--help"]).output.split(separator: "\n")
+            guard let start = lines.firstIndex(of: "SUBCOMMANDS:") else { return [] }
+            return try lines[(start + 1)...].compactMap { line -> [String]? in
+                guard line.hasPrefix("  "), let name = line.split(separator: " ").first, name.first?.isLowercase == true
+                else { return nil }
+                return command + [String(name)]
+            }.flatMap { [$0] + (try subcommands(of: $0)) }
+        }
+        #expect(Set(try subcommands(of: [])).union([[]]) == Set(Self.commands))
+    }
+
+    @Test func theRootsHelpNamesEveryOptionOfABuild() throws {
+        let root = try rootfsBuild(["--help"]).output
+        let options = try rootfsBuild(["build", "--help"]).output.split(whereSeparator: { " ,\n[]".contains($0) })
+            .filter { $0.hasPrefix("--") }
+        #expect(options.count > 8)
+        for option in options { #expect(root.contains(option), "\(option)") }
+    }
+
+    @Test func theVersionIsOneLine() throws {
+        let run = try rootfsBuild(["--version"])
+        #expect(run.status == 0)
+        #expect(run.output.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil)
+        #expect(run.errors == "")
+    }
+}
+
+@Suite struct UsageTests {
+    @Test(arguments: [
+        ([], "Error: Name at least one recipe: rootfs-build <recipe> ..."),
+        (
+            ["a.manifest", "b.manifest", "-o", "x"],
+            "Error: -o takes one recipe: the outputs of several would share one directory."
+        ),
+        (["--jobs", "0", "a.manifest"], "Error: --jobs takes a number from 1 to 1024."),
+        (["--jobs", "many", "a.manifest"], "Error: The value 'many' is invalid for '--jobs <n>'"),
+        (["--set", "fps", "a.manifest"], "Error: --set takes name=value, not 'fps'."),
+        (["--quiet", "--verbose", "a.manifest"], "Error: --quiet and --verbose exclude each other."),
+        (["--ofline", "a.manifest"], "Error: Unknown option '--ofline'. Did you mean '--offline'?"),
+        (["boot", "--accel", "xen", "out/x"], "Error: --accel takes tcg, kvm or auto, not 'xen'."),
+        (["inspect", "cat", "a.ext4"], "Error: Missing expected argument '<path>'"),
+        (["inject", "a.ext4", "-o", "b.ext4"], "Error: Missing expected argument '--overlay <directory> ...'"),
+        (["kernel", "extract", "bzImage"], "Error: Missing expected argument '--output <vmlinux>'"),
+    ])
+    func aWrongCommandLineEndsWith64AndSaysWhatIsWrong(arguments: [String], message: String) throws {
+        let run = try rootfsBuild(arguments)
+        #expect(run.status == 64)
+        #expect(run.output == "")
+        #expect(run.errors.split(separator: "\n").first.map(String.init) == message)
+    }
+
+    @Test func aMissingRecipeIsAFailureNotAWrongCommandLine() throws {
+        let run = try rootfsBuild(["missing.manifest"])
+        #expect(run.status == 2)
+        #expect(run.output == "")
+        #expect(run.errors.hasPrefix("error: "))
+        let json = try rootfsBuild(["missing.manifest", "--json"])
+        let object = try #require(JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
+        let errors = try #require(object["errors"] as? [[String: Any]])
+        #expect(json.status == 2)
+        #expect(errors.count == 1)
+    }
+}
+
+@Suite struct SchemaTests {
+    @Test func theSchemaIsTheGoldenOneAndIsJSON() throws {
+        let run = try rootfsBuild(["schema"])
+        #expect(run.status == 0)
+        let object = try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any]
+        #expect(object?["$schema"] as? String == "https://json-schema.org/draft/2020-12/schema")
+        let golden = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .appending(path: "RecipesTests/Golden/recipe.schema.json")
+        #expect(run.output == String(decoding: try Data(contentsOf: golden), as: UTF8.self))
+    }
+}
