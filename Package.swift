@@ -62,7 +62,9 @@ let package = Package(
                 model, "Recipes", "Storage", "Pipeline", systemPackage,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
-        .executableTarget(name: "rootfs-build", dependencies: ["Commands"]),
+        .executableTarget(
+            name: "rootfs-build",
+            dependencies: ["Commands", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
         // What several tests need.
         .target(name: "TestSupport", path: "Tests/TestSupport"),

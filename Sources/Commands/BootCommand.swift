@@ -36,7 +36,9 @@ struct BootCommand: AsyncParsableCommand {
     var accel: String = "tcg"
 
     func validate() throws {
-        if !["tcg", "kvm", "auto"].contains(accel) { throw ValidationError("--accel takes tcg, kvm or auto, not '\(accel)'.") }
+        if !["tcg", "kvm", "auto"].contains(accel) {
+            throw ValidationError("--accel takes tcg, kvm or auto, not '\(accel)'.")
+        }
         if let within, within < 1 { throw ValidationError("--within takes a number of seconds from 1.") }
     }
 

@@ -1,6 +1,8 @@
 internal import ArgumentParser
 internal import Pipeline
 internal import RootfsModel
+internal import Storage
+internal import SystemPackage
 
 struct BuildCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -33,9 +35,14 @@ struct BuildCommand: AsyncParsableCommand {
     var recipes: [String] = []
 
     func validate() throws {
-        if recipes.isEmpty { throw ValidationError("Name at least one recipe: rootfs-build RECIPE…") }
+        if recipes.isEmpty { throw ValidationError("Name at least one recipe: rootfs-build <recipe> ...") }
         if outputDirectory != nil && recipes.count > 1 {
             throw ValidationError("-o takes one recipe: the outputs of several would share one directory.")
+        }
+        // The default command takes any word for a recipe's path, so a misspelt subcommand arrives here.
+        let commands = RootfsBuild.configuration.subcommands.compactMap { $0.configuration.commandName }
+        if let word = recipes.first, !exists(FilePath(word)), let near = nearestName(to: word, among: commands) {
+            throw ValidationError("There is no recipe and no subcommand '\(word)'; did you mean '\(near)'?")
         }
     }
 

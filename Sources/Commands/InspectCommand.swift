@@ -93,8 +93,8 @@ struct InspectCommand: AsyncParsableCommand {
                 let image = try InspectedTree(at: absolutePath(command.source.image))
                 let (copied, leftOut) = try image.extract(
                     command.path, to: command.destination.map { try absolutePath($0) })
-                progress(.note("\(copied) paths copied"))
-                if leftOut > 0 { progress(.warning("\(leftOut) devices left out: only root can make them")) }
+                progress(.note(copied == 1 ? "1 path copied" : "\(copied) paths copied"))
+                if leftOut > 0 { progress(.warning("\(leftOut == 1 ? "1 device" : "\(leftOut) devices") left out: only root can make them")) }
                 return .done
             }
         }

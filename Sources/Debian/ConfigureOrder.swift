@@ -44,7 +44,7 @@ public func configureBatches(_ packages: [PackageStanza]) -> [[String]] {
 
 /// For each package, the packages of the list that satisfy its groups: of each group the first alternative that
 /// is there, the package of that name before one that provides it.
-private func dependencyEdges(_ packages: [PackageStanza]) -> [[Int]] {
+func dependencyEdges(_ packages: [PackageStanza]) -> [[Int]] {
     var named = [String: [Int]]()
     var providers = [String: [(package: Int, version: DebianVersion?)]]()
     for (index, package) in packages.enumerated() {

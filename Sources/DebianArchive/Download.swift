@@ -1,6 +1,7 @@
 import CCurl
 import Glibc
 import RootfsModel
+import Storage
 import SystemPackage
 
 /// One request on its way: where it is tried, what has arrived, and what to do after each attempt.
@@ -145,7 +146,7 @@ final class Download {
             }
             try file?.writeAll(bytes)
         } catch {
-            throw Failure("cannot write \(path.string): \(describe(error))")
+            throw writingFailure(path, error)
         }
         hasher.update(bytes)
         received += UInt64(bytes.count)
@@ -199,7 +200,7 @@ final class Download {
             try file?.close()
             file = nil
         } catch {
-            throw Failure("cannot write \(path.string): \(describe(error))")
+            throw writingFailure(path, error)
         }
         return .arrived(
             .file(path, digest: digest, size: received, location: location, validators: validators))
@@ -285,6 +286,11 @@ final class Download {
 }
 
 /// What the operating system says of an error.
+private func writingFailure(_ path: FilePath, _ error: any Error) -> Failure {
+    if let code = error as? Errno { return systemFailure("write", path, code: code.rawValue) }
+    return Failure("cannot write \(path): \(error)")
+}
+
 func describe(_ error: any Error) -> String {
     (error as? Errno).map { $0.description } ?? String(describing: error)
 }

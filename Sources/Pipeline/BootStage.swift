@@ -12,7 +12,10 @@ public struct BootResult: Encodable, Sendable {
     public var accelerator: String
     public var console: [String]
     /// What to tell the user of a boot that failed.
-    public var failure: Failure? { succeeded ? nil : Failure("the boot failed: \(summary)", notes: missing.map { "not seen: \($0)" }, status: .negative) }
+    public var failure: Failure? {
+        succeeded
+            ? nil : Failure("the boot failed: \(summary)", notes: missing.map { "not seen: \($0)" }, status: .negative)
+    }
 }
 
 /// Boots the outputs of a build and waits for what its recipe expects on the console.

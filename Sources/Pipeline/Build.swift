@@ -31,7 +31,9 @@ public func build(
     var mistakes = [Failure]()
     for path in recipes {
         do {
-            loaded.append((path, try loadRecipe(path, settings: settings)))
+            let recipe = try loadRecipe(path, settings: settings)
+            loaded.append((path, recipe))
+            mistakes += missingFiles(of: recipe)
         } catch let failure as Failure {
             mistakes.append(failure)
         } catch let failures as Failures {
@@ -150,7 +152,7 @@ private struct RecipeBuild {
                 return (made, "\(made.release), initrd: \(made.initrdBecause)")
             }
         }
-        let base = try finishLayers(layers.tree, lock: lock, moment: moment)
+        let base = try finishLayers(layers, lock: lock, moment: moment)
         let provisioned = try provisionTree(
             base, recipe: recipe, overlays: overlays, moment: moment, store: settings.store, clock: &clock)
         for warning in provisioned.warnings { settings.progress(.warning(warning)) }
@@ -210,16 +212,7 @@ private struct RecipeBuild {
 
     private func scanOverlays() throws -> [(Recipe.Overlay, FileTree)] {
         try recipe.overlays.map { overlay in
-            let path = FilePath(recipe.resolve(overlay.source.value))
-            guard isDirectory(path) else {
-                let names = (try? directoryNames(at: path.removingLastComponent())) ?? []
-                let near = nearestName(
-                    to: path.lastComponent?.string ?? "", among: names.map { String(decoding: $0, as: UTF8.self) })
-                throw Failure(
-                    "there is no folder \(path) to lay over the tree", at: overlay.source.location,
-                    hint: near.map { "did you mean \(path.removingLastComponent().appending($0))?" })
-            }
-            return (overlay, try scanDirectory(path, digesting: true))
+            (overlay, try scanDirectory(FilePath(recipe.resolve(overlay.source.value)), digesting: true))
         }
     }
 
@@ -227,6 +220,7 @@ private struct RecipeBuild {
     private func inputsDigest(_ held: HeldLock, _ overlays: [(Recipe.Overlay, FileTree)]) throws -> Digest {
         var hasher = DigestHasher()
         hasher.update(field: settings.toolVersion)
+        hasher.update(field: settings.program.hex)
         hasher.update(field: String(MaintainerScripts.layerFormat))
         hasher.update(field: recipe.digest.hex)
         hasher.update(field: held.digest.hex)
@@ -278,13 +272,11 @@ private struct RecipeBuild {
     }
 
     /// The packages' tree without what is of the build's moment, with what apt and the kernel look for.
-    private func finishLayers(_ tree: FileTree, lock: Lock, moment: Timestamp) throws -> FileTree {
-        var tree = try tree.applying(Normalization.change(for: tree))
-        let requested = Set(lock.requests.flatMap(\.names))
-        let automatic = lock.packages.filter { package in
-            guard case .layer(let layer) = package.purpose, layer != "base" else { return false }
-            return !requested.contains(package.name)
-        }
+    private func finishLayers(_ layers: LayerStage, lock: Lock, moment: Timestamp) throws -> FileTree {
+        var tree = try layers.tree.applying(Normalization.change(for: layers.tree))
+        let installed = layers.packages
+        let manual = basePackageNames(installed).union(Resolution.baseAdditions).union(lock.requests.flatMap(\.names))
+        let automatic = installed.filter { !manual.contains($0.name) }
         let states = ExtendedStates.bytes(
             autoInstalled: automatic.map { ($0.name, $0.architecture) }, nativeArchitecture: lock.architecture)
         let file = FileNode(

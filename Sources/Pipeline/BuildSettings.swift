@@ -1,4 +1,4 @@
-internal import RootfsModel
+public import RootfsModel
 public import Storage
 public import SystemPackage
 
@@ -25,6 +25,8 @@ public struct BuildSettings: Sendable {
     /// The program's subcommands, for a recipe's name that was meant to be one.
     public var subcommands: [String] = []
     public var toolVersion: String
+    /// Tells the running program from another build of the same version: what an older one wrote is not fresh.
+    public var program = Digest(hashing: "")
     public var measure: @Sendable () -> Measurement
     public var progress: ProgressSink
 

@@ -23,6 +23,10 @@ public func inject(
     for path in [destination, recordPath(of: destination)] where exists(path) {
         throw Failure("\(path) exists", hint: "remove it, or name another file with -o")
     }
+    let directory = destination.removingLastComponent()
+    guard directory.isEmpty || isDirectory(directory) else {
+        throw Failure("there is no directory \(directory) to write the image to")
+    }
     let reader = try Ext4Reader(image)
     var record = try recordOf(image, reader.information)
     var tree = try reader.tree(digesting: true)
@@ -42,7 +46,8 @@ public func inject(
         let stage = StageProgress(recipe: record.name, stage: "image", sink: progress)
         progress(.started(recipe: record.name, stage: "image"))
         let written = try writeImage(
-            finished, to: staging.path.appending("image"), record.fileSystem, jobs: jobs, progress: { stage.advance($0, of: $1, .bytes) })
+            finished, to: staging.path.appending("image"), record.fileSystem, jobs: jobs,
+            progress: { stage.advance($0, of: $1, .bytes) })
         progress(.finished(recipe: record.name, stage: "image", detail: byteText(written.size)))
         record.contentHash = finished.contentHash.description
         record.imageHash = written.digest.description

@@ -21,9 +21,10 @@ public struct InspectedTree {
         }
     }
 
-    /// The listing of this path and all below it, after the directories that it is in.
+    /// The listing of this path and all below it.
     public func listing(of path: String) throws -> [UInt8] {
-        try Listing.bytes(of: try digested(subtree(path)))
+        let start = try node(path).path
+        return try Listing.bytes(of: try digested(within: start), within: start)
     }
 
     /// The file system and the number of paths, as JSON.
@@ -43,11 +44,13 @@ public struct InspectedTree {
             var contentSize: UInt64
             var fileSystem: FileSystem?
         }
-        let tree = try digested(subtree(path))
+        let start = try node(path).path
+        let tree = try digested(within: start)
+        let part = subtree(start)
         let text = try recordBytes(
             Description(
-                path: self.path.string, contentHash: Digest(hashing: try Listing.bytes(of: tree)).description,
-                paths: tree.nodes.count, contentSize: tree.contentSize,
+                path: self.path.string, contentHash: Digest(hashing: try Listing.bytes(of: tree, within: start)).description,
+                paths: part.count, contentSize: try FileTree(part).contentSize,
                 fileSystem: information.map {
                     .init(
                         label: $0.label, uuid: $0.uuidText, blockSize: $0.blockSize, blocks: $0.blocks,
@@ -80,14 +83,13 @@ public struct InspectedTree {
     /// Copies a path and all below it to the host; gives the number of paths copied and of those that only root can make.
     public func extract(_ path: String, to destination: FilePath?) throws -> (copied: Int, leftOut: Int) {
         let node = try node(path)
-        guard let name = destination ?? FilePath.Component(hostName(node.path)).map({ FilePath(root: nil, [$0]) })
-        else {
+        guard let name = destination ?? FilePath.Component(hostName(node.path)).map({ FilePath(root: nil, [$0]) }) else {
             throw Failure("the root of \(self.path) has no name", hint: "say where to put it with -o")
         }
         guard !exists(name) else {
             throw Failure("\(name) exists", hint: "remove it, or name another place with -o")
         }
-        let part = tree.nodes.filter { $0.path.isWithin(node.path) }
+        let part = subtree(node.path)
         do {
             let leftOut = try writeTree(part, at: node.path, to: name)
             return (part.count - leftOut, leftOut)
@@ -106,22 +108,19 @@ public struct InspectedTree {
             let names = tree.nodes.lazy.map { String(decoding: $0.path.bytes, as: UTF8.self) }
             let wanted = String(text.drop { $0 == "/" })
             throw Failure(
-                "\(self.path) has no \(text)",
-                hint: nearestName(to: wanted, among: names).map { "did you mean /\($0)?" })
+                "\(self.path) has no \(text)", hint: nearestName(to: wanted, among: names).map { "did you mean /\($0)?" })
         }
         return found
     }
 
-    private func subtree(_ text: String) throws -> FileTree {
-        let start = try node(text).path
-        if start.isRoot { return tree }
-        return try FileTree(tree.nodes.filter { $0.path.isWithin(start) || start.isWithin($0.path) })
+    private func subtree(_ start: TreePath) -> [FileNode] {
+        tree.nodes.filter { $0.path.isWithin(start) }
     }
 
-    private func digested(_ tree: FileTree) throws -> FileTree {
+    private func digested(within start: TreePath) throws -> FileTree {
         var tree = tree
         try tree.updateEach { node in
-            guard case .file(var blob, let group) = node.kind, blob.digest == nil else { return }
+            guard node.path.isWithin(start), case .file(var blob, let group) = node.kind, blob.digest == nil else { return }
             try Task.checkCancellation()
             blob.digest = try blob.takeDigest()
             node.kind = .file(blob, linkGroup: group)

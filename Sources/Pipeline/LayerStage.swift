@@ -38,6 +38,9 @@ struct LayerStage {
     private(set) var tree = FileTree()
     private(set) var made: [Made] = []
 
+    /// All that the layers so far install.
+    var packages: [PackageStanza] { below.flatMap { $0.packages.map(\.stanza) } }
+
     init(settings: BuildSettings, architecture: String, moment: Timestamp) throws {
         self.settings = settings
         self.architecture = architecture

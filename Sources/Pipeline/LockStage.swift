@@ -31,11 +31,6 @@ func holdLock(
     clock: inout StageClock
 ) throws -> HeldLock {
     let path = lockPath(forRecipe: recipePath)
-    guard path.string != recipePath else {
-        throw Failure(
-            "\(recipePath) is a lock, not a recipe", hint: "name the recipe beside it, which ends in .manifest",
-            status: .usage)
-    }
     let resolution = Resolution(recipe, hostArchitecture: settings.hostArchitecture)
     let old = exists(path) ? try Lock(parsing: try readFile(at: path), file: path.string) : nil
     if let old, !update {
@@ -80,22 +75,4 @@ func archiveClient(_ settings: BuildSettings) throws(Failure) -> ArchiveClient {
     var options = TransportOptions()
     options.proxies = ProxySettings(readingConfigurationAt: settings.aptDirectory)
     return try ArchiveClient(store: settings.store, offline: settings.offline, options: options)
-}
-
-/// Reads a recipe and all it is made from.
-func loadRecipe(_ path: String, settings: BuildSettings) throws -> Recipe {
-    if !exists(FilePath(path)), !path.contains("/"), !path.contains(".") {
-        throw Failure(
-            "there is no recipe \(path), nor is it a subcommand",
-            hint: nearestName(to: path, among: settings.subcommands).map { "did you mean rootfs-build \($0)?" }
-                ?? "recipes are files such as recipes/minimal.manifest; rootfs-build --help lists the subcommands",
-            status: .usage)
-    }
-    let recipe = try Recipe.load(path: path, set: settings.variables) { try readFile(at: FilePath($0)) }
-    if let layer = recipe.layers.first(where: { $0.name.value == "base" }) {
-        throw Failure(
-            "the layer name base is taken: it is the layer of essential packages that every image has",
-            at: layer.name.location, hint: "call it something else, such as system")
-    }
-    return recipe
 }

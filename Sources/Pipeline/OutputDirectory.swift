@@ -47,7 +47,8 @@ struct OutputDirectory: ~Copyable {
         guard foreign.isEmpty else {
             throw Failure(
                 "\(final) holds what no build wrote, and outputs replace the whole directory",
-                notes: Array(foreign.prefix(5)) + (foreign.count > 5 ? ["and \(foreign.count - 5) more"] : []), hint: hint)
+                notes: Array(foreign.prefix(5)) + (foreign.count > 5 ? ["and \(foreign.count - 5) more"] : []),
+                hint: hint)
         }
     }
 

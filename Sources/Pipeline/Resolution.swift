@@ -65,18 +65,26 @@ struct Resolution {
             exclude: recipe.archive.exclude.map(\.value))
     }
 
+    /// A directory as the address that it is; what has a scheme as it is.
+    private static func address(_ mirror: String) -> String {
+        mirror.hasPrefix("/") ? location(of: mirror, at: "file://") : mirror
+    }
+
     /// The mirrors that may have the archive.
     func mirrors(_ settings: BuildSettings) throws(Failure) -> Mirrors {
         do throws(Failure) {
             return try Mirrors(
                 distribution: distribution, suite: recipe.archive.suite.value,
                 components: recipe.archive.components.map(\.value), architecture: architecture,
-                commandLine: settings.mirror, recipe: recipe.archive.mirror?.value,
+                commandLine: settings.mirror.map(Self.address), recipe: (recipe.archive.mirror?.value).map(Self.address),
                 host: HostSources(readingConfigurationAt: settings.aptDirectory))
         } catch {
+            if settings.mirror != nil {
+                throw Failure(error.message, notes: error.notes, hint: error.hint, status: .usage)
+            }
             throw Failure(
-                error.message, at: recipe.archive.suite.location, notes: error.notes, hint: error.hint,
-                status: error.status)
+                error.message, at: (recipe.archive.mirror?.location ?? recipe.archive.suite.location), notes: error.notes,
+                hint: error.hint, status: error.status)
         }
     }
 
@@ -118,11 +126,15 @@ struct Resolution {
             }, requests: wanted.sets, packages: packages)
     }
 
+    /// What the base layer asks for beyond the Essential and required packages.
+    static let baseAdditions = ["apt", mergedUsr]
+    private static let mergedUsr = "usr-is-merged"
+
     /// Essential and required packages and apt. The tree is made with a merged /usr, so the small package that says so
     /// stands in for the one that would convert it, where the archive has it.
     private func baseLayer(_ universe: Universe) throws -> LayerRequests {
         var requests = universe.baseRequests(withApt: true)
-        if try universe.candidate("usr-is-merged") != nil { requests.append(Request("usr-is-merged")) }
+        if try universe.candidate(Self.mergedUsr) != nil { requests.append(Request(Self.mergedUsr)) }
         return LayerRequests(layer: LayerRequests.base, requests: requests)
     }
 

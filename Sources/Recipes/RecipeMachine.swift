@@ -75,13 +75,13 @@ extension Recipe {
     }
 
     public enum ReadinessProbe: Hashable, Sendable {
-        /// An http URL on this machine that answers with a status 200 … 399.
+        /// An http URL on this machine that answers with a status 200 … 299.
         case http(String)
         /// A host (an address, or `localhost`) and a port that accept a connection; IPv6 addresses without brackets.
         case tcp(host: String, port: UInt16)
         /// A path that exists.
         case file(TreePath)
-        /// A unix stream socket that accepts a connection.
+        /// A unix socket that is there.
         case unix(TreePath)
     }
 

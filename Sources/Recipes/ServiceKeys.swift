@@ -210,12 +210,12 @@ extension ValueFormat where Value == Recipe.Readiness {
     static let readiness = Self.record(
         "ready",
         keys: [
-            RecipeKey("http", \.http, TextFormat.httpURL.located(), "a URL that answers with a status 200 to 399"),
+            RecipeKey("http", \.http, TextFormat.httpURL.located(), "a URL that answers with a status 200 to 299"),
             RecipeKey(
                 "tcp", \.tcp, ValueFormat<SocketAddress>.socketAddress.located(), "a port that accepts a connection"),
             RecipeKey("file", \.file, PathFormat.imagePath("a file").located(), "a path that exists"),
             RecipeKey(
-                "unix", \.unix, PathFormat.imagePath("a socket").located(), "a unix socket that accepts a connection"),
+                "unix", \.unix, PathFormat.imagePath("a socket").located(), "a unix socket that is there"),
             RecipeKey("within", \.within, .positiveDuration, "default 30s"),
         ],
         oneOf: [KeyGroup(names: ["http", "tcp", "file", "unix"], isRequired: true)],

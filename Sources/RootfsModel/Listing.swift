@@ -12,14 +12,14 @@
 public enum Listing {
     static let header = "#mtree\n"
 
-    /// The listing's bytes. Every file must have a digest.
-    public static func bytes(of tree: FileTree) throws(Failure) -> [UInt8] {
+    /// The listing's bytes: of the whole tree, or of one path and all below it. Every file listed must have a digest.
+    public static func bytes(of tree: FileTree, within start: TreePath = .root) throws(Failure) -> [UInt8] {
         var out = ByteText()
         out.bytes.reserveCapacity(tree.nodes.count * 200)
         out.bytes.append(contentsOf: header.utf8)
         var names = [UInt32: Int]()
         for node in tree.nodes where node.linkGroup != 0 { names[node.linkGroup, default: 0] += 1 }
-        for node in tree.nodes {
+        for node in tree.nodes where node.path.isWithin(start) {
             out.append(escapedPath: node.path)
             switch node.kind {
             case .directory: out.append(" type=dir")

@@ -2,6 +2,11 @@ internal import Glibc
 public import RootfsModel
 public import SystemPackage
 
+/// The kernel's words for an errno.
+public func errorText(_ code: Int32) -> String {
+    String(cString: strerror(code))
+}
+
 /// A failure of an operation on a path, with the kernel's reason and, where one is known, what to do.
 public func systemFailure(_ operation: String, _ path: FilePath, code: Int32? = nil) -> Failure {
     let code = code ?? errno
@@ -30,6 +35,7 @@ struct Status {
     }
 
     var isDirectory: Bool { raw.st_mode & S_IFMT == S_IFDIR }
+    var isRegular: Bool { raw.st_mode & S_IFMT == S_IFREG }
 }
 
 /// Whether anything is at this path; links are not followed.
@@ -54,14 +60,18 @@ public struct OpenFile: ~Copyable {
     }
 
     /// Makes a new file for writing; an existing one is a failure.
-    public init(creating path: FilePath, mode: UInt16 = 0o644) throws(Failure) {
-        descriptor = try Self.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode: mode, operation: "write")
+    ///
+    /// - Parameter shown: the path for messages, where this one is temporary.
+    public init(creating path: FilePath, mode: UInt16 = 0o644, shown: FilePath? = nil) throws(Failure) {
+        descriptor = try Self.open(
+            path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode: mode, operation: "write", shown: shown)
     }
 
-    private static func open(_ path: FilePath, _ flags: Int32, mode: UInt16, operation: String) throws(Failure) -> Int32
-    {
+    private static func open(
+        _ path: FilePath, _ flags: Int32, mode: UInt16, operation: String, shown: FilePath? = nil
+    ) throws(Failure) -> Int32 {
         let descriptor = path.withPlatformString { Glibc.open($0, flags, mode_t(mode)) }
-        guard descriptor >= 0 else { throw systemFailure(operation, path) }
+        guard descriptor >= 0 else { throw systemFailure(operation, shown ?? path) }
         return descriptor
     }
 
@@ -101,30 +111,22 @@ private func readBytes(of descriptor: Int32, atMost room: Int, _ path: FilePath)
 
 /// Writes all bytes to a descriptor.
 public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: FilePath) throws(Failure) {
-    let code = writeWhole(bytes, to: descriptor)
-    if code != 0 { throw systemFailure("write", path, code: code) }
-}
-
-/// Writes all bytes; 0 or the error's code.
-public func writeWhole(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32 {
     var offset = 0
     while offset < bytes.count {
         let written = write(descriptor, bytes.baseAddress?.advanced(by: offset), bytes.count - offset)
         if written < 0 {
             if errno == EINTR { continue }
-            return errno
+            throw systemFailure("write", path)
         }
         offset += written
     }
-    return 0
 }
 
 /// Writes a file whole: to a temporary name beside it, then by rename.
 public func writeFile(_ bytes: [UInt8], to path: FilePath, mode: UInt16 = 0o644) throws(Failure) {
-    let temporary = path.removingLastComponent().appending(
-        ".\(path.lastComponent?.string ?? "file").\(getpid()).\(UInt32.random(in: 0 ... .max))")
+    let temporary = path.removingLastComponent().appending(".\(path.lastComponent?.string ?? "file").\(getpid()).\(UInt32.random(in: 0 ... .max))")
     do throws(Failure) {
-        let file = try OpenFile(creating: temporary, mode: mode)
+        let file = try OpenFile(creating: temporary, mode: mode, shown: path)
         var failure: Failure?
         bytes.withUnsafeBytes { buffer in
             do throws(Failure) { try writeAll(buffer, to: file.descriptor, path: path) } catch { failure = error }
@@ -170,9 +172,7 @@ public func directoryNames(at path: FilePath) throws(Failure) -> [[UInt8]] {
     while let entry = readdir(stream) {
         let length = Int(entry.pointee.d_reclen)
         let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-            pointer.withMemoryRebound(to: UInt8.self, capacity: length) {
-                Array(UnsafeBufferPointer(start: $0, count: strlen($0)))
-            }
+            pointer.withMemoryRebound(to: UInt8.self, capacity: length) { Array(UnsafeBufferPointer(start: $0, count: strlen($0))) }
         }
         if name.elementsEqual(".".utf8) || name.elementsEqual("..".utf8) { continue }
         names.append(name)
@@ -195,9 +195,7 @@ private func removeTree(in parent: Int32, name: [UInt8], shown: FilePath) throws
     var names = [[UInt8]]()
     while let entry = readdir(stream) {
         let child = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-            pointer.withMemoryRebound(to: UInt8.self, capacity: 256) {
-                Array(UnsafeBufferPointer(start: $0, count: strlen($0)))
-            }
+            pointer.withMemoryRebound(to: UInt8.self, capacity: 256) { Array(UnsafeBufferPointer(start: $0, count: strlen($0))) }
         }
         if !child.elementsEqual(".".utf8) && !child.elementsEqual("..".utf8) { names.append(child) }
     }

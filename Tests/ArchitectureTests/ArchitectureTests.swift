@@ -29,7 +29,7 @@ import Testing
         "Commands": Set([
             "RootfsModel", "Recipes", "Storage", "Pipeline", "ArgumentParser", "FoundationEssentials", "Dispatch",
         ]).union(system),
-        "rootfs-build": ["Commands"],
+        "rootfs-build": ["ArgumentParser", "Commands"],
     ]
 
     /// Outside modules and those above them see the system; values do not.

@@ -52,7 +52,7 @@ import Testing
 
 @Suite struct UsageTests {
     @Test(arguments: [
-        ([], "Error: Missing expected argument '<recipe> ...'"),
+        ([], "Error: Name at least one recipe: rootfs-build <recipe> ..."),
         (
             ["a.manifest", "b.manifest", "-o", "x"],
             "Error: -o takes one recipe: the outputs of several would share one directory."
@@ -62,7 +62,7 @@ import Testing
         (["--set", "fps", "a.manifest"], "Error: --set takes name=value, not 'fps'."),
         (["--quiet", "--verbose", "a.manifest"], "Error: --quiet and --verbose exclude each other."),
         (["--ofline", "a.manifest"], "Error: Unknown option '--ofline'. Did you mean '--offline'?"),
-        (["boot", "--accel", "xen", "out/x"], "Error: --accel takes tcg or kvm, not 'xen'."),
+        (["boot", "--accel", "xen", "out/x"], "Error: --accel takes tcg, kvm or auto, not 'xen'."),
         (["inspect", "cat", "a.ext4"], "Error: Missing expected argument '<path>'"),
         (["inject", "a.ext4", "-o", "b.ext4"], "Error: Missing expected argument '--overlay <directory> ...'"),
         (["kernel", "extract", "bzImage"], "Error: Missing expected argument '--output <vmlinux>'"),

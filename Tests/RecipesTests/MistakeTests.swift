@@ -149,6 +149,7 @@ import Testing
             archive:
               suite: bookworm
               snapshot: 2026-11-20T00:00:00Z
+              pockets: [security, proposed-updates]
               extra:
                 - {name: nodesource, url: "https://example.org", suite: nodistro, keyring: keys/nodesource.asc, pin: 100}
               pins: {nodejs: "18.*"}

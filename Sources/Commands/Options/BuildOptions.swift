@@ -58,9 +58,12 @@ struct BuildOptions: ParsableArguments {
 
     /// The settings of a build, with all that is read from outside.
     func settings(progress: @escaping ProgressSink) throws -> BuildSettings {
-        BuildSettings(
+        var settings = BuildSettings(
             store: try store.open(),
-            mirror: mirror,
+            mirror: try mirror.map { text in
+                let directory = try absolutePath(text)
+                return isDirectory(directory) ? directory.string : text
+            },
             offline: offline,
             variables: assignments.map { assignment in
                 let parts = assignment.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -72,6 +75,8 @@ struct BuildOptions: ParsableArguments {
             toolVersion: toolVersion,
             measure: measureNow,
             progress: progress)
+        settings.program = Digest(hashing: try readFile(at: "/proc/self/exe"))
+        return settings
     }
 }
 

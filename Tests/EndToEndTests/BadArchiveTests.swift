@@ -1,0 +1,286 @@
+import ArchiveFixture
+import Glibc
+import RootfsModel
+import Storage
+import SystemPackage
+import Testing
+
+@Suite(.enabled(if: World.isPossible, "needs root, gpg and dpkg's tools on amd64")) struct BadArchiveTests {
+    private let layers = "layers: [{name: system, packages: [hello]}]\nkernel: none"
+
+    /// A cold workspace with outputs of an earlier build, and a recipe `bad`.
+    private func workspace(archive: String = "{suite: bookworm, keyring: keys/fixture.gpg}") throws -> Workspace {
+        let workspace = try World.shared().coldWorkspace()
+        try workspace.recipe("bad", layers, archive: archive)
+        try workspace.write("out/bad/bad.ext4", "the previous image\n")
+        return workspace
+    }
+
+    /// The world's archive with one suite changed.
+    private func archive(_ change: (inout FixtureSuite) throws -> Void) throws -> FixtureArchive {
+        let archive = try FixtureArchive(key: World.shared().key)
+        for var suite in try World.suites(World.packages()) {
+            if suite.name == "bookworm" { try change(&suite) }
+            try archive.write(suite)
+        }
+        return archive
+    }
+
+    @Test func `an unknown suite`() throws {
+        let workspace = try workspace(archive: "{suite: bookwrm, keyring: keys/fixture.gpg}")
+        same(
+            try refusal(of: "bad", in: workspace).replacing(workspace.mirror, with: "MIRROR"),
+            """
+            2 error: unknown suite `bookwrm`: there is no MIRROR/dists/bookwrm/InRelease
+            hint: check archive.suite and archive.pockets in the recipe, and that the mirror keeps this suite
+            error: unknown suite `bookwrm-updates`: there is no MIRROR/dists/bookwrm-updates/InRelease
+            hint: check archive.suite and archive.pockets in the recipe, and that the mirror keeps this suite
+            error: unknown suite `bookwrm-security`: there is no MIRROR-security/dists/bookwrm-security/InRelease \
+            and no MIRROR/dists/bookwrm-security/InRelease
+            hint: check archive.suite and archive.pockets in the recipe, and that the mirror keeps this suite
+
+            """)
+    }
+
+    @Test func `a mirror that nobody answers for`() throws {
+        let workspace = try workspace()
+        // A port that was free a moment ago and that nobody listens on.
+        let server = try FixtureServer(serving: workspace.root)
+        let uri = server.uri
+        server.stop()
+        same(
+            try refusal(of: "bad", in: workspace, mirror: uri).replacing(uri, with: "MIRROR"),
+            """
+            2 error: cannot fetch the Release file of bookworm: MIRROR/dists/bookworm/InRelease: \
+            Couldn't connect to server (Connection refused)
+            hint: check the network and the proxy settings, or name another mirror with --mirror
+
+            """)
+        let nowhere = try refusal(of: "bad", in: workspace, mirror: "/nowhere/at all/debian")
+        #expect(
+            nowhere.hasPrefix(
+                "2 error: unknown suite `bookworm`: there is no file:///nowhere/at%20all/debian/dists/bookworm/InRelease\n"),
+            "\(nowhere)")
+        same(
+            try refusal(of: "bad", in: workspace, mirror: "mirror.example.org"),
+            """
+            64 error: --mirror is no archive's address: `mirror.example.org`
+            hint: an address begins with http://, https:// or file:/// and leads to the folder that holds dists/ and pool/
+
+            """)
+    }
+
+    @Test func `a mirror may be a directory, in the recipe and on the command line`() throws {
+        let world = try World.shared()
+        let workspace = try workspace(
+            archive: "{suite: bookworm, keyring: keys/fixture.gpg, mirror: \(world.archive.root)}")
+        let named = try workspace.program.run(["lock", "recipes/bad.manifest", "--cache", workspace.cache.string])
+        #expect(named.status == 0, "\(named.stderr)")
+        symlink(world.archive.root.string, workspace.path("an archive").string)
+        let given = try workspace.run(["lock", "--update", "recipes/bad.manifest"], mirror: "an archive")
+        #expect(given == .init(status: 0, stdout: named.stdout, stderr: given.stderr), "\(given.stderr)")
+    }
+
+    @Test func `a Release file that another key signed`() throws {
+        let workspace = try workspace()
+        let other = try FixtureKey()
+        try workspace.write("keys/fixture.gpg", bytes: try readFile(at: other.keyring))
+        same(
+            try refusal(of: "bad", in: workspace).replacing(workspace.mirror, with: "MIRROR")
+                .replacing(#/key [0-9A-F]{16}/#, with: "key KEY"),
+            """
+            2 error: MIRROR/dists/bookworm/InRelease is signed by key KEY, and keys/fixture.gpg does not hold it
+            hint: if you trust this archive, name the keyring that holds its key in the recipe's archive.keyring
+
+            """)
+        try shell("rm keys/fixture.gpg", in: workspace.root)
+        same(
+            try refusal(of: "bad", in: workspace),
+            "2 error: cannot check the archive's signature: there is no keyring keys/fixture.gpg\n")
+        try workspace.write("keys/fixture.gpg", "no key\n")
+        same(
+            try refusal(of: "bad", in: workspace),
+            "2 error: cannot read the keyring keys/fixture.gpg: it is neither binary nor armored (.asc) OpenPGP keys\n")
+    }
+
+    @Test func `a Release file that was changed after signing`() throws {
+        let archive = try archive { _ in }
+        let file = archive.root.appending("dists/bookworm/InRelease")
+        let text = String(decoding: try readFile(at: file), as: UTF8.self)
+        try writeFile(Array(text.replacing("Label: Debian", with: "Label: Nobody").utf8), to: file)
+        let workspace = try workspace()
+        same(
+            try refusal(of: "bad", in: workspace, mirror: archive.uri).replacing(archive.uri, with: "MIRROR")
+                .replacing(#/key [0-9A-F]{16}/#, with: "key KEY"),
+            """
+            2 error: MIRROR/dists/bookworm/InRelease has a bad signature of key KEY: it was changed after it was signed
+            hint: a proxy or a broken mirror may have damaged it; name another mirror with --mirror
+
+            """)
+    }
+
+    @Test func `a Release file that has expired`() throws {
+        let archive = try archive { $0.validUntil = $0.date + 86400 * 7 }
+        let workspace = try workspace()
+        same(
+            try refusal(of: "bad", in: workspace, mirror: archive.uri).replacing(archive.uri, with: "MIRROR")
+                .replacing(#/now it is [^\n]* UTC/#, with: "now it is NOW"),
+            """
+            2 error: MIRROR/dists/bookworm/InRelease has expired: it was made Thu, 01 Jan 2026 00:00:00 UTC \
+            and valid until Thu, 08 Jan 2026 00:00:00 UTC; now it is NOW
+            hint: the mirror no longer follows its archive, or this host's clock is wrong; name another mirror with --mirror
+
+            """)
+    }
+
+    @Test func `a package that is not what the index says`() throws {
+        let archive = try archive { $0.wrongDigests["hello"] = Digest(hashing: "something else") }
+        let workspace = try workspace()
+        _ = try workspace.run(["lock", "recipes/bad.manifest"], mirror: archive.uri)
+        let hello = try #require(World.packages().first { $0.name == "hello" }).deb()
+        same(
+            try refusal(of: "bad", in: workspace, mirror: archive.uri).replacing(archive.uri, with: "MIRROR"),
+            """
+            2 error: cannot fetch hello 2.10-3 (all): MIRROR/pool/main/h/hello/hello_2.10-3_all.deb: \
+            its digest is \(Digest(hashing: hello)), not \(Digest(hashing: "something else"))
+            hint: the mirror may be in the middle of an update or a proxy may have damaged the file; \
+            try again later or name another mirror with --mirror
+
+            """)
+        // The store took the others, and nothing under the wrong name.
+        #expect(try shell("find files -name '\(Digest(hashing: "something else").hex.dropFirst(2))'", in: workspace.cache) == "")
+    }
+
+    @Test func `an index that is not what the Release file says`() throws {
+        let archive = try archive { $0.hasByHash = false }
+        for form in ["Packages.xz", "Packages.gz"] {
+            let file = archive.root.appending("dists/bookworm/main/binary-amd64").appending(form)
+            var bytes = try readFile(at: file)
+            bytes[bytes.count / 2] ^= 1
+            try writeFile(bytes, to: file)
+        }
+        let workspace = try workspace()
+        let text = try refusal(of: "bad", in: workspace, mirror: archive.uri).replacing(archive.uri, with: "MIRROR")
+        #expect(
+            text.hasPrefix(
+                "2 error: cannot fetch the package index of main: MIRROR/dists/bookworm/main/binary-amd64/Packages.xz: its digest is sha256:"
+            ), "\(text)")
+    }
+
+    @Test func `a download that is cut is resumed`() throws {
+        let world = try World.shared()
+        let server = try FixtureServer(serving: world.archive.root)
+        let deb = "pool/main/d/dpkg/dpkg_1.21_amd64.deb"
+        server.inject(.cut(after: 1_000_000), at: deb, times: 1)
+        let workspace = try world.coldWorkspace()
+        try workspace.write("recipes/demo.lock", try world.warm.text("recipes/demo.lock"))
+        let built = try workspace.build("demo", mirror: server.uri)
+        #expect(built.stdout == world.built.stdout, "\(built.stderr)")
+        #expect(server.requests.filter { $0.path == deb }.map(\.range) == [nil, "bytes=1000000-"])
+    }
+
+    @Test func `a damaged package in the store is not built from`() throws {
+        // A .deb in the archive whose digest is right and whose inside is no package.
+        let workspace = try World.shared().warmWorkspace()
+        try workspace.recipe("bad", layers)
+        _ = try workspace.run(["lock", "recipes/bad.manifest"])
+        try shell(
+            """
+            for deb in files/*/*; do if grep -q 'debian-binary' "$deb"; then cp "$deb" x; rm "$deb"; head -c 300 x > "$deb"; fi; done
+            rm -rf x payloads/* layers/*
+            """, in: workspace.cache)
+        let text = try refusal(of: "bad", in: workspace)
+        #expect(text.hasPrefix("2 error: cannot read base-files 1.0: Truncated ar archive\n"), "\(text)")
+    }
+}
+
+@Suite(.enabled(if: World.isPossible, "needs root, gpg and dpkg's tools on amd64")) struct BadHostTests {
+    /// Words that run the program where `directory` is a file system of this size, in a mount namespace of its own.
+    private func onSmallDisk(_ directory: FilePath, megabytes: Int) -> [String] {
+        let mount = "mount -t tmpfs -o size=\(megabytes)m none '\(directory)'"
+        // What is left on the disk is told through a file: the mount is gone with the namespace.
+        return [
+            "/usr/bin/unshare", "-m", "/bin/sh", "-c",
+            "\(mount) || exit 99; \"$@\"; status=$?; (cd '\(directory)'; find . ! -type d) > '\(directory).left'; exit $status", "sh",
+        ]
+    }
+
+    @Test func `a full disk under the outputs`() throws {
+        let workspace = try World.shared().warmWorkspace()
+        try makeDirectory(at: workspace.path("small"))
+        var program = workspace.program
+        program.wrapper = onSmallDisk(workspace.path("small"), megabytes: 4)
+        let ending = try program.run(workspace.words(["recipes/demo.manifest", "-o", "small/demo"]))
+        #expect(ending.status == 2)
+        #expect(ending.stdout == "")
+        let text = ending.stderr.replacing(workspace.root.string, with: "HERE").replacing(#/\d{6,}/#, with: "N")
+        #expect(
+            text.hasSuffix(
+                """
+                error: cannot write the image HERE/small/.demo.new/demo.ext4: it takes N bytes and the disk has N left
+                hint: free at least N bytes, or write to another disk
+
+                """), "\(ending.stderr)")
+        #expect(try workspace.text("small.left") == "")
+        #expect(try workspace.leftovers == [])
+    }
+
+    @Test func `a full disk under the store`() throws {
+        let world = try World.shared()
+        // Too small for a package, and for the unpacked packages.
+        for megabytes in [2, 6] {
+            let workspace = try world.coldWorkspace()
+            try makeDirectory(at: workspace.cache)
+            var program = workspace.program
+            program.wrapper = onSmallDisk(workspace.cache, megabytes: megabytes)
+            let ending = try program.run(workspace.words(["recipes/demo.manifest"]))
+            #expect(ending.status == 2)
+            #expect(ending.stdout == "")
+            let text = """
+                : No space left on device
+                hint: free space there, or choose another place with -o (outputs) or --cache (store)
+
+                """
+            #expect(ending.stderr.hasSuffix(text), "\(ending.stderr)")
+            #expect(!exists(workspace.output("demo")))
+            let left = try shell("grep '^./tmp/.' '\(workspace.cache).left'")
+            #expect(left == "status 1\n")
+        }
+    }
+
+    @Test func `a user who is not root is told what it takes`() throws {
+        let workspace = try World.shared().warmWorkspace()
+        // All is the user's own: what is missing is the right to make a sandbox.
+        try shell("chown -R 65534:65534 '\(workspace.root)' '\(workspace.cache)'; chmod 755 '\(Program.path)'")
+        var program = workspace.program
+        program.wrapper = ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        let ending = try program.run(workspace.words(["recipes/demo.manifest"]))
+        #expect(ending.status == 2)
+        #expect(ending.stdout == "")
+        // What is missing besides differs from host to host.
+        #expect(
+            ending.stderr.hasPrefix("error: cannot run maintainer scripts: neither root nor in a user namespace\n"),
+            "\(ending.stderr)")
+        #expect(ending.stderr.contains("\nhint: run it "))
+        #expect(try workspace.leftovers == [])
+        // Looking into an image takes no rights.
+        try shell("cp '\(World.shared().warm.output("demo", "demo.ext4"))' image && chmod 444 image", in: workspace.root)
+        let listed = try program.run(["inspect", "list", "image"])
+        #expect(try listed.stdout == World.shared().warm.text("out/demo/demo.listing"))
+    }
+
+    @Test func `a store that cannot be written`() throws {
+        let workspace = try World.shared().coldWorkspace()
+        try workspace.write("file", "")
+        let ending = try workspace.program.run(["recipes/demo.manifest", "--cache", "file", "--mirror", workspace.mirror])
+        same(
+            "\(ending.status) \(ending.stderr)".replacing(workspace.root.string, with: "HERE"),
+            "2 error: cannot make directory HERE/file/tmp: Not a directory\n")
+        var program = workspace.program
+        program.environment = ["PATH=/usr/bin:/bin"]
+        let homeless = try program.run(["recipes/demo.manifest", "--mirror", workspace.mirror])
+        same(
+            "\(homeless.status) \(homeless.stderr)",
+            "64 error: no place for the store: HOME is not set\nhint: name one with --cache\n")
+    }
+}

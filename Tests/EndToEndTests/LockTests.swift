@@ -1,0 +1,109 @@
+import ArchiveFixture
+import RootfsModel
+import Storage
+import SystemPackage
+import Testing
+
+/// An archive of one's own, to change: the world's packages, `hello` in this version.
+private func archiveWithHello(_ version: String, _ world: World, at archive: FixtureArchive? = nil) throws -> FixtureArchive {
+    let archive = try archive ?? FixtureArchive(key: world.key)
+    var packages = try World.packages()
+    let index = try #require(packages.firstIndex { $0.name == "hello" })
+    packages[index].version = version
+    for suite in World.suites(packages) { try archive.write(suite) }
+    return archive
+}
+
+@Suite(.enabled(if: World.isPossible, "needs root, gpg and dpkg's tools on amd64")) struct LockTests {
+    @Test func `a lock holds although the archive moves on, and moves when told to`() throws {
+        let world = try World.shared()
+        let archive = try archiveWithHello("2.10-3", world)
+        let workspace = try world.coldWorkspace()
+        let first = try workspace.build("demo", mirror: archive.uri)
+        #expect(first.stdout == world.built.stdout)
+        let lock = try workspace.text("recipes/demo.lock")
+
+        _ = try archiveWithHello("2.12-1", world, at: archive)
+        try shell("rm '\(archive.root)'/pool/main/h/hello/hello_2.10-3_all.deb", in: workspace.root)
+        try removeTree(at: workspace.path("out"))
+        // The old version comes from the store.
+        #expect(try workspace.build("demo", mirror: archive.uri).stdout == first.stdout)
+        // Asking for the lock again does not move it either.
+        let asked = try workspace.run(["lock", "recipes/demo.manifest"], mirror: archive.uri)
+        #expect(asked.stdout == "\(Digest(hashing: lock))  recipes/demo.lock\n")
+        #expect(try workspace.text("recipes/demo.lock") == lock)
+
+        let moved = try workspace.run(["lock", "--update", "recipes/demo.manifest"], mirror: archive.uri)
+        let new = try workspace.text("recipes/demo.lock")
+        #expect(
+            moved.stdout == """
+                upgraded hello from 2.10-3 to 2.12-1
+                \(Digest(hashing: new))  recipes/demo.lock
+
+                """)
+        #expect(untimed(moved.stderr) == "demo: resolve: 7 packages\n")
+        #expect(new != lock)
+        let second = try workspace.build("demo", mirror: archive.uri)
+        #expect(second.status == 0)
+        #expect(second.stdout != first.stdout)
+        #expect(untimed(second.stderr).contains("demo: layer base: 2 packages, fresh\n"))
+
+        // A lock of a file that nobody serves any more: nothing replaces it.
+        try workspace.write("recipes/demo.lock", lock)
+        try removeTree(at: workspace.cache)
+        let state = try workspace.state()
+        let gone = try workspace.build("demo", mirror: archive.uri)
+        #expect(gone.status == 2)
+        #expect(gone.stdout == "")
+        #expect(
+            gone.stderr == """
+                error: cannot fetch hello 2.10-3 (all): \(archive.uri)/pool/main/h/hello/hello_2.10-3_all.deb: there is no such file
+                hint: mirrors drop a package soon after its successor: resolve the recipe again with `rootfs-build lock --update`, \
+                or name a mirror that keeps old versions (--mirror)
+
+                """)
+        #expect(try workspace.state() == state)
+        #expect(try workspace.leftovers == [])
+    }
+
+    @Test func `a recipe that asks for something else than its lock holds is told what helps`() throws {
+        let workspace = try World.shared().warmWorkspace()
+        try workspace.recipe("demo", Workspace.demo.replacing("[hello]", with: "[hello, extra]"))
+        let state = try workspace.state()
+        let refused = try workspace.build("demo")
+        #expect(
+            refused == .init(
+                status: 2, stdout: "",
+                stderr: """
+                    error: the recipe recipes/demo.manifest does not ask for what its lock holds
+                      layer system: the lock lacks extra
+                    hint: run rootfs-build lock --update recipes/demo.manifest
+
+                    """))
+        #expect(try workspace.state() == state)
+        let moved = try workspace.run(["lock", "--update", "recipes/demo.manifest"])
+        #expect(moved.stdout.hasPrefix("added extra 1.0\nsha256:"))
+        #expect(try workspace.build("demo").status == 0)
+        // A change that asks for no other package needs no other lock.
+        try workspace.recipe("demo", Workspace.demo.replacing("[hello]", with: "[hello, extra]") + "\nhostname: other")
+        #expect(try workspace.build("demo").status == 0)
+    }
+
+    @Test func `a damaged lock is refused with its place and left alone`() throws {
+        let workspace = try World.shared().warmWorkspace()
+        let lock = try workspace.text("recipes/demo.lock")
+        try workspace.write("recipes/demo.lock", lock.replacing("Version: 2.10-3\n", with: ""))
+        let state = try workspace.state()
+        let refused = try workspace.build("demo")
+        #expect(refused.status == 2)
+        let line = try #require(lock.split(separator: "\n", omittingEmptySubsequences: false).firstIndex(of: "Package: hello"))
+        #expect(
+            refused.stderr == """
+                recipes/demo.lock:\(line + 1):1: error: this stanza has no Version
+                 \(line + 1) | Package: hello
+                    | ^
+
+                """)
+        #expect(try workspace.state() == state)
+    }
+}
