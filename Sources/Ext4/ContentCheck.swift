@@ -51,7 +51,9 @@ struct PassingChecks {
     mutating func pass(
         _ bytes: UnsafeRawBufferPointer, of blob: Blob, at path: TreePath, node: Int, offset: UInt64
     ) throws(Failure) {
-        guard var check = offset == 0 ? ContentCheck(of: blob, at: path) : running.removeValue(forKey: node) else { return }
+        guard var check = offset == 0 ? ContentCheck(of: blob, at: path) : running.removeValue(forKey: node) else {
+            return
+        }
         check.add(bytes)
         if offset + UInt64(bytes.count) < blob.size { running[node] = check } else { try check.finish() }
     }

@@ -14,7 +14,9 @@ import Testing
         let sizes = fixed + (0..<12).map { _ in Int.random(in: 1...600_000, using: &generator) }
         return sizes.map { size in
             var bytes = [UInt8](repeating: 0, count: size)
-            for index in stride(from: 0, to: size, by: 97) { bytes[index] = UInt8.random(in: 1...255, using: &generator) }
+            for index in stride(from: 0, to: size, by: 97) {
+                bytes[index] = UInt8.random(in: 1...255, using: &generator)
+            }
             // A hole in the middle, and one at the end of every other.
             if size > 1 << 20 {
                 for index in 300_000..<700_000 { bytes[index] = 0 }

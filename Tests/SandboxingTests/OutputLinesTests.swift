@@ -1,5 +1,6 @@
-@testable import Sandboxing
 import Testing
+
+@testable import Sandboxing
 
 @Suite struct OutputLinesTests {
     /// The lines of a text that arrives in pieces of this size.

@@ -1,9 +1,10 @@
 import CLinux
 import Glibc
 import RootfsModel
-@testable import Storage
 import SystemPackage
 import Testing
+
+@testable import Storage
 
 /// A directory of the test's own.
 private func scratch() throws -> (store: Store, directory: TemporaryDirectory) {
@@ -54,7 +55,7 @@ private func scratch() throws -> (store: Store, directory: TemporaryDirectory) {
         let parent = store.root.appending("tmp")
         var made = [FilePath]()
         var sweepers = [Int32]()
-        defer { sweepers.forEach { close($0) } }
+        defer { for sweeper in sweepers { close(sweeper) } }
         let directory = try TemporaryDirectory(in: parent, purpose: "raced") { path in
             made.append(path)
             switch made.count {
