@@ -3,16 +3,24 @@ internal import RootfsModel
 // The rules of the names that a recipe writes down.
 
 extension ValueFormat where Value == String {
-    /// A recipe's, a layer's or a service's own name: it becomes part of file names.
-    static func name(of noun: String, longest: Int = 64) -> Self {
-        .text("the name of \(noun)", pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$") { text in
+    /// A recipe's or a layer's own name: it becomes part of file names.
+    static func name(of noun: String) -> Self { name(of: noun, marks: [".", "_", "-"]) }
+
+    /// A service's name: the part of a unit's name, where a dot would begin its kind.
+    static let serviceName = name(of: "a service", marks: ["_", "-"])
+
+    private static func name(of noun: String, marks: [String], longest: Int = 64) -> Self {
+        let characters = marks.joined()
+        let words = (["letters", "digits"] + marks.map { "`\($0)`" })
+        return .text("the name of \(noun)", pattern: "^[A-Za-z0-9][A-Za-z0-9\(characters)]*$") { text in
             if text.utf8.count > longest { return TextMistake("`\(shortened(text))` is longer than \(longest) bytes") }
             let first = text.utf8.first ?? 0
-            let rest = text.utf8.allSatisfy { isLetter($0) || isDigit($0) || "._-".utf8.contains($0) }
+            let rest = text.utf8.allSatisfy { isLetter($0) || isDigit($0) || characters.utf8.contains($0) }
             if (isLetter(first) || isDigit(first)) && rest { return nil }
             return TextMistake(
                 "`\(shortened(text))` cannot name \(noun)",
-                hint: "use letters, digits, `.`, `_` and `-`, beginning with a letter or a digit")
+                hint: "use \(words.dropLast().joined(separator: ", ")) and \(words[words.count - 1]), "
+                    + "beginning with a letter or a digit")
         }
     }
 

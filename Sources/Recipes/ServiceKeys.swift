@@ -13,7 +13,7 @@ extension ValueFormat where Value == Recipe.Service {
                 "the program's absolute path and its arguments, as a list"),
             RecipeKey("user", \.user, TextFormat.account("a user").located(), "default root"),
             RecipeKey(
-                "after", \.after, TextFormat.name(of: "a service").located().list(of: "services"),
+                "after", \.after, TextFormat.serviceName.located().list(of: "services"),
                 "services that are ready before this one starts"),
             RecipeKey(
                 "environment", \.environment,
@@ -39,7 +39,7 @@ extension ValueFormat where Value == Recipe.Service {
 
 extension ValueFormat where Value == [Recipe.Service] {
     static let services = ValueFormat<Recipe.Service>.service.entries(
-        of: "services", key: .name(of: "a service"),
+        of: "services", key: .serviceName,
         join: { name, service in
             var service = service
             service.name = name

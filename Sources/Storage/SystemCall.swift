@@ -2,11 +2,6 @@ internal import Glibc
 public import RootfsModel
 public import SystemPackage
 
-/// The kernel's words for an errno.
-public func errorText(_ code: Int32) -> String {
-    String(cString: strerror(code))
-}
-
 /// A failure of an operation on a path, with the kernel's reason and, where one is known, what to do.
 public func systemFailure(_ operation: String, _ path: FilePath, code: Int32? = nil) -> Failure {
     let code = code ?? errno
@@ -111,15 +106,22 @@ private func readBytes(of descriptor: Int32, atMost room: Int, _ path: FilePath)
 
 /// Writes all bytes to a descriptor.
 public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: FilePath) throws(Failure) {
+    let code = writeWhole(bytes, to: descriptor)
+    if code != 0 { throw systemFailure("write", path, code: code) }
+}
+
+/// Writes all bytes; 0 or the error's code.
+public func writeWhole(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32 {
     var offset = 0
     while offset < bytes.count {
         let written = write(descriptor, bytes.baseAddress?.advanced(by: offset), bytes.count - offset)
         if written < 0 {
             if errno == EINTR { continue }
-            throw systemFailure("write", path)
+            return errno
         }
         offset += written
     }
+    return 0
 }
 
 /// Writes a file whole: to a temporary name beside it, then by rename.
