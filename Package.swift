@@ -97,6 +97,9 @@ let package = Package(
             name: "Ext4Tests", dependencies: [model, "Storage", "Ext4", "CLinux", "TestSupport", systemPackage]),
         .testTarget(name: "KernelsTests", dependencies: [model, "Kernels", "TestSupport"]),
         .testTarget(name: "BootingTests", dependencies: [model, "Booting", "Kernels"]),
+        .testTarget(
+            name: "PipelineTests",
+            dependencies: [model, "Debian", "Dpkg", "Storage", "Pipeline", "ArchiveFixture", systemPackage]),
         .testTarget(name: "CommandsTests", dependencies: ["rootfs-build"], exclude: ["Golden"]),
         .testTarget(
             name: "EndToEndTests",

@@ -40,7 +40,7 @@ public struct ArchiveClient: ~Copyable {
         var sharers = [Digest: [Int]]()
         var wanted = [Int]()
         for (index, file) in files.enumerated() {
-            if let path = store.file(file.digest) {
+            if let path = store.file(file.digest, size: file.size) {
                 paths[index] = path
                 try arrived(index, path)
             } else if sharers[file.digest] != nil {

@@ -89,7 +89,7 @@ extension ArchiveClient {
     mutating func fetchIndexes(
         _ wanted: [WantedIndex], progress: (FetchProgress) -> Void, isCancelled: () -> Bool
     ) throws -> [FetchedIndex] {
-        var found = wanted.map { keptText(of: $0) }
+        var found = try wanted.map { index throws(Failure) in try keptText(of: index) }
         if isOffline {
             let missing = wanted.indices.filter { found[$0] == nil }.map { wanted[$0].name }
             if !missing.isEmpty { throw offlineFailure(missing) }
@@ -140,7 +140,7 @@ extension ArchiveClient {
     /// Where InRelease does not list the text itself, a record says what a compressed form held.
     private static func recordName(_ compressed: Digest) -> String { "index-\(compressed.hex)" }
 
-    private func keptText(of wanted: WantedIndex) -> (Digest, FilePath)? {
+    private func keptText(of wanted: WantedIndex) throws(Failure) -> (Digest, FilePath)? {
         var digests = [Digest]()
         if let text = wanted.text { digests.append(text.digest) }
         for variant in wanted.variants where wanted.text == nil {
@@ -151,7 +151,7 @@ extension ArchiveClient {
             }
         }
         for digest in digests {
-            if let path = store.file(digest) { return (digest, path) }
+            if let path = try store.intactFile(digest) { return (digest, path) }
         }
         return nil
     }

@@ -11,6 +11,8 @@ public import SystemPackage
 ///     list        its paths as dpkg's .list has them, in the order of the tar
 ///     md5sums     the MD5 of every file, only where the package brings no md5sums
 ///     oddities    why dpkg itself must unpack it, a line each; mostly empty
+///     size        of its files together, in bytes
+///     digest      of all these but the tree, whose digests the listing has
 ///
 /// A value is cheap: it knows where the directory is, and reads what is asked for.
 public struct Payload: Hashable, Sendable {
@@ -24,6 +26,56 @@ public struct Payload: Hashable, Sendable {
     /// The payload of this .deb, if the store has it.
     public static func find(_ digest: Digest, label: String, in store: Store) -> Payload? {
         store.directory(.payloads, key: digest).map { Payload(digest: digest, directory: $0, label: label) }
+    }
+
+    /// The sum of its files' sizes, in bytes: known without reading the listing.
+    public func contentSize() throws(Failure) -> UInt64 {
+        let path = directory.appending(Self.sizeName)
+        guard let size = UInt64(String(decoding: try readFile(at: path), as: UTF8.self)) else {
+            throw Failure("\(path) is no number of bytes")
+        }
+        return size
+    }
+
+    /// Whether all but the tree is what it was when it was unpacked. That of the tree is seen where it is read.
+    func hasItsTexts() -> Bool {
+        guard let kept = try? readFile(at: directory.appending(Self.digestName)),
+            let digest = try? Self.digestOfTexts(in: directory)
+        else { return false }
+        return kept == digest.hexBytes
+    }
+
+    /// Whether all of it is what it was when it was unpacked; every byte is read.
+    public func isIntact() throws -> Bool {
+        guard hasItsTexts() else { return false }
+        do {
+            for node in try tree().nodes {
+                if Task.isCancelled { throw CancellationError() }
+                guard let blob = node.blob else { continue }
+                if try blob.takeDigest() != blob.digest { return false }
+            }
+        } catch is Failure {
+            return false
+        }
+        return true
+    }
+
+    static let sizeName = "size"
+    static let digestName = "digest"
+
+    /// Names and bytes of what lies beside the tree.
+    static func digestOfTexts(in directory: FilePath) throws(Failure) -> Digest {
+        var hasher = DigestHasher()
+        for folder in [directory, directory.appending("control")] {
+            for name in try directoryNames(at: folder).map({ String(decoding: $0, as: UTF8.self) }) {
+                if folder == directory && [digestName, "tree", "control"].contains(name) { continue }
+                let bytes = try readFile(at: folder.appending(name))
+                hasher.update(field: name)
+                hasher.update(field: String(bytes.count))
+                hasher.update(bytes)
+            }
+        }
+        return hasher.finalized()
     }
 
     var treeDirectory: FilePath { directory.appending("tree") }

@@ -228,12 +228,15 @@ struct PayloadUnpacking: ~Copyable {
         for node in nodes where node.isDirectory && !node.path.isRoot {
             try tree.setTime(node.path, node.metadata.mtime)
         }
-        let listing = try Listing.bytes(of: try FileTree(nodes))
-        try Storage.writeFile(listing, to: directory.appending("listing"))
+        let tree = try FileTree(nodes)
+        try Storage.writeFile(try Listing.bytes(of: tree), to: directory.appending("listing"))
+        try Storage.writeFile(Array(String(tree.contentSize).utf8), to: directory.appending(Payload.sizeName))
         try Storage.writeFile(list, to: directory.appending("list"))
         if takesChecksums { try Storage.writeFile(checksums, to: directory.appending("md5sums")) }
         try Storage.writeFile(
             Array(oddities.lines.map { $0 + "\n" }.joined().utf8), to: directory.appending("oddities"))
+        try Storage.writeFile(
+            try Payload.digestOfTexts(in: directory).hexBytes, to: directory.appending(Payload.digestName))
     }
 }
 

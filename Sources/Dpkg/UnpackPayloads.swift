@@ -29,12 +29,17 @@ public struct UnpackProgress: Hashable, Sendable {
 }
 
 /// The payloads of these .debs in their order: from the store, or unpacked into it, at most `jobs` at a time and
-/// the largest first. Throws the failure of the first package in order that cannot be unpacked; what was unpacked
+/// the largest first. A payload of the store whose listing or control members are damaged is unpacked again. Throws the failure of the first package in order that cannot be unpacked; what was unpacked
 /// until then stays in the store.
 public func unpackPayloads(
     _ debs: [DebSource], store: Store, jobs: Int, progress: @Sendable (UnpackProgress) -> Void = { _ in }
 ) async throws -> [Payload] {
-    var payloads = debs.map { Payload.find($0.digest, label: $0.label, in: store) }
+    var payloads = try debs.map { deb throws(Failure) -> Payload? in
+        guard let payload = Payload.find(deb.digest, label: deb.label, in: store) else { return nil }
+        if payload.hasItsTexts() { return payload }
+        try store.discard(.payloads, key: deb.digest)
+        return nil
+    }
     let sizes = debs.map { fileSize($0.path) }
     var state = UnpackProgress(
         packagesDone: 0, packages: debs.count, bytesDone: 0, bytes: sizes.reduce(0, &+))
@@ -85,15 +90,30 @@ public func unpackPayloads(
     }
 }
 
-/// Unpacks one .deb into the store.
+/// Unpacks one .deb into the store, if it is the .deb with that digest.
 func unpackPayload(_ deb: DebSource, store: Store) throws -> Payload {
     let temporary = try store.makeTemporaryDirectory("payload")
     defer { temporary.remove() }
+    try verify(deb)
     let directory = temporary.path.appending("payload")
     try makeDirectory(at: directory)
     try PayloadUnpacking.unpack(try DebFile(at: deb.path, label: deb.label), into: directory)
     let kept = try store.keep(directoryAt: directory, on: .payloads, key: deb.digest)
     return Payload(digest: deb.digest, directory: kept, label: deb.label)
+}
+
+/// It was verified when it was fetched; that may be long ago.
+private func verify(_ deb: DebSource) throws(Failure) {
+    let (name, folder) = (deb.path.lastComponent?.string ?? "", deb.path.removingLastComponent().string)
+    guard let path = TreePath(normalizing: name) else { return }
+    let blob = Blob(size: fileSize(deb.path), digest: nil, source: .file(directory: folder, path: path))
+    let actual = try blob.takeDigest()
+    guard actual == deb.digest else {
+        throw Failure(
+            "cannot unpack \(deb.label): \(deb.path) is not the package that was fetched",
+            notes: ["it should have the digest \(deb.digest)", "it has \(actual)"],
+            hint: "remove this file, and it is fetched again")
+    }
 }
 
 /// In bytes; 0 for a file that is not there, which opening it will say.

@@ -160,10 +160,8 @@ struct SegmentWriter {
         var isWhole: Bool
 
         init(of piece: DataPiece, in segment: Range<UInt64>, _ blob: Blob) {
-            blocks =
-                max(
-                    piece.physical, segment.lowerBound)..<min(
-                    piece.physical + UInt64(piece.count), segment.upperBound)
+            let end = min(piece.physical + UInt64(piece.count), segment.upperBound)
+            blocks = max(piece.physical, segment.lowerBound)..<end
             offset = (UInt64(piece.logical) + blocks.lowerBound - piece.physical) * UInt64(blockSize)
             count = Int(min(UInt64(blocks.count * blockSize), blob.size - offset))
             isWhole = offset == 0 && UInt64(count) == blob.size

@@ -72,8 +72,11 @@ private struct RecipeBuild {
     let settings: BuildSettings
     let directory: FilePath
     var clock: StageClock
+    /// The layers that were made or taken so far.
+    private var layerKeys = [Digest]()
 
     private var name: String { recipe.name.value }
+    private var architecture: String { recipe.archive.architecture?.value ?? settings.hostArchitecture }
     private var imageName: String { "\(name).ext4" }
 
     init(path: String, recipe: Recipe, settings: BuildSettings) {
@@ -85,7 +88,6 @@ private struct RecipeBuild {
     }
 
     mutating func run() async throws -> BuildResult {
-        let architecture = recipe.archive.architecture?.value ?? settings.hostArchitecture
         guard architecture == settings.hostArchitecture else {
             throw Failure(
                 "cannot build for \(architecture) on \(settings.hostArchitecture): maintainer scripts have to run",
@@ -105,12 +107,39 @@ private struct RecipeBuild {
 
         let lock = held.lock
         let debs = try fetch(lock, &client)
+        let record: ImageRecord
+        do {
+            record = try await make(held, overlays, inputs: inputs, debs: debs, in: output)
+        } catch let failure as Failure {
+            // What the store gave may be the cause: then once more, without that.
+            let (layers, store) = (layerKeys, settings.store)
+            let damage = try clock.run("check store") { _ in
+                let damage = try discardDamage(of: lock, layers: layers, in: store)
+                return (damage, damage.isEmpty ? "all is what it was" : "\(damage.count) damaged")
+            }
+            if damage.isEmpty { throw failure }
+            for warning in damage { settings.progress(.warning(warning)) }
+            record = try await make(held, overlays, inputs: inputs, debs: try fetch(lock, &client), in: output)
+        }
+        try Task.checkCancellation()
+        try output.commit()
+        return result(record, fresh: false)
+    }
+
+    /// Makes the outputs from the packages in the store.
+    private mutating func make(
+        _ held: HeldLock, _ overlays: [(Recipe.Overlay, FileTree)], inputs: Digest, debs: [FilePath],
+        in output: borrowing OutputDirectory
+    ) async throws -> ImageRecord {
+        let lock = held.lock
+        let architecture = architecture
         let payloads = try await unpack(lock, debs)
         let moment = Timestamp(seconds: lock.moment)
         var layers = try LayerStage(settings: settings, architecture: architecture, moment: moment)
         for layer in layerNames(lock) {
             let members = zip(lock.packages, zip(payloads, debs)).filter { $0.0.purpose == .layer(layer) }
             if !members.isEmpty { try layers.add(layer, members.map { ($0.1.0, $0.1.1) }, clock: &clock) }
+            layerKeys = layers.made.map(\.key)
         }
         func payload(_ purpose: Lock.Purpose) -> Payload? {
             zip(lock.packages, payloads).first { $0.0.purpose == purpose }?.1
@@ -162,9 +191,7 @@ private struct RecipeBuild {
             unpinned: unpinned,
             removed: provisioned.removed, warnings: provisioned.warnings, outputs: outputs)
         try writeFile(try recordBytes(buildRecord), to: output.staging.appending(BuildRecord.fileName))
-        try Task.checkCancellation()
-        try output.commit()
-        return result(record, fresh: false)
+        return record
     }
 
     private func result(_ record: ImageRecord, fresh: Bool) -> BuildResult {
@@ -207,7 +234,7 @@ private struct RecipeBuild {
 
     private mutating func fetch(_ lock: Lock, _ client: inout ArchiveClient) throws -> [FilePath] {
         // Only what the store lacks needs a mirror, so a complete store works without one.
-        let needsMirror = lock.packages.contains { settings.store.file($0.sha256) == nil }
+        let needsMirror = lock.packages.contains { settings.store.file($0.sha256, size: $0.size) == nil }
         let resolution = Resolution(recipe, hostArchitecture: settings.hostArchitecture)
         let mirrors = needsMirror && !settings.offline ? try resolution.mirrors(settings) : nil
         let pockets = Dictionary(
@@ -264,7 +291,7 @@ private struct RecipeBuild {
             guard case .layer(let layer) = package.purpose else { return nil }
             return ImageRecord.PackageEntry(
                 name: package.name, version: package.version, architecture: package.architecture, layer: layer,
-                size: try payload.tree().contentSize)
+                size: try payload.contentSize())
         }
     }
 }

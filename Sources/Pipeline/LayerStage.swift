@@ -7,8 +7,9 @@ internal import SystemPackage
 
 /// Makes the layers of one image, bottom up, or takes them from the store.
 ///
-/// A layer in the store is its delta: the lower directory is hard links to payloads and is made again only when a
-/// layer above has to be built. The tree is known without it.
+/// A layer in the store is its delta, and the delta's digest, which is compared whenever the layer is taken. The lower
+/// directory is hard links to payloads and is made again only when a layer above has to be built. The tree is known
+/// without it.
 struct LayerStage {
     /// What a layer came to.
     struct Made {
@@ -73,21 +74,32 @@ struct LayerStage {
             moment: moment, architecture: architecture, isBase: below.isEmpty, below: tree, lower: [],
             packages: packages, configureBatches: batches, hostname: Self.hostname)
         let count = packages.count == 1 ? "1 package" : "\(packages.count) packages"
-        if let kept = settings.store.directory(.layers, key: key) {
-            tree = try clock.run("layer \(name)") { _ in
-                let delta = kept.appending("delta")
+        tree = try clock.run("layer \(name)") { progress in
+            if let (delta, change) = try keptDelta(key, of: name) {
                 let placement = try request.placement()
-                let tree = try request.tree(placement: placement, delta: try scanOverlayUpper(delta))
+                let tree = try request.tree(placement: placement, delta: change)
                 below.append(Below(placement: placement, packages: packages, delta: delta))
                 return (tree, "\(count), fresh")
             }
-        } else {
-            tree = try clock.run("layer \(name)") { progress in
-                (try build(request, name: name, key: key, progress: progress), "\(count), configured")
-            }
+            return (try build(request, name: name, key: key, progress: progress), "\(count), configured")
         }
         made.append(Made(name: name, key: key, isFresh: below.last?.lower == nil, packages: packages.count))
         self.key = key
+    }
+
+    /// The delta that the store has, if it is what it was when it was kept; a damaged one is discarded.
+    private func keptDelta(_ key: Digest, of name: String) throws -> (FilePath, TreeChange)? {
+        guard let kept = settings.store.directory(.layers, key: key) else { return nil }
+        let delta = kept.appending("delta")
+        do {
+            let change = try scanOverlayUpper(delta)
+            if try readFile(at: kept.appending("digest")) == digest(ofDelta: change).hexBytes { return (delta, change) }
+        } catch is Failure {
+            // What cannot be read is damaged.
+        }
+        settings.progress(.warning("layer \(name) in the store is not what it was when it was kept: it is made again"))
+        try settings.store.discard(.layers, key: key)
+        return nil
     }
 
     private mutating func build(_ request: LayerRequest, name: String, key: Digest, progress: StageProgress) throws
@@ -110,6 +122,8 @@ struct LayerStage {
         let kept = work.path.appending("keep-\(below.count)")
         try makeDirectory(at: kept)
         try moveItem(at: layer.upper, to: kept.appending("delta"))
+        let digest = try digest(ofDelta: try scanOverlayUpper(kept.appending("delta")))
+        try writeFile(digest.hexBytes, to: kept.appending("digest"))
         let delta = try settings.store.keep(directoryAt: kept, on: .layers, key: key).appending("delta")
         below.append(Below(placement: layer.placement, packages: request.packages, delta: delta, lower: layer.lower))
         return try request.tree(placement: layer.placement, delta: try scanOverlayUpper(delta))
@@ -124,6 +138,19 @@ struct LayerStage {
         }
         return below.reversed().flatMap { [$0.delta, $0.lower].compactMap { $0 } }
     }
+}
+
+/// The digest of all that a delta does: the listing of what it puts, and what it takes away.
+func digest(ofDelta delta: TreeChange) throws -> Digest {
+    var hasher = DigestHasher()
+    hasher.update(try Listing.bytes(of: try FileTree(delta.puts)))
+    for (word, paths) in [("removal", delta.removals), ("opaque", delta.opaques)] {
+        for path in paths {
+            hasher.update(field: word)
+            hasher.update(path.bytes + [0])
+        }
+    }
+    return hasher.finalized()
 }
 
 /// `--shell-on-failure`: the user's terminal in the sandbox, at the point where a script failed.

@@ -100,7 +100,7 @@ public func hostPath(_ directory: String, _ path: TreePath) -> FilePath {
 }
 
 extension Blob {
-    /// All bytes of the blob.
+    /// All bytes of the blob. Throws where they are not those of its digest.
     public func readAll() throws(Failure) -> [UInt8] {
         if case .bytes(let bytes) = source { return bytes }
         let reader = try BlobReader(self)
@@ -110,7 +110,21 @@ extension Blob {
             do throws(Failure) { try reader.read(into: buffer, at: 0) } catch { failure = error }
         }
         if let failure { throw failure }
+        if let digest, digest != Digest(hashing: bytes) {
+            throw Failure(
+                "\(place) is not what it was: it should have the digest \(digest)",
+                notes: ["it has \(Digest(hashing: bytes))"])
+        }
         return bytes
+    }
+
+    /// For messages.
+    private var place: String {
+        switch source {
+        case .bytes, .absent: "the content of a file"
+        case .file(let directory, let path): hostPath(directory, path).string
+        case .extents(let file, _): "a file in \(file)"
+        }
     }
 
     /// The digest of the blob's bytes, read in pieces of 1 MiB.

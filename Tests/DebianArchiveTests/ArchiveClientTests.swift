@@ -214,6 +214,31 @@ struct ArchiveClientTests {
         #expect(site.store.store.file(files[1].digest) != nil)
     }
 
+    @Test func aFileOfTheStoreThatIsShortIsFetchedAgain() throws {
+        let site = try ArchiveSite()
+        let file = try site.files(try site.fetch([site.request()])[0])[0]
+        var client = try site.client()
+        let path = try client.fetch([file])[0]
+        let whole = try readFile(at: path)
+        for damaged in [[], Array(whole.dropLast())] {
+            try writeFile(damaged, to: path)
+            #expect(try client.fetch([file]) == [path])
+            #expect(try readFile(at: path) == whole)
+        }
+    }
+
+    @Test func anIndexOfTheStoreThatIsDamagedIsFetchedAgain() throws {
+        let site = try ArchiveSite()
+        let suite = try site.fetch([site.request()])[0]
+        let index = try #require(suite.indexes.first)
+        var damaged = try readFile(at: index.path)
+        let whole = damaged
+        damaged[damaged.count / 2] ^= 1
+        try writeFile(damaged, to: index.path)
+        #expect(try site.fetch([site.request()])[0] == suite)
+        #expect(try readFile(at: index.path) == whole)
+    }
+
     @Test func filesWithTheSameDigestAreFetchedOnce() throws {
         let site = try ArchiveSite()
         let file = try site.files(try site.fetch([site.request()])[0])[0]

@@ -242,6 +242,49 @@ import Testing
         #expect(try await unpackPayloads(debs, store: scratch.store, jobs: 3) == payloads.dropLast())
     }
 
+    @Test func `a payload that is damaged beside its tree is unpacked again`() async throws {
+        let scratch = try Scratch()
+        defer { scratch.remove() }
+        var deb = CraftedDeb()
+        deb.data.add("./f", content: [UInt8](repeating: 7, count: 1000))
+        let source = DebSource(
+            path: try scratch.write(deb, as: "p.deb"), digest: Digest(hashing: deb.bytes), label: "p")
+        let payload = try await unpackPayloads([source], store: scratch.store, jobs: 1)[0]
+        let tree = try payload.tree()
+        #expect(try payload.isIntact() && payload.contentSize() == 1000)
+        for name in ["listing", "list", "oddities", "size", "digest", "control/control"] {
+            let path = payload.directory.appending(name)
+            let whole = try readFile(at: path)
+            for damaged in [Array(whole.dropLast()), whole + [10], nil] where damaged != whole {
+                if let damaged { try writeFile(damaged, to: path) } else { unlink(path.string) }
+                #expect(try !payload.isIntact())
+                _ = try await unpackPayloads([source], store: scratch.store, jobs: 1)
+                #expect(try readFile(at: path) == whole)
+            }
+        }
+        let file = payload.directory.appending("tree/f")
+        for damaged in [[UInt8](repeating: 6, count: 1000), []] {
+            try writeFile(damaged, to: file)
+            #expect(try !payload.isIntact())
+        }
+        #expect(try payload.tree() == tree)
+    }
+
+    @Test func `a package file that is not what was fetched is not unpacked`() async throws {
+        let scratch = try Scratch()
+        defer { scratch.remove() }
+        let deb = CraftedDeb()
+        let path = try scratch.write(deb.bytes + [0], as: "p.deb")
+        let (expected, actual) = (Digest(hashing: deb.bytes), Digest(hashing: deb.bytes + [0]))
+        let source = DebSource(path: path, digest: expected, label: "p 1.0")
+        await #expect(
+            throws: Failure(
+                "cannot unpack p 1.0: \(path) is not the package that was fetched",
+                notes: ["it should have the digest \(expected)", "it has \(actual)"],
+                hint: "remove this file, and it is fetched again")
+        ) { try await unpackPayloads([source], store: scratch.store, jobs: 1) }
+    }
+
     @Test func `the first package that cannot be unpacked is named`() async throws {
         let scratch = try Scratch()
         defer { scratch.remove() }

@@ -164,6 +164,22 @@ private func scratch() throws -> (store: Store, directory: TemporaryDirectory) {
         #expect(failure?.message == "\(root)/a has 6 bytes, but had 3 when it was scanned")
     }
 
+    @Test func contentThatIsNotItsDigestsIsRefused() throws {
+        let (store, temporary) = try scratch()
+        defer { try? removeTree(at: store.root) }
+        let root = temporary.path.appending("tree")
+        try makeDirectory(at: root)
+        try writeFile(Array("abc".utf8), to: root.appending("a"))
+        let tree = try scanDirectory(root, digesting: true)
+        try writeFile(Array("abd".utf8), to: root.appending("a"))
+        let failure = #expect(throws: Failure.self) { try tree["a"]?.blob?.readAll() }
+        #expect(
+            failure?.description == """
+                error: \(root)/a is not what it was: it should have the digest \(Digest(hashing: "abc"))
+                  it has \(Digest(hashing: "abd"))
+                """)
+    }
+
     @Test func extentsReadZerosBetween() throws {
         let (store, temporary) = try scratch()
         defer { try? removeTree(at: store.root) }
