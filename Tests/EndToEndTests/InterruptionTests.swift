@@ -12,7 +12,7 @@ struct InterruptionTests {
         let workspace = try World.shared().warmWorkspace()
         _ = try workspace.build("demo", ["--offline"])
         try workspace.recipe("long", "layers: [{name: system, packages: [hello, \(World.slow)]}]\nkernel: none")
-        try workspace.write("out/long/long.ext4", "the previous image\n")
+        try workspace.previousOutputs(of: "long")
         #expect(try workspace.run(["lock", "recipes/long.manifest"]).status == 0)
         return workspace
     }

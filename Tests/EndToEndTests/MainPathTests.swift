@@ -74,7 +74,7 @@ private let canLoopMount: Bool = {
                 "demo: layer base: 2 packages, configured", "demo: layer system: 2 packages, configured",
                 "demo: layer odd: 1 package, configured",
                 "demo: kernel: 6.1.0-test, initrd: the drivers of the root file system are built in",
-                "demo: provision: 0 services, 1 overlays", "demo: listing: \(try pathCount()) paths, #",
+                "demo: provision: 0 services, 1 overlay", "demo: listing: \(try pathCount()) paths, #",
                 "demo: image: #, # free",
             ])
     }
