@@ -75,7 +75,7 @@ import Testing
         let whole = try workspace.state()
         for damage in [
             "rm out/demo/vmlinux", "touch out/demo/demo.ext4", "echo more >> out/demo/demo.listing",
-            "rm -r out/demo"
+            "rm -r out/demo",
         ] {
             try shell(damage, in: workspace.root)
             let again = try workspace.build("demo", ["--offline"])
