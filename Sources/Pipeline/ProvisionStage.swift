@@ -36,6 +36,6 @@ func provisionTree(
         let provisioned = ProvisionedTree(
             tree: tree, removed: removed, warnings: report.warnings, nodeRelease: nodeRelease)
         let services = recipe.services.count == 1 ? "1 service" : "\(recipe.services.count) services"
-        return (provisioned, "\(services), \(overlays.count) overlays")
+        return (provisioned, "\(services), \(overlays.count == 1 ? "1 overlay" : "\(overlays.count) overlays")")
     }
 }

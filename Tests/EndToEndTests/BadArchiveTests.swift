@@ -12,7 +12,7 @@ import Testing
     private func workspace(archive: String = "{suite: bookworm, keyring: keys/fixture.gpg}") throws -> Workspace {
         let workspace = try World.shared().coldWorkspace()
         try workspace.recipe("bad", layers, archive: archive)
-        try workspace.write("out/bad/bad.ext4", "the previous image\n")
+        try workspace.previousOutputs(of: "bad")
         return workspace
     }
 

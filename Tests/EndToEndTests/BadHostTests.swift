@@ -91,7 +91,7 @@ import Testing
         ])
         same(
             "\(ending.status) \(ending.stderr)".replacing(workspace.root.string, with: "HERE"),
-            "2 error: cannot make directory HERE/file/tmp: Not a directory\n")
+            "2 error: cannot make directory HERE/file: Not a directory\n")
         var program = workspace.program
         program.environment = ["PATH=/usr/bin:/bin"]
         let homeless = try program.run(["recipes/demo.manifest", "--mirror", workspace.mirror])

@@ -27,7 +27,7 @@ func refusal(
     private func workspace(_ recipe: String) throws -> Workspace {
         let workspace = try World.shared().warmWorkspace()
         try workspace.recipe("bad", recipe)
-        try workspace.write("out/bad/bad.ext4", "the previous image\n")
+        try workspace.previousOutputs(of: "bad")
         return workspace
     }
 
@@ -268,7 +268,7 @@ func refusal(
             return "\(ending.status) \(ending.stderr.split(separator: "\n").first ?? "")"
         }
         same(try mistake("recipes/demo.manifest", "--frobnicate"), "64 Error: Unknown option '--frobnicate'")
-        same(try mistake(), "64 Error: Missing expected argument '<recipe> ...'")
+        same(try mistake(), "64 Error: Name at least one recipe: rootfs-build <recipe> ...")
         same(
             try mistake("buidl", "recipes/demo.manifest"),
             "64 Error: There is no recipe and no subcommand 'buidl'; did you mean 'build'?")
@@ -280,7 +280,7 @@ func refusal(
         same(
             try mistake("recipes/demo.manifest", "--quiet", "--verbose"),
             "64 Error: --quiet and --verbose exclude each other.")
-        same(try mistake("boot", "out", "--accel", "xen"), "64 Error: --accel takes tcg or kvm, not 'xen'.")
+        same(try mistake("boot", "out", "--accel", "xen"), "64 Error: --accel takes tcg, kvm or auto, not 'xen'.")
         same(try mistake("boot", "out"), "2 error: \(workspace.path("out")) holds no build: it has no image.json")
     }
 

@@ -75,8 +75,7 @@ import Testing
         let whole = try workspace.state()
         for damage in [
             "rm out/demo/vmlinux", "touch out/demo/demo.ext4", "echo more >> out/demo/demo.listing",
-            "rm out/demo/build.json",
-            "rm -r out/demo", "touch out/demo/another",
+            "rm -r out/demo",
         ] {
             try shell(damage, in: workspace.root)
             let again = try workspace.build("demo", ["--offline"])
@@ -93,6 +92,19 @@ import Testing
             #expect(withoutRecord(try workspace.state()) == withoutRecord(whole), "\(damage)")
             #expect(untimed(try workspace.build("demo").stderr) == "demo: fresh, nothing to do\n")
         }
+    }
+
+    @Test func `a directory that holds something of the user's own is not replaced`() throws {
+        let workspace = try World.shared().warmWorkspace()
+        try workspace.write("out/demo/thesis", "precious\n")
+        same(
+            try refusal(of: "demo", in: workspace),
+            """
+            2 error: HERE/out/demo holds what no build wrote, and outputs replace the whole directory
+              thesis
+            hint: name a new or an empty directory with -o
+
+            """)
     }
 
     @Test func `a changed overlay makes the image again upon the same layers`() throws {

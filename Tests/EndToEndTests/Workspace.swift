@@ -55,6 +55,12 @@ final class Workspace: Sendable {
         try writeFile(bytes, to: file, mode: mode)
     }
 
+    /// Outputs of an earlier build, as far as a build looks at them.
+    func previousOutputs(of name: String) throws {
+        try write("out/\(name)/\(name).ext4", "the previous image\n")
+        try write("out/\(name)/build.json", #"{"outputs": [{"name": "\#(name).ext4"}]}"#)
+    }
+
     func path(_ relative: String) -> FilePath { root.pushing(FilePath(relative)) }
 
     func text(_ relative: String) throws -> String { String(decoding: try readFile(at: path(relative)), as: UTF8.self) }
