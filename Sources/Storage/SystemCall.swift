@@ -126,7 +126,8 @@ public func writeWhole(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) ->
 
 /// Writes a file whole: to a temporary name beside it, then by rename.
 public func writeFile(_ bytes: [UInt8], to path: FilePath, mode: UInt16 = 0o644) throws(Failure) {
-    let temporary = path.removingLastComponent().appending(".\(path.lastComponent?.string ?? "file").\(getpid()).\(UInt32.random(in: 0 ... .max))")
+    let temporary = path.removingLastComponent().appending(
+        ".\(path.lastComponent?.string ?? "file").\(getpid()).\(UInt32.random(in: 0 ... .max))")
     do throws(Failure) {
         let file = try OpenFile(creating: temporary, mode: mode, shown: path)
         var failure: Failure?
@@ -174,7 +175,9 @@ public func directoryNames(at path: FilePath) throws(Failure) -> [[UInt8]] {
     while let entry = readdir(stream) {
         let length = Int(entry.pointee.d_reclen)
         let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-            pointer.withMemoryRebound(to: UInt8.self, capacity: length) { Array(UnsafeBufferPointer(start: $0, count: strlen($0))) }
+            pointer.withMemoryRebound(to: UInt8.self, capacity: length) {
+                Array(UnsafeBufferPointer(start: $0, count: strlen($0)))
+            }
         }
         if name.elementsEqual(".".utf8) || name.elementsEqual("..".utf8) { continue }
         names.append(name)
@@ -197,7 +200,9 @@ private func removeTree(in parent: Int32, name: [UInt8], shown: FilePath) throws
     var names = [[UInt8]]()
     while let entry = readdir(stream) {
         let child = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-            pointer.withMemoryRebound(to: UInt8.self, capacity: 256) { Array(UnsafeBufferPointer(start: $0, count: strlen($0))) }
+            pointer.withMemoryRebound(to: UInt8.self, capacity: 256) {
+                Array(UnsafeBufferPointer(start: $0, count: strlen($0)))
+            }
         }
         if !child.elementsEqual(".".utf8) && !child.elementsEqual("..".utf8) { names.append(child) }
     }
