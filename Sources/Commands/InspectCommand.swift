@@ -94,7 +94,11 @@ struct InspectCommand: AsyncParsableCommand {
                 let (copied, leftOut) = try image.extract(
                     command.path, to: command.destination.map { try absolutePath($0) })
                 progress(.note(copied == 1 ? "1 path copied" : "\(copied) paths copied"))
-                if leftOut > 0 { progress(.warning("\(leftOut == 1 ? "1 device" : "\(leftOut) devices") left out: only root can make them")) }
+                if leftOut > 0 {
+                    progress(
+                        .warning(
+                            "\(leftOut == 1 ? "1 device" : "\(leftOut) devices") left out: only root can make them"))
+                }
                 return .done
             }
         }

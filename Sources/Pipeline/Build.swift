@@ -43,7 +43,7 @@ public func build(
     for (index, entry) in loaded.enumerated() {
         let name = entry.recipe.name.value
         do throws(Failure) {
-            try OutputDirectory.check(settings.outputDirectory ?? settings.outputParent.appending(name))
+            try OutputDirectory.check(settings.outputDirectory ?? settings.outputParent.appending(name), of: name)
         } catch {
             mistakes.append(error)
         }
@@ -103,7 +103,7 @@ private struct RecipeBuild {
             return result(record, fresh: true)
         }
         if case .unavailable(let failure) = Sandbox.availability() { throw failure }
-        let output = try OutputDirectory(replacing: directory)
+        let output = try OutputDirectory(replacing: directory, of: name)
 
         let lock = held.lock
         let debs = try fetch(lock, &client)

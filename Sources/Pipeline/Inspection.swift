@@ -49,7 +49,8 @@ public struct InspectedTree {
         let part = subtree(start)
         let text = try recordBytes(
             Description(
-                path: self.path.string, contentHash: Digest(hashing: try Listing.bytes(of: tree, within: start)).description,
+                path: self.path.string,
+                contentHash: Digest(hashing: try Listing.bytes(of: tree, within: start)).description,
                 paths: part.count, contentSize: try FileTree(part).contentSize,
                 fileSystem: information.map {
                     .init(
@@ -83,7 +84,8 @@ public struct InspectedTree {
     /// Copies a path and all below it to the host; gives the number of paths copied and of those that only root can make.
     public func extract(_ path: String, to destination: FilePath?) throws -> (copied: Int, leftOut: Int) {
         let node = try node(path)
-        guard let name = destination ?? FilePath.Component(hostName(node.path)).map({ FilePath(root: nil, [$0]) }) else {
+        guard let name = destination ?? FilePath.Component(hostName(node.path)).map({ FilePath(root: nil, [$0]) })
+        else {
             throw Failure("the root of \(self.path) has no name", hint: "say where to put it with -o")
         }
         guard !exists(name) else {
@@ -108,7 +110,8 @@ public struct InspectedTree {
             let names = tree.nodes.lazy.map { String(decoding: $0.path.bytes, as: UTF8.self) }
             let wanted = String(text.drop { $0 == "/" })
             throw Failure(
-                "\(self.path) has no \(text)", hint: nearestName(to: wanted, among: names).map { "did you mean /\($0)?" })
+                "\(self.path) has no \(text)",
+                hint: nearestName(to: wanted, among: names).map { "did you mean /\($0)?" })
         }
         return found
     }
@@ -120,7 +123,9 @@ public struct InspectedTree {
     private func digested(within start: TreePath) throws -> FileTree {
         var tree = tree
         try tree.updateEach { node in
-            guard node.path.isWithin(start), case .file(var blob, let group) = node.kind, blob.digest == nil else { return }
+            guard node.path.isWithin(start), case .file(var blob, let group) = node.kind, blob.digest == nil else {
+                return
+            }
             try Task.checkCancellation()
             blob.digest = try blob.takeDigest()
             node.kind = .file(blob, linkGroup: group)

@@ -13,8 +13,8 @@ struct OutputDirectory: ~Copyable {
     private let lock: Int32
     private let lockPath: FilePath
 
-    init(replacing final: FilePath) throws(Failure) {
-        try Self.check(final)
+    init(replacing final: FilePath, of recipe: String) throws(Failure) {
+        try Self.check(final, of: recipe)
         let parent = final.removingLastComponent()
         let name = final.lastComponent?.string ?? "out"
         let lockPath = parent.appending(".\(name).lock")
@@ -34,15 +34,16 @@ struct OutputDirectory: ~Copyable {
         var outputs: [Output]
     }
 
-    /// Throws unless what is at this place can go when new outputs come: nothing, or only what a build wrote.
-    static func check(_ final: FilePath) throws(Failure) {
+    /// Throws unless what is at this place can go when new outputs of the recipe come: nothing, or only what a build
+    /// wrote or would write.
+    static func check(_ final: FilePath, of recipe: String) throws(Failure) {
         guard exists(final) else { return }
         let hint = "name a new or an empty directory with -o"
         guard isDirectory(final) else { throw Failure("\(final) is a file, and outputs need a directory", hint: hint) }
         let names = try directoryNames(at: final).map { String(decoding: $0, as: UTF8.self) }
         let record = final.appending(BuildRecord.fileName)
         let outputs = exists(record) ? parseRecord(Outputs.self, from: try readFile(at: record)) : nil
-        let known = Set((outputs?.outputs.map(\.name) ?? []) + (outputs == nil ? [] : [BuildRecord.fileName]))
+        let known = Set((outputs?.outputs.map(\.name) ?? []) + outputNames(of: recipe))
         let foreign = names.filter { !known.contains($0) }
         guard foreign.isEmpty else {
             throw Failure(

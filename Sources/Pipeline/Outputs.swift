@@ -33,6 +33,14 @@ extension ImageRecord.BootEntry {
     }
 }
 
+/// The names that a build of this recipe writes, whatever its kernel.
+func outputNames(of recipe: String) -> [String] {
+    [
+        "\(recipe).ext4", "\(recipe).listing", "vmlinux", "Image", "initrd", "firecracker.json", ImageRecord.fileName,
+        BuildRecord.fileName,
+    ]
+}
+
 /// Writes all outputs but the image and build.json.
 func writeOutputs(_ directory: FilePath, _ finished: FinishedTree, _ kernel: BuiltKernel?, _ record: ImageRecord) throws
 {

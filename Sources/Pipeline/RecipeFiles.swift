@@ -8,7 +8,8 @@ func loadRecipe(_ path: String, settings: BuildSettings) throws -> Recipe {
     let file = FilePath(path)
     if file.extension == "lock" {
         throw Failure(
-            "\(path) is a lock, not a recipe", hint: "name the recipe beside it, which ends in .manifest", status: .usage)
+            "\(path) is a lock, not a recipe", hint: "name the recipe beside it, which ends in .manifest",
+            status: .usage)
     }
     if !exists(file), !path.contains("/"), !path.contains("."),
         let near = nearestName(to: path, among: settings.subcommands)

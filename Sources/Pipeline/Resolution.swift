@@ -76,14 +76,16 @@ struct Resolution {
             return try Mirrors(
                 distribution: distribution, suite: recipe.archive.suite.value,
                 components: recipe.archive.components.map(\.value), architecture: architecture,
-                commandLine: settings.mirror.map(Self.address), recipe: (recipe.archive.mirror?.value).map(Self.address),
+                commandLine: settings.mirror.map(Self.address),
+                recipe: (recipe.archive.mirror?.value).map(Self.address),
                 host: HostSources(readingConfigurationAt: settings.aptDirectory))
         } catch {
             if settings.mirror != nil {
                 throw Failure(error.message, notes: error.notes, hint: error.hint, status: .usage)
             }
             throw Failure(
-                error.message, at: (recipe.archive.mirror?.location ?? recipe.archive.suite.location), notes: error.notes,
+                error.message, at: (recipe.archive.mirror?.location ?? recipe.archive.suite.location),
+                notes: error.notes,
                 hint: error.hint, status: error.status)
         }
     }

@@ -348,7 +348,11 @@ private func content(_ outcome: Result<Arrival, FetchFailure>) throws -> [UInt8]
         // Writing to it always fails for want of space.
         symlink("/dev/full", site.target.appending("fetch-0").string)
         let message = thrownText { _ = try site.fetch([request]) }
-        #expect(message == "error: cannot write \(site.target.string)/fetch-0: No space left on device")
+        #expect(
+            message == """
+                error: cannot write \(site.target.string)/fetch-0: No space left on device
+                hint: free space there, or choose another place with -o (outputs) or --cache (store)
+                """)
     }
 
     @Test func anEmptyFileArrives() throws {

@@ -140,7 +140,8 @@ func refusal(
         _ = try workspace.run(["lock", "recipes/bad.manifest"])
         same(
             try refusal(of: "bad", in: workspace),
-            "2 error: cannot take a kernel from not-a-kernel 1.0's /boot/vmlinuz-none: not a kernel: neither a boot header nor an ELF, in 17 bytes\n")
+            "2 error: cannot take a kernel from not-a-kernel 1.0's /boot/vmlinuz-none: not a kernel: neither a boot header nor an ELF, in 17 bytes\n"
+        )
         try workspace.recipe("bad", "layers: [{name: system, packages: [hello]}]\nkernel: {package: extra}")
         _ = try workspace.run(["lock", "--update", "recipes/bad.manifest"])
         same(
@@ -151,7 +152,8 @@ func refusal(
                |                   ^^^^^
 
             """)
-        try workspace.recipe("bad", "layers: [{name: system, packages: [hello]}]\nkernel: {package: linux-image-buildin}")
+        try workspace.recipe(
+            "bad", "layers: [{name: system, packages: [hello]}]\nkernel: {package: linux-image-buildin}")
         try removeTree(at: workspace.path("recipes/bad.lock"))
         same(
             try refusal(of: "bad", in: workspace),
@@ -267,11 +269,17 @@ func refusal(
         }
         same(try mistake("recipes/demo.manifest", "--frobnicate"), "64 Error: Unknown option '--frobnicate'")
         same(try mistake(), "64 Error: Missing expected argument '<recipe> ...'")
-        same(try mistake("buidl", "recipes/demo.manifest"), "64 Error: There is no recipe and no subcommand 'buidl'; did you mean 'build'?")
+        same(
+            try mistake("buidl", "recipes/demo.manifest"),
+            "64 Error: There is no recipe and no subcommand 'buidl'; did you mean 'build'?")
         same(try mistake("inspect", "lst", "image"), "64 Error: 2 unexpected arguments: 'lst', 'image'")
         same(try mistake("recipes/demo.manifest", "--jobs", "0"), "64 Error: --jobs takes a number from 1 to 1024.")
-        same(try mistake("recipes/demo.manifest", "--jobs", "many"), "64 Error: The value 'many' is invalid for '--jobs <n>'")
-        same(try mistake("recipes/demo.manifest", "--quiet", "--verbose"), "64 Error: --quiet and --verbose exclude each other.")
+        same(
+            try mistake("recipes/demo.manifest", "--jobs", "many"),
+            "64 Error: The value 'many' is invalid for '--jobs <n>'")
+        same(
+            try mistake("recipes/demo.manifest", "--quiet", "--verbose"),
+            "64 Error: --quiet and --verbose exclude each other.")
         same(try mistake("boot", "out", "--accel", "xen"), "64 Error: --accel takes tcg or kvm, not 'xen'.")
         same(try mistake("boot", "out"), "2 error: \(workspace.path("out")) holds no build: it has no image.json")
     }
@@ -280,7 +288,10 @@ func refusal(
         let program = Program(directory: "/")
         #expect(try program.run(["--version"]) == .init(status: 0, stdout: "0.1.0\n", stderr: ""))
         let exits = "Exit status: 0 done; 1 it worked and the answer is no"
-        for words in [[], ["build"], ["lock"], ["inspect"], ["inspect", "cat"], ["inject"], ["boot"], ["kernel", "extract"], ["schema"]] {
+        for words in [
+            [], ["build"], ["lock"], ["inspect"], ["inspect", "cat"], ["inject"], ["boot"], ["kernel", "extract"],
+            ["schema"],
+        ] {
             let help = try program.run(words + ["--help"])
             #expect(help.status == 0)
             #expect(help.stdout.replacing("\n", with: " ").contains(exits), "\(words)")

@@ -16,7 +16,8 @@ enum FixtureKernel {
         bytes.put(UInt16(56), at: 54)
         bytes.put(UInt16(1), at: 56)
         bytes.put(UInt16(64), at: 58)
-        let text = Array("Linux version \(release) (build@host) (gcc 12) #1 SMP\n\0".utf8) + [UInt8](repeating: 7, count: 9000)
+        let text =
+            Array("Linux version \(release) (build@host) (gcc 12) #1 SMP\n\0".utf8) + [UInt8](repeating: 7, count: 9000)
         bytes.put(UInt32(1), at: 64)
         bytes.put(UInt64(120), at: 64 + 8)
         bytes.put(UInt64(text.count), at: 64 + 32)
@@ -61,7 +62,9 @@ enum FixtureKernel {
         bytes.put(UInt16(3), at: 60)
         bytes.put(UInt16(2), at: 62)
         bytes.put(names + information, at: 64)
-        for (index, section) in [(0, 0, 0), (1, 64 + names.count, information.count), (10, 64, names.count)].enumerated() {
+        for (index, section) in [(0, 0, 0), (1, 64 + names.count, information.count), (10, 64, names.count)]
+            .enumerated()
+        {
             let start = table + index * 64
             bytes.put(UInt32(section.0), at: start)
             bytes.put(UInt32(index == 0 ? 0 : 1), at: start + 4)
@@ -75,7 +78,8 @@ enum FixtureKernel {
     /// A kernel's package: with the drivers of the root file system built in, or as modules.
     static func package(_ name: String, modular: Bool) throws -> FixturePackage {
         let form = modular ? "m" : "y"
-        let config = "CONFIG_VIRTIO=y\nCONFIG_VIRTIO_MMIO=\(form)\nCONFIG_VIRTIO_BLK=\(form)\nCONFIG_VIRTIO_NET=\(form)\nCONFIG_EXT4_FS=y\n"
+        let config =
+            "CONFIG_VIRTIO=y\nCONFIG_VIRTIO_MMIO=\(form)\nCONFIG_VIRTIO_BLK=\(form)\nCONFIG_VIRTIO_NET=\(form)\nCONFIG_EXT4_FS=y\n"
         let modules = "lib/modules/\(release)"
         var files: [FixtureFile] = [
             .file("boot/vmlinuz-\(release)", bytes: try bzImage()), .file("boot/config-\(release)", config),

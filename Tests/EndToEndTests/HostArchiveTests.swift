@@ -6,12 +6,15 @@ import Testing
 
 /// The shipped recipe on real packages: the host's own APT sources, over the network where they are there.
 @Suite(.serialized, .enabled(if: geteuid() == 0, "needs root")) struct HostArchiveTests {
-    private static let repository = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
+    private static let repository = FilePath(#filePath).removingLastComponent().removingLastComponent()
+        .removingLastComponent()
 
     /// The shipped recipe and its overlays in a directory of their own.
     private func repository() throws -> Scratch {
         let scratch = try Scratch("minimal")
-        try shell("cp -r '\(Self.repository)/overlays' . && mkdir recipes && cp '\(Self.repository)/recipes/minimal.manifest' recipes/", in: scratch.path)
+        try shell(
+            "cp -r '\(Self.repository)/overlays' . && mkdir recipes && cp '\(Self.repository)/recipes/minimal.manifest' recipes/",
+            in: scratch.path)
         return scratch
     }
 
@@ -30,7 +33,9 @@ import Testing
     /// Why the host's sources cannot serve; nil where they can.
     private func obstacle(_ ending: Program.Ending) -> String? {
         let text = ending.stderr
-        let isOutside = ["no mirror is known for", "cannot fetch", "unknown suite"].contains { text.contains("error: \($0)") }
+        let isOutside = ["no mirror is known for", "cannot fetch", "unknown suite"].contains {
+            text.contains("error: \($0)")
+        }
         return ending.status != 0 && isOutside ? text : nil
     }
 

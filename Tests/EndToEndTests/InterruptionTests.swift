@@ -117,13 +117,14 @@ struct InterruptionTests {
         let first = try startLong(workspace)
         let second = try workspace.build("long")
         #expect(
-            second == .init(
-                status: 2, stdout: "",
-                stderr: """
-                    error: another build is writing \(workspace.output("long"))
-                    hint: wait for it, or give this one another place with -o
+            second
+                == .init(
+                    status: 2, stdout: "",
+                    stderr: """
+                        error: another build is writing \(workspace.output("long"))
+                        hint: wait for it, or give this one another place with -o
 
-                    """))
+                        """))
         // The first one is not disturbed by it.
         #expect(kill(first.process, 0) == 0)
         first.signal(SIGINT)

@@ -5,7 +5,9 @@ import SystemPackage
 import Testing
 
 /// An archive of one's own, to change: the world's packages, `hello` in this version.
-private func archiveWithHello(_ version: String, _ world: World, at archive: FixtureArchive? = nil) throws -> FixtureArchive {
+private func archiveWithHello(_ version: String, _ world: World, at archive: FixtureArchive? = nil) throws
+    -> FixtureArchive
+{
     let archive = try archive ?? FixtureArchive(key: world.key)
     var packages = try World.packages()
     let index = try #require(packages.firstIndex { $0.name == "hello" })
@@ -72,14 +74,15 @@ private func archiveWithHello(_ version: String, _ world: World, at archive: Fix
         let state = try workspace.state()
         let refused = try workspace.build("demo")
         #expect(
-            refused == .init(
-                status: 2, stdout: "",
-                stderr: """
-                    error: the recipe recipes/demo.manifest does not ask for what its lock holds
-                      layer system: the lock lacks extra
-                    hint: run rootfs-build lock --update recipes/demo.manifest
+            refused
+                == .init(
+                    status: 2, stdout: "",
+                    stderr: """
+                        error: the recipe recipes/demo.manifest does not ask for what its lock holds
+                          layer system: the lock lacks extra
+                        hint: run rootfs-build lock --update recipes/demo.manifest
 
-                    """))
+                        """))
         #expect(try workspace.state() == state)
         let moved = try workspace.run(["lock", "--update", "recipes/demo.manifest"])
         #expect(moved.stdout.hasPrefix("added extra 1.0\nsha256:"))
@@ -96,7 +99,8 @@ private func archiveWithHello(_ version: String, _ world: World, at archive: Fix
         let state = try workspace.state()
         let refused = try workspace.build("demo")
         #expect(refused.status == 2)
-        let line = try #require(lock.split(separator: "\n", omittingEmptySubsequences: false).firstIndex(of: "Package: hello"))
+        let line = try #require(
+            lock.split(separator: "\n", omittingEmptySubsequences: false).firstIndex(of: "Package: hello"))
         #expect(
             refused.stderr == """
                 recipes/demo.lock:\(line + 1):1: error: this stanza has no Version

@@ -55,7 +55,8 @@ private let canLoopMount: Bool = {
         let build = try JSON(warm.text("out/demo/build.json"))
         #expect(
             build["stages"].list.map { $0["stage"].string } == [
-                "resolve", "fetch", "unpack", "layer base", "layer system", "layer odd", "kernel", "provision", "listing",
+                "resolve", "fetch", "unpack", "layer base", "layer system", "layer odd", "kernel", "provision",
+                "listing",
                 "image",
             ])
         #expect(build["removed"].list.map { $0["paths"].list.map(\.string) } == [["/usr/share/hello/empty"]])
@@ -65,7 +66,8 @@ private let canLoopMount: Bool = {
     @Test func `the log tells every stage in a timed line`() throws {
         let lines = try World.shared().built.stderr.split(separator: "\n")
         #expect(
-            lines.allSatisfy { (try? #/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ demo: .*/#.wholeMatch(in: $0)) != nil }, "\(lines)")
+            lines.allSatisfy { (try? #/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ demo: .*/#.wholeMatch(in: $0)) != nil },
+            "\(lines)")
         #expect(
             lines.map { untimed("\($0)") } == [
                 "demo: resolve: 7 packages", "demo: fetch: # fetched", "demo: unpack: 7 packages",
@@ -89,7 +91,9 @@ private let canLoopMount: Bool = {
         #expect(line("./usr/bin/hello-again").contains("nlink=2"))
         #expect(line("./usr/bin/hi").hasSuffix(" link=hello"))
         #expect(line("./etc/hello.conf").contains("mode=0640 uid=0 gid=4"))
-        #expect(line("./usr/share/odd/sticky") == "./usr/share/odd/sticky type=dir mode=03775 uid=1 gid=4 time=1700000000.000000000")
+        #expect(
+            line("./usr/share/odd/sticky")
+                == "./usr/share/odd/sticky type=dir mode=03775 uid=1 gid=4 time=1700000000.000000000")
         #expect(line(#"./usr/share/odd/\377\376\040a\040blank"#).contains("mode=0600"))
         #expect(line("./usr/share/hello/empty") == "")
         if exists("/usr/sbin/setcap") {
@@ -154,7 +158,8 @@ private let canLoopMount: Bool = {
 
     @Test func `a kernel with its drivers as modules gets an initrd with them`() throws {
         let workspace = try World.shared().warmWorkspace()
-        try workspace.recipe("modular", "layers: [{name: system, packages: [hello]}]\nkernel: {package: linux-image-modular}")
+        try workspace.recipe(
+            "modular", "layers: [{name: system, packages: [hello]}]\nkernel: {package: linux-image-modular}")
         let built = try workspace.build("modular")
         #expect(built.status == 0, "\(built.stderr)")
         #expect(built.stderr.contains("initrd: virtio_mmio and virtio_blk are modules ("))
@@ -170,7 +175,8 @@ private let canLoopMount: Bool = {
         let workspace = try World.shared().warmWorkspace()
         try workspace.recipe("bare", "layers: [{name: system, packages: [hello]}]\nkernel: none")
         #expect(try workspace.build("bare").status == 0)
-        let names = try directoryNames(at: workspace.output("bare")).map { String(decoding: $0, as: UTF8.self) }.sorted()
+        let names = try directoryNames(at: workspace.output("bare")).map { String(decoding: $0, as: UTF8.self) }
+            .sorted()
         #expect(names == ["bare.ext4", "bare.listing", "build.json", "image.json"])
         #expect(try workspace.text("recipes/bare.lock").contains("busybox") == false)
     }
@@ -178,7 +184,8 @@ private let canLoopMount: Bool = {
     @Test func `a kernel from a file is taken out of its bzImage`() throws {
         let workspace = try World.shared().warmWorkspace()
         try workspace.write("kernels/vmlinuz-test", bytes: try FixtureKernel.bzImage())
-        try workspace.recipe("filed", "layers: [{name: system, packages: [hello]}]\nkernel: {file: kernels/vmlinuz-test}")
+        try workspace.recipe(
+            "filed", "layers: [{name: system, packages: [hello]}]\nkernel: {file: kernels/vmlinuz-test}")
         let built = try workspace.build("filed")
         #expect(built.status == 0, "\(built.stderr)")
         #expect(try readFile(at: workspace.output("filed", "vmlinux")) == FixtureKernel.elf)

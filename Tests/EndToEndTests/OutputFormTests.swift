@@ -69,7 +69,8 @@ import Testing
         #expect(built == .init(status: 0, stdout: world.built.stdout, stderr: ""))
         #expect(try workspace.build("demo", ["--quiet"]) == built)
         try workspace.recipe("bad", "layers: [{name: system, packages: [helo]}]\nkernel: none")
-        #expect(try workspace.build("bad", ["--quiet"]).stderr.hasPrefix("recipes/bad.manifest:4:36: error: cannot find"))
+        #expect(
+            try workspace.build("bad", ["--quiet"]).stderr.hasPrefix("recipes/bad.manifest:4:36: error: cannot find"))
     }
 
     @Test func `--verbose tells what starts and what scripts print`() throws {
@@ -82,7 +83,8 @@ import Testing
     @Test func `on a terminal there is a live line below a log that stays`() throws {
         let world = try World.shared()
         let workspace = try world.coldWorkspace()
-        let command = workspace.words([Program.path.string, "recipes/demo.manifest"]).map { "'\($0)'" }.joined(separator: " ")
+        let command = workspace.words([Program.path.string, "recipes/demo.manifest"]).map { "'\($0)'" }.joined(
+            separator: " ")
         // script(1) gives the program a terminal and keeps what it writes there.
         guard exists("/usr/bin/script") else {
             print("skipped: the host has no script(1)")

@@ -74,7 +74,8 @@ import Testing
         #expect(try workspace.build("demo", ["--offline"]).stdout == world.built.stdout)
         let whole = try workspace.state()
         for damage in [
-            "rm out/demo/vmlinux", "touch out/demo/demo.ext4", "echo more >> out/demo/demo.listing", "rm out/demo/build.json",
+            "rm out/demo/vmlinux", "touch out/demo/demo.ext4", "echo more >> out/demo/demo.listing",
+            "rm out/demo/build.json",
             "rm -r out/demo", "touch out/demo/another",
         ] {
             try shell(damage, in: workspace.root)
@@ -86,7 +87,9 @@ import Testing
                     "demo: layer base: 2 packages, fresh", "demo: layer system: 2 packages, fresh",
                     "demo: layer odd: 1 package, fresh",
                 ], "\(damage)")
-            func withoutRecord(_ text: String) -> [Substring] { text.split(separator: "\n").filter { !$0.contains("build.json") } }
+            func withoutRecord(_ text: String) -> [Substring] {
+                text.split(separator: "\n").filter { !$0.contains("build.json") }
+            }
             #expect(withoutRecord(try workspace.state()) == withoutRecord(whole), "\(damage)")
             #expect(untimed(try workspace.build("demo").stderr) == "demo: fresh, nothing to do\n")
         }
@@ -121,7 +124,9 @@ import Testing
             try workspace.write("recipes/more.manifest", text)
             let built = try workspace.build("more")
             #expect(built.status == 0, "\(built.stderr)")
-            #expect(untimed(built.stderr).contains("layer system: 2 packages, " + (workspace === warm ? "fresh" : "configured")))
+            #expect(
+                untimed(built.stderr).contains(
+                    "layer system: 2 packages, " + (workspace === warm ? "fresh" : "configured")))
             hashes.append(built.stdout)
         }
         #expect(hashes[0] == hashes[1])

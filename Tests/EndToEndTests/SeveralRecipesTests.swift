@@ -29,7 +29,8 @@ import Testing
         #expect(log.contains("one: layer base: 2 packages, configured\none: layer system: 2 packages, configured\n"))
         #expect(
             log.contains(
-                "two: layer base: 2 packages, fresh\ntwo: layer system: 2 packages, fresh\ntwo: layer more: 1 package, configured\n"))
+                "two: layer base: 2 packages, fresh\ntwo: layer system: 2 packages, fresh\ntwo: layer more: 1 package, configured\n"
+            ))
         // Each as if it had been built alone.
         let alone = try world.coldWorkspace()
         try write(alone)
@@ -71,7 +72,8 @@ import Testing
         let workspace = try World.shared().warmWorkspace()
         try workspace.recipe("one", "layers: [{name: system, packages: [hello]}]\nkernel: none")
         try workspace.recipe("two", "layers: [{name: system, packages: [hello]}]\nkernel: none\nimage: {free: 12}")
-        try workspace.recipe("three", "layers: [{name: system, packages: [hello]}]\nkernel: none\noverlays: [overlays/none]")
+        try workspace.recipe(
+            "three", "layers: [{name: system, packages: [hello]}]\nkernel: none\noverlays: [overlays/none]")
         let refused = try workspace.run(["recipes/one.manifest", "recipes/two.manifest", "recipes/three.manifest"])
         #expect(refused.status == 2)
         same(
@@ -95,16 +97,18 @@ import Testing
         try workspace.write("recipes/again.manifest", try workspace.text("recipes/demo.manifest"))
         let refused = try workspace.run(["recipes/demo.manifest", "recipes/again.manifest"])
         #expect(
-            refused == .init(
-                status: 64, stdout: "",
-                stderr: """
-                    recipes/again.manifest:2:7: error: two recipes are named demo: their outputs would share one directory
-                     2 | name: demo
-                       |       ^^^^
+            refused
+                == .init(
+                    status: 64, stdout: "",
+                    stderr: """
+                        recipes/again.manifest:2:7: error: two recipes are named demo: their outputs would share one directory
+                         2 | name: demo
+                           |       ^^^^
 
-                    """))
+                        """))
         let output = try workspace.run(["recipes/demo.manifest", "recipes/again.manifest", "-o", "x"])
         #expect(output.status == 64)
-        #expect(output.stderr.hasPrefix("Error: -o takes one recipe: the outputs of several would share one directory.\n"))
+        #expect(
+            output.stderr.hasPrefix("Error: -o takes one recipe: the outputs of several would share one directory.\n"))
     }
 }

@@ -53,6 +53,8 @@ enum JSON: Equatable {
 }
 
 /// Compares two texts whole; a failing test shows both.
-func same(_ actual: String, _ expected: String, _ note: String = "", sourceLocation: Testing.SourceLocation = #_sourceLocation) {
+func same(
+    _ actual: String, _ expected: String, _ note: String = "", sourceLocation: Testing.SourceLocation = #_sourceLocation
+) {
     #expect(actual == expected, "\(note)", sourceLocation: sourceLocation)
 }

@@ -40,7 +40,8 @@ final class Workspace: Sendable {
         """
 
     /// Writes recipes/NAME.manifest; the archive's part is added.
-    func recipe(_ name: String, _ text: String, archive: String = "{suite: bookworm, keyring: keys/fixture.gpg}") throws {
+    func recipe(_ name: String, _ text: String, archive: String = "{suite: bookworm, keyring: keys/fixture.gpg}") throws
+    {
         try write("recipes/\(name).manifest", "recipe: 1\nname: \(name)\narchive: \(archive)\n\(text)\n")
     }
 
@@ -89,6 +90,7 @@ final class Workspace: Sendable {
 
     /// Everything a failed build must leave as it was: outputs and locks, as one listing.
     func state() throws -> String {
-        try shell("find out recipes/*.lock -type f ! -path 'out/.*' -exec sha256sum {} + 2>/dev/null | sort -k2", in: root)
+        try shell(
+            "find out recipes/*.lock -type f ! -path 'out/.*' -exec sha256sum {} + 2>/dev/null | sort -k2", in: root)
     }
 }

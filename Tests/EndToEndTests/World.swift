@@ -40,12 +40,14 @@ final class World: Sendable {
         guard built.status == 0 else { throw Failure("the first build of demo failed", notes: [built.stderr]) }
     }
 
-    /// A workspace whose store, lock and outputs are those of the first build.
+    /// A workspace whose store and lock are those of the first build. The store's files are hard links: a test may add and
+    /// remove, but not change one.
     func warmWorkspace() throws -> Workspace {
         let workspace = try Workspace(key: key, archive: archive)
         try removeTree(at: workspace.cache)
         try shell(
-            "cp -al '\(warm.cache)' '\(workspace.cache)' && cp -p '\(warm.root)'/recipes/*.lock '\(workspace.root)/recipes/'")
+            "cp -al '\(warm.cache)' '\(workspace.cache)' && cp -p '\(warm.root)'/recipes/*.lock '\(workspace.root)/recipes/'"
+        )
         return workspace
     }
 
@@ -56,7 +58,9 @@ final class World: Sendable {
     static func suites(_ packages: [FixturePackage], updates: [FixturePackage] = []) -> [FixtureSuite] {
         var security = FixtureSuite("bookworm-security", packages: [])
         security.suite = "oldstable-security"
-        return [FixtureSuite("bookworm", packages: packages), FixtureSuite("bookworm-updates", packages: updates), security]
+        return [
+            FixtureSuite("bookworm", packages: packages), FixtureSuite("bookworm-updates", packages: updates), security,
+        ]
     }
 
     /// A package whose postinst never ends, named so that its processes are known to be this test run's.
@@ -160,7 +164,8 @@ enum HostBase {
             files.append(.file(String(path.dropFirst()), bytes: try readFile(at: FilePath(file)), mode: 0o755))
         }
         files.append(.link("usr/bin/sh", to: "dash"))
-        var package = FixturePackage("dpkg", version: "1.21", architecture: architecture, fields: ["Essential": "yes"], files: files)
+        var package = FixturePackage(
+            "dpkg", version: "1.21", architecture: architecture, fields: ["Essential": "yes"], files: files)
         package.compression = .gzip
         return package
     }

@@ -1,0 +1,102 @@
+import Glibc
+import RootfsModel
+import Storage
+import SystemPackage
+import Testing
+
+@Suite(.enabled(if: World.isPossible, "needs root, gpg and dpkg's tools on amd64")) struct BadHostTests {
+    /// Words that run the program where `directory` is a file system of this size, in a mount namespace of its own.
+    private func onSmallDisk(_ directory: FilePath, megabytes: Int) -> [String] {
+        let mount = "mount -t tmpfs -o size=\(megabytes)m none '\(directory)'"
+        // What is left on the disk is told through a file: the mount is gone with the namespace.
+        return [
+            "/usr/bin/unshare", "-m", "/bin/sh", "-c",
+            "\(mount) || exit 99; \"$@\"; status=$?; (cd '\(directory)'; find . ! -type d) > '\(directory).left'; exit $status",
+            "sh",
+        ]
+    }
+
+    @Test func `a full disk under the outputs`() throws {
+        let workspace = try World.shared().warmWorkspace()
+        try makeDirectory(at: workspace.path("small"))
+        var program = workspace.program
+        program.wrapper = onSmallDisk(workspace.path("small"), megabytes: 4)
+        let ending = try program.run(workspace.words(["recipes/demo.manifest", "-o", "small/demo"]))
+        #expect(ending.status == 2)
+        #expect(ending.stdout == "")
+        let text = ending.stderr.replacing(workspace.root.string, with: "HERE").replacing(#/\d{6,}/#, with: "N")
+        #expect(
+            text.hasSuffix(
+                """
+                error: cannot write the image HERE/small/.demo.new/demo.ext4: it takes N bytes and the disk has N left
+                hint: free at least N bytes, or write to another disk
+
+                """), "\(ending.stderr)")
+        #expect(try workspace.text("small.left") == "")
+        #expect(try workspace.leftovers == [])
+    }
+
+    @Test func `a full disk under the store`() throws {
+        let world = try World.shared()
+        // Too small for a package, and for the unpacked packages.
+        for megabytes in [2, 6] {
+            let workspace = try world.coldWorkspace()
+            try makeDirectory(at: workspace.cache)
+            var program = workspace.program
+            program.wrapper = onSmallDisk(workspace.cache, megabytes: megabytes)
+            let ending = try program.run(workspace.words(["recipes/demo.manifest"]))
+            #expect(ending.status == 2)
+            #expect(ending.stdout == "")
+            let text = """
+                : No space left on device
+                hint: free space there, or choose another place with -o (outputs) or --cache (store)
+
+                """
+            #expect(ending.stderr.hasSuffix(text), "\(ending.stderr)")
+            #expect(!exists(workspace.output("demo")))
+            let left = try shell("grep '^./tmp/.' '\(workspace.cache).left'")
+            #expect(left == "status 1\n")
+        }
+    }
+
+    @Test func `a user who is not root is told what it takes`() throws {
+        // A store of its own, not one that shares its files with other tests'.
+        let workspace = try World.shared().coldWorkspace()
+        _ = try workspace.run(["lock", "recipes/demo.manifest"])
+        // All is the user's own: what is missing is the right to make a sandbox.
+        try shell("chown -R 65534:65534 '\(workspace.root)' '\(workspace.cache)'; chmod 755 '\(Program.path)'")
+        var program = workspace.program
+        program.wrapper = ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        let ending = try program.run(workspace.words(["recipes/demo.manifest"]))
+        #expect(ending.status == 2)
+        #expect(ending.stdout == "")
+        // What is missing besides differs from host to host.
+        #expect(
+            ending.stderr.hasPrefix("error: cannot run maintainer scripts: neither root nor in a user namespace\n"),
+            "\(ending.stderr)")
+        #expect(ending.stderr.contains("\nhint: run it "))
+        #expect(try workspace.leftovers == [])
+        // Looking into an image takes no rights.
+        try shell(
+            "cp '\(World.shared().warm.output("demo", "demo.ext4"))' image && chmod 444 image", in: workspace.root)
+        let listed = try program.run(["inspect", "list", "image"])
+        #expect(try listed.stdout == World.shared().warm.text("out/demo/demo.listing"))
+    }
+
+    @Test func `a store that cannot be written`() throws {
+        let workspace = try World.shared().coldWorkspace()
+        try workspace.write("file", "")
+        let ending = try workspace.program.run([
+            "recipes/demo.manifest", "--cache", "file", "--mirror", workspace.mirror,
+        ])
+        same(
+            "\(ending.status) \(ending.stderr)".replacing(workspace.root.string, with: "HERE"),
+            "2 error: cannot make directory HERE/file/tmp: Not a directory\n")
+        var program = workspace.program
+        program.environment = ["PATH=/usr/bin:/bin"]
+        let homeless = try program.run(["recipes/demo.manifest", "--mirror", workspace.mirror])
+        same(
+            "\(homeless.status) \(homeless.stderr)",
+            "64 error: no place for the store: HOME is not set\nhint: name one with --cache\n")
+    }
+}
