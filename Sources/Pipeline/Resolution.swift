@@ -25,7 +25,7 @@ struct Resolution {
 
     /// The pockets with the names that the archive has for them, the suite itself first.
     var pockets: [(pocket: Pocket, suite: String)] {
-        let named = recipe.archive.pockets.compactMap { Pocket(rawValue: $0.value) }
+        let named = recipe.archive.pockets.map { Pocket($0.value) }
         return Set(named).union([.release]).sorted().map { ($0, $0.suite(of: recipe.archive.suite.value, in: distribution)) }
     }
 
@@ -158,6 +158,16 @@ struct Resolution {
             found = package
         }
         return found
+    }
+}
+
+extension Pocket {
+    fileprivate init(_ pocket: Recipe.Pocket) {
+        switch pocket {
+        case .updates: self = .updates
+        case .security: self = .security
+        case .backports: self = .backports
+        }
     }
 }
 

@@ -8,7 +8,7 @@ extension ValueFormat where Value == Recipe.Archive {
         keys: [
             RecipeKey("distribution", \.distribution, .choice("distribution"), "debian or ubuntu: which keyring, which pockets"),
             RecipeKey("suite", \.suite, TextFormat.suite.located(), required: true, "the release to build from, such as bookworm"),
-            RecipeKey("pockets", \.pockets, TextFormat.pocket.located().list(of: "pockets"), "what is taken beside the suite; default updates, security"),
+            RecipeKey("pockets", \.pockets, ValueFormat<Recipe.Pocket>.choice("pocket").located().list(of: "pockets"), "what is taken beside the suite; default updates, security"),
             RecipeKey("components", \.components, TextFormat.component.located().list(of: "components").notEmpty("components"), "default main"),
             RecipeKey("architecture", \.architecture, TextFormat.architecture.located(), "default: the host's"),
             RecipeKey("mirror", \.mirror, TextFormat.mirror.located(), "a URL or a directory; default: --mirror, else the host's APT sources"),
@@ -23,26 +23,10 @@ extension ValueFormat where Value == Recipe.Archive {
                 "versions that packages are held to, as patterns"),
             RecipeKey("exclude", \.exclude, TextFormat.packageName.located().list(of: "packages"), "packages that are never taken"),
         ],
-        initial: { Recipe.Archive() },
-        finish: { archive, node, reader in
-            let known = archive.distribution == .debian
-                ? ["updates", "security", "backports", "proposed-updates"] : ["updates", "security", "backports", "proposed"]
-            for item in node.items("pockets") {
-                guard let pocket = item.text, !known.contains(pocket), pocket.utf8.allSatisfy(isPocketByte) else { continue }
-                let mistake = unknownWord(pocket, noun: "pocket of \(archive.distribution.rawValue)", words: known)
-                reader.report(mistake.message, at: item.place, hint: mistake.hint)
-            }
-        })
+        initial: { Recipe.Archive() })
 }
 
-private func isPocketByte(_ byte: UInt8) -> Bool { isLetter(byte) || isDigit(byte) || byte == UInt8(ascii: "-") }
-
 extension ValueFormat where Value == String {
-    static let pocket = text("a pocket", pattern: "^[A-Za-z0-9-]+$") { text in
-        !text.isEmpty && text.utf8.allSatisfy(isPocketByte)
-            ? nil : TextMistake("`\(shortened(text))` is not the name of a pocket", hint: "write for example `security`")
-    }
-
     static let mirror = text("a mirror", pattern: "^(https?://|file:///|/)") { text in
         let rest = ["http://", "https://"].first { text.hasPrefix($0) }.map { text.dropFirst($0.count) }
         let hasHost = rest.map { !$0.isEmpty && !$0.hasPrefix("/") } ?? (text.hasPrefix("file:///") || text.hasPrefix("/"))

@@ -62,13 +62,18 @@ extension Recipe {
         case debian, ubuntu
     }
 
+    /// What is taken beside the suite itself.
+    public enum Pocket: String, CaseIterable, Hashable, Sendable {
+        case updates, security, backports
+    }
+
     /// Where packages come from.
     public struct Archive: Hashable, Sendable {
         /// Default: debian.
         public var distribution = Distribution.debian
         public var suite = Located("")
         /// Default: updates and security.
-        public var pockets = [Located("updates"), Located("security")]
+        public var pockets = [Located(Pocket.updates), Located(Pocket.security)]
         /// Default: main.
         public var components = [Located("main")]
         /// The distribution's name of it (`amd64`); nil: the host's.

@@ -114,11 +114,12 @@ import Testing
         ("a-list", "- recipe: 1\n"),
         ("a-text", "recipe\n"),
         ("missing-keys", "description: x\n"),
+        ("missing-suite", "recipe: 1\nname: a\narchive:\n  distribution: debian\n  components: [main]\nlayers: [{name: a, packages: [dbus]}]\n"),
         ("missing-inside", "recipe: 1\nname: a\narchive: {distribution: debian}\nlayers:\n  - packages: [dbus]\n  - {name: empty}\n  - {name: bare, packages: []}\n"),
         ("empty-required", "recipe:\nname:\narchive:\nlayers:\n"),
         ("version", "recipe: 2\nname: a\narchive: {suite: bookworm}\nlayers: [{name: a, packages: [dbus]}]\n"),
         ("names", "recipe: 1\nname: a/b\narchive: {distribution: arch, suite: \"book worm\", architecture: x86_64, components: [], mirror: deb.example.org, keyring: \"\", exclude: [UsrMerge]}\nlayers: [{name: .a, packages: [dbus]}]\n"),
-        ("pockets", "recipe: 1\nname: a\narchive: {suite: bookworm, pockets: [updates, securty, proposed]}\nlayers: [{name: a, packages: [dbus]}]\n"),
+        ("pockets", "recipe: 1\nname: a\narchive: {suite: bookworm, pockets: [updates, securty, proposed-updates]}\nlayers: [{name: a, packages: [dbus]}]\n"),
         ("packages", "recipe: 1\nname: a\narchive: {suite: bookworm}\nlayers:\n  - name: a\n    packages: [Dbus, systemd sysv, x, \"nodejs=\", \"nodejs:amd46\", nodejs:amd64=18.20.4+dfsg-1~deb12u1, 7zip]\n  - name: a\n    packages: dbus\n"),
         (
             "unsupported",
