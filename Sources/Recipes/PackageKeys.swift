@@ -45,7 +45,18 @@ extension ValueFormat where Value == String {
 
     static let kernelArgument = text("an argument for the kernel") { text in
         if text.isEmpty { return TextMistake("an argument for the kernel is empty") }
-        if text.contains(where: \.isNewline) || text.contains(where: \.isWhitespace) && !text.contains("\"") {
+        // The kernel knows one quote and no way to escape it; around a value it lets blanks in (lib/cmdline.c).
+        let parts = text.split(separator: "\"", omittingEmptySubsequences: false)
+        let isQuoted = parts.count == 3 && parts[0].hasSuffix("=") && parts[2].isEmpty
+        if parts.count > 1 && !isQuoted {
+            return TextMistake(
+                "`\(shortened(text))` has a quote that the kernel does not take",
+                hint: "quote a whole value and nothing else, as in `dyndbg=\"file a.c +p\"`")
+        }
+        if text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) {
+            return TextMistake("`\(shortened(text))` has a control character")
+        }
+        if parts[0].contains(where: \.isWhitespace) {
             return TextMistake("`\(shortened(text))` is more than one argument", hint: "write each argument as an item of its own")
         }
         return nil
