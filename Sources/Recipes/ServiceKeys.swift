@@ -9,7 +9,7 @@ extension ValueFormat where Value == Recipe.Service {
         keys: [
             RecipeKey("command", \.command, TextFormat.text("an argument").located().list(of: "the program and its arguments").notEmpty("the program and its arguments"), required: true, "the program's absolute path and its arguments, as a list"),
             RecipeKey("user", \.user, TextFormat.account("a user").located(), "default root"),
-            RecipeKey("after", \.after, TextFormat.name(of: "a service").located().list(of: "services"), "services that are ready before this one starts"),
+            RecipeKey("after", \.after, TextFormat.serviceOrUnit.located().list(of: "services"), "services that are ready before this one starts, or units of systemd's own by their full names, such as network.target"),
             RecipeKey(
                 "environment", \.environment,
                 TextFormat.text().entries(
@@ -33,7 +33,7 @@ extension ValueFormat where Value == Recipe.Service {
 
 extension ValueFormat where Value == [Recipe.Service] {
     static let services = ValueFormat<Recipe.Service>.service.entries(
-        of: "services", key: .name(of: "a service"),
+        of: "services", key: .serviceName,
         join: { name, service in
             var service = service
             service.name = name
