@@ -44,6 +44,7 @@ public func build(recipes: [String], settings: BuildSettings) async throws -> [B
                     at: entry.recipe.name.location, status: .usage))
         }
     }
+    for entry in loaded { mistakes += try hostMistakes(entry.recipe) }
     if !mistakes.isEmpty { throw Failures(mistakes) }
     var results = [BuildResult]()
     for (path, recipe) in loaded {
@@ -171,16 +172,7 @@ private struct RecipeBuild {
 
     private func scanOverlays() throws -> [(Recipe.Overlay, FileTree)] {
         try recipe.overlays.map { overlay in
-            let path = FilePath(recipe.resolve(overlay.source.value))
-            guard isDirectory(path) else {
-                let names = (try? directoryNames(at: path.removingLastComponent())) ?? []
-                let near = nearestName(
-                    to: path.lastComponent?.string ?? "", among: names.map { String(decoding: $0, as: UTF8.self) })
-                throw Failure(
-                    "there is no folder \(path) to lay over the tree", at: overlay.source.location,
-                    hint: near.map { "did you mean \(path.removingLastComponent().appending($0))?" })
-            }
-            return (overlay, try scanDirectory(path, digesting: true))
+            (overlay, try scanDirectory(FilePath(recipe.resolve(overlay.source.value)), digesting: true))
         }
     }
 

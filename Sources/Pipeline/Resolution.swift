@@ -63,29 +63,31 @@ struct Resolution {
             exclude: recipe.archive.exclude.map(\.value))
     }
 
-    /// The mirrors that may have the archive.
+    /// The mirrors that may have the archive. What is wrong with one is said at the place that names it; `--mirror` has
+    /// none.
     func mirrors(_ settings: BuildSettings) throws(Failure) -> Mirrors {
+        let named = try recipeMirror(recipe, settings)
         do throws(Failure) {
             return try Mirrors(
                 distribution: distribution, suite: recipe.archive.suite.value,
                 components: recipe.archive.components.map(\.value), architecture: architecture,
-                commandLine: settings.mirror, recipe: recipe.archive.mirror?.value,
+                commandLine: settings.mirror, recipe: named,
                 host: HostSources(readingConfigurationAt: settings.aptDirectory))
         } catch {
+            if settings.mirror != nil { throw error }
             throw Failure(
-                error.message, at: recipe.archive.suite.location, notes: error.notes, hint: error.hint,
-                status: error.status)
+                error.message, at: (recipe.archive.mirror?.location ?? recipe.archive.suite.location),
+                notes: error.notes, hint: error.hint, status: error.status)
         }
     }
 
     /// Reads the archive and solves all layers in one request.
     func resolve(_ client: inout ArchiveClient, settings: BuildSettings, progress: StageProgress) throws -> Lock {
         let mirrors = try mirrors(settings)
-        let keyring = try distribution.keyring(
-            recipe: recipe.archive.keyring.map { FilePath(recipe.resolve($0.value)) })
-        let requests = SuiteRequest.pockets(
+        let requests = try SuiteRequest.pockets(
             pockets.map(\.pocket), of: mirrors, components: recipe.archive.components.map(\.value),
-            architecture: architecture, keyring: keyring)
+            architecture: architecture,
+            recipeKeyring: recipe.archive.keyring.map { FilePath(recipe.resolve($0.value)) })
         let suites = try client.fetchSuites(
             requests, now: settings.now,
             progress: { progress.advance($0.bytes, of: $0.totalBytes, .bytes) })
@@ -153,8 +155,14 @@ struct Resolution {
         }
         // linux-image-cloud-amd64 → linux-image-6.1.0-56-cloud-amd64; the unsigned one has its files in itself.
         for _ in 0..<4 {
-            let next = found.stanza.depends.lazy.flatMap(\.alternatives).first { $0.name.hasPrefix("linux-image-") }
-            guard let next, let package = try universe.offer(next.name) else { break }
+            let next = found.stanza.depends.flatMap(\.alternatives).filter { $0.name.hasPrefix("linux-image-") }
+            guard let first = next.first else { break }
+            // By the relation's version too: a pinned metapackage is of one build.
+            guard let package = try next.compactMap({ try universe.offer($0) }).first else {
+                throw Failure(
+                    "\(found.stanza.name) \(found.stanza.version) leads to the kernel \(first), which the archive does not have",
+                    at: request.location, hint: "ask for a version that it has, or for none")
+            }
             found = package
         }
         return found

@@ -27,12 +27,15 @@ extension ValueFormat where Value == Recipe.Archive {
 }
 
 extension ValueFormat where Value == String {
-    static let mirror = text("a mirror", pattern: "^(https?://|file:///|/)") { text in
+    /// A URL without blanks, or a directory's path with a slash in it: a bare name is more likely a server's.
+    static let mirror = text("a mirror", pattern: "^(https?://[^/]|file:///|/|[^:]*/)") { text in
         let rest = ["http://", "https://"].first { text.hasPrefix($0) }.map { text.dropFirst($0.count) }
-        let hasHost = rest.map { !$0.isEmpty && !$0.hasPrefix("/") } ?? (text.hasPrefix("file:///") || text.hasPrefix("/"))
-        if hasHost && !text.contains(where: \.isWhitespace) { return nil }
+        let isURL = rest.map { !$0.isEmpty && !$0.hasPrefix("/") } ?? text.hasPrefix("file:///")
+        if isURL && !text.contains(where: \.isWhitespace) { return nil }
+        if text.hasPrefix("/") || text.contains("/") && !text.prefix(while: { $0 != "/" }).contains(":") { return nil }
         return TextMistake(
-            "`\(shortened(text))` is not a mirror", hint: "write a URL (http, https, file) or the absolute path of a directory")
+            "`\(shortened(text))` is not a mirror",
+            hint: "write a URL (http, https, file) or the path of a directory: /srv/debian, ./debian")
     }
 
     static let kernelModule = text("the name of a kernel module", pattern: "^[A-Za-z0-9_-]+$") { text in

@@ -78,7 +78,8 @@ extension Recipe {
         public var components = [Located("main")]
         /// The distribution's name of it (`amd64`); nil: the host's.
         public var architecture: Located<String>?
-        /// A URL (http, https, file) or an absolute directory; nil: `--mirror`, else the host's APT sources.
+        /// A URL (http, https, file) or a directory, absolute or relative to the root folder; nil: `--mirror`, else the
+        /// host's APT sources.
         public var mirror: Located<String>?
         /// nil: the archive as it is today.
         public var snapshot: Located<Timestamp>?

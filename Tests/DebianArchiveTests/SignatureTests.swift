@@ -50,6 +50,49 @@ struct SignatureTests {
         #expect(thrownText { _ = try publicKeys(in: [], keyring: "/k") } == "error: the keyring /k is empty")
     }
 
+    @Test func theProgramsSignalsAreAsAtItsStart() throws {
+        let directory = try FixtureDirectory("signals")
+        var blocked = sigset_t()
+        sigemptyset(&blocked)
+        sigaddset(&blocked, SIGTERM)
+        var old = sigset_t()
+        pthread_sigmask(SIG_BLOCK, &blocked, &old)
+        defer { pthread_sigmask(SIG_SETMASK, &old, nil) }
+        // SIGPIPE is ignored in this process as in the command.
+        signal(SIGPIPE, SIG_IGN)
+        let output = directory.path.appending("output")
+        let end = try runProgram(
+            "/bin/sh", ["-c", "grep -E '^Sig(Blk|Ign):' /proc/self/status; kill -TERM $$; sleep 5"],
+            environment: ["PATH=/usr/bin:/bin"], output: output, errors: directory.path.appending("errors"))
+        #expect(end == .killed(SIGTERM))
+        let text = String(decoding: try readFile(at: output), as: UTF8.self)
+        let masks = text.split(separator: "\n").map { UInt64($0.dropFirst("SigBlk:\t".count), radix: 16) }
+        // Signals 32 and 33 are the C library's own, and it has them ignored.
+        #expect(masks.map { $0.map { $0 & 0x7fff_ffff } } == [0, 0], "\(text)")
+    }
+
+    @Test func cancellingEndsTheProgram() async throws {
+        let directory = try FixtureDirectory("cancel")
+        let path = directory.path
+        let clock = ContinuousClock()
+        let start = clock.now
+        let task = Task.detached {
+            try runProgram(
+                "/bin/sh", ["-c", "echo $$ >&2; exec sleep 60"], environment: ["PATH=/usr/bin:/bin"],
+                output: path.appending("output"), errors: path.appending("errors"))
+        }
+        var process: pid_t?
+        while process == nil, clock.now - start < .seconds(30) {
+            try await Task.sleep(for: .milliseconds(5))
+            let text = (try? readFile(at: path.appending("errors"))).map { String(decoding: $0, as: UTF8.self) } ?? ""
+            process = text.hasSuffix("\n") ? pid_t(text.dropLast()) : nil
+        }
+        task.cancel()
+        await #expect(throws: CancellationError.self) { _ = try await task.value }
+        #expect(clock.now - start < .seconds(40))
+        #expect(kill(try #require(process), 0) == -1 && errno == ESRCH)
+    }
+
     @Test func aKeyringOfOtherThingsNamesTheSigner() throws {
         let key = try FixtureKey()
         let directory = try FixtureDirectory("keys")
