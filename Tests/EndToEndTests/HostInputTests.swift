@@ -1,9 +1,11 @@
 import ArchiveFixture
-import Pipeline
+import Recipes
 import RootfsModel
 import Storage
 import SystemPackage
 import Testing
+
+@testable import Pipeline
 
 /// Recipes in a folder of their own, built with a store of their own and no network.
 private struct Workshop {
@@ -148,5 +150,54 @@ struct DirectoryMirrors {
         let digest = try locked()
         workshop.settings.mirror = workshop.directory.path.appending("my debian").string
         #expect(try locked() == digest)
+    }
+
+    @Test func aPinnedKernelMetapackageLeadsToItsOwnBuild() throws {
+        var workshop = try Workshop()
+        let archive = try FixtureArchive(key: FixtureKey())
+        func meta(_ version: String, needs: String) -> FixturePackage {
+            var package = FixturePackage("linux-image-amd64", version: version)
+            package.fields["Depends"] = "linux-image-6-amd64 (= \(needs))"
+            return package
+        }
+        let kernels = ["6.1", "6.2"].map {
+            FixturePackage("linux-image-6-amd64", version: $0, files: [.file("boot/vmlinuz-6", $0)])
+        }
+        try archive.write(
+            FixtureSuite(
+                "bookworm",
+                packages: [
+                    FixturePackage("dbus", version: "1"), meta("1", needs: "6.1"), meta("2", needs: "6.2"),
+                    meta("3", needs: "6.3"),
+                ] + kernels))
+        workshop.settings.mirror = archive.uri
+        func locked(_ request: String) throws -> String {
+            let path = try workshop.put(
+                "a.manifest",
+                recipe(
+                    "a", archive: "suite: bookworm, pockets: [], keyring: \(archive.key.keyring.string)",
+                    "kernel: {package: \(request), initrd: never}\n"))
+            let result = try lock(recipes: [path], update: true, settings: workshop.settings)[0]
+            return String(decoding: try readFile(at: FilePath(result.lockPath)), as: UTF8.self)
+        }
+        #expect(try locked("linux-image-amd64=1").contains("Package: linux-image-6-amd64\nVersion: 6.1\n"))
+        #expect(try locked("linux-image-amd64=2").contains("Package: linux-image-6-amd64\nVersion: 6.2\n"))
+        do {
+            _ = try locked("linux-image-amd64")
+            Issue.record("locked a kernel that is not there")
+        } catch {
+            #expect(
+                "\(error)".hasPrefix("\(workshop.directory.path)/a.manifest:5:19: error: linux-image-amd64 3 leads to the kernel "
+                    + "linux-image-6-amd64 (= 6.3), which the archive does not have\n"))
+        }
+    }
+}
+
+@Suite struct BootExpectations {
+    @Test(arguments: [("500ms", Int64(500)), ("1.5s", 1500), ("2min", 120_000)])
+    func theTimeToBootIsKeptToTheMillisecond(text: String, milliseconds: Int64) throws {
+        let text = recipe("a", "boot: {within: \(text)}\n")
+        let loaded = try Recipe.load(path: "a.manifest") { _ in Array(text.utf8) }
+        #expect(ImageRecord.BootEntry(loaded).withinMilliseconds == milliseconds)
     }
 }
