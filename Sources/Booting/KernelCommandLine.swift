@@ -9,7 +9,8 @@ public struct KernelCommandLine: Hashable, Sendable {
     /// The most that x86 and arm64 kernels read, with the NUL at the end (COMMAND_LINE_SIZE); Firecracker's limit too.
     public static let limit = 2048
 
-    /// - Parameter arguments: one parameter each, as a recipe's `kernel.arguments` has them: `console=ttyS0`.
+    /// - Parameter arguments: one parameter each, as a recipe's `kernel.arguments` has them: `console=ttyS0`,
+    ///   `dyndbg="file a.c +p"`.
     public init(_ arguments: [String]) throws(Failure) {
         var isForInit = false
         for argument in arguments {
@@ -47,11 +48,14 @@ public struct KernelCommandLine: Hashable, Sendable {
     private static func quoted(_ argument: String) throws(Failure) -> String {
         func refused(_ reason: String) -> Failure { Failure("the kernel argument '\(argument)' \(reason)") }
         if argument.isEmpty { throw Failure("an empty kernel argument") }
+        let parts = argument.split(separator: "\"", omittingEmptySubsequences: false)
+        // Its value is in quotes already.
+        let isQuoted = parts.count == 3 && parts[0].hasSuffix("=") && !parts[0].contains(" ") && parts[2].isEmpty
         for scalar in argument.unicodeScalars {
-            if scalar == "\"" { throw refused("has a quote, which a kernel's command line cannot hold") }
+            if scalar == "\"", !isQuoted { throw refused("has a quote, which a kernel's command line cannot hold") }
             if scalar.value < 0x20 || scalar.value == 0x7F { throw refused("has a control character") }
         }
-        guard let blank = argument.firstIndex(of: " ") else { return argument }
+        guard !isQuoted, let blank = argument.firstIndex(of: " ") else { return argument }
         guard let equals = argument.firstIndex(of: "="), equals < blank else {
             throw Failure(refused("has a blank in its name").message, hint: "write what it holds as several arguments")
         }

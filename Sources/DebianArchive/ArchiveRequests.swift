@@ -9,7 +9,7 @@ public struct SuiteRequest: Hashable, Sendable {
     public var candidates: [MirrorCandidate]
     public var components: [String]
     public var architecture: String
-    /// One good signature of one of their keys is needed.
+    /// One good signature of one of their keys is needed, from a candidate without keyrings of its own.
     public var keyrings: [FilePath]
 
     public init(
@@ -23,14 +23,22 @@ public struct SuiteRequest: Hashable, Sendable {
     }
 
     /// The requests for a distribution's suite and its pockets, the suite itself first.
+    ///
+    /// A keyring that the recipe names counts alone. Without one, an address of the host's sources is checked with its
+    /// own Signed-By, any other with the distribution's keyring.
     public static func pockets(
-        _ pockets: [Pocket], of mirrors: Mirrors, components: [String], architecture: String, keyring: FilePath
-    ) -> [SuiteRequest] {
-        Set(pockets).union([.release]).sorted().map { pocket in
-            SuiteRequest(
-                suite: pocket.suite(of: mirrors.suite, in: mirrors.distribution),
-                candidates: mirrors.candidates(for: pocket),
-                components: components, architecture: architecture, keyrings: [keyring])
+        _ pockets: [Pocket], of mirrors: Mirrors, components: [String], architecture: String, recipeKeyring: FilePath?
+    ) throws(Failure) -> [SuiteRequest] {
+        try Set(pockets).union([.release]).sorted().map { pocket throws(Failure) in
+            var candidates = mirrors.candidates(for: pocket)
+            if recipeKeyring != nil {
+                for index in candidates.indices { candidates[index].keyrings = [] }
+            }
+            let needsKeyring = candidates.contains { $0.keyrings.isEmpty }
+            return SuiteRequest(
+                suite: pocket.suite(of: mirrors.suite, in: mirrors.distribution), candidates: candidates,
+                components: components, architecture: architecture,
+                keyrings: needsKeyring ? [try mirrors.distribution.keyring(recipe: recipeKeyring)] : [])
         }
     }
 }

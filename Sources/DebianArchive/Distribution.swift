@@ -23,6 +23,18 @@ public enum Distribution: String, Hashable, Sendable, CaseIterable {
         }
     }
 
+    /// Names of suites, for suggestions: newer ones work as well.
+    public var knownSuites: [String] {
+        switch self {
+        case .debian:
+            [
+                "bookworm", "trixie", "forky", "bullseye", "buster", "sid", "stable", "testing", "unstable", "oldstable",
+                "oldoldstable", "experimental",
+            ]
+        case .ubuntu: ["noble", "jammy", "focal", "questing", "plucky", "resolute"]
+        }
+    }
+
     /// The package that brings them.
     public var keyringPackage: String {
         switch self {
@@ -57,6 +69,14 @@ public enum Pocket: String, Hashable, Sendable, CaseIterable, Comparable {
             return suite + "/updates"
         default: return "\(suite)-\(rawValue)"
         }
+    }
+
+    /// The suite that a pocket's name is of: `bookworm` of `bookworm-updates`.
+    static func base(of name: String) -> String {
+        for pocket in allCases where name.hasSuffix("-" + pocket.rawValue) {
+            return String(name.dropLast(pocket.rawValue.count + 1))
+        }
+        return name
     }
 
     public static func < (left: Pocket, right: Pocket) -> Bool {

@@ -11,7 +11,8 @@ public struct HostSource: Hashable, Sendable {
     public var components: [String]
     /// Empty: all of the host's.
     public var architectures: [String]
-    /// Files or fingerprints; an embedded key is not kept.
+    /// Files or fingerprints; an embedded key is not kept. What is fetched from here is checked with the files; a
+    /// fingerprint and an embedded key change nothing, the distribution's keyring counts.
     public var signedBy: [String]
     /// The file it stands in, and the line.
     public var file: String

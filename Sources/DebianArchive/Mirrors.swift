@@ -1,4 +1,5 @@
 public import RootfsModel
+public import SystemPackage
 
 /// One place where a pocket may be.
 public struct MirrorCandidate: Hashable, Sendable {
@@ -8,6 +9,8 @@ public struct MirrorCandidate: Hashable, Sendable {
     public var source: String
     /// What its Release file must say as Origin; nil where somebody chose the address for this very purpose.
     public var origin: String?
+    /// The keyrings that the host's APT checks this very address with; empty: the request's.
+    public var keyrings: [FilePath] = []
 }
 
 /// Where an archive's pockets are looked for.
@@ -29,8 +32,8 @@ public struct Mirrors: Hashable, Sendable {
     private let host: [HostSource]
 
     /// - Parameters:
-    ///   - commandLine: `--mirror`.
-    ///   - recipe: the recipe's `archive.mirror`.
+    ///   - commandLine: `--mirror`: a URL or an absolute directory.
+    ///   - recipe: the recipe's `archive.mirror`, likewise.
     ///   - host: what `/etc/apt` says.
     /// - Throws: when none of the three names an address, or one is no address.
     public init(
@@ -41,11 +44,11 @@ public struct Mirrors: Hashable, Sendable {
         self.suite = suite
         for (text, source) in [(commandLine, "--mirror"), (recipe, "the recipe's archive.mirror")] {
             guard let text else { continue }
-            guard let uri = archiveAddress(text) else {
+            guard let uri = Self.chosenAddress(text) else {
                 throw Failure(
                     "\(source) is no archive's address: `\(text)`",
                     hint:
-                        "an address begins with http://, https:// or file:/// and leads to the folder that holds dists/ and pool/"
+                        "an address is a directory, or begins with http://, https:// or file:///; it leads to the folder that holds dists/ and pool/"
                 )
             }
             self.chosen = MirrorCandidate(uri: uri, source: source, origin: nil)
@@ -59,6 +62,8 @@ public struct Mirrors: Hashable, Sendable {
         }
         let wanted = Pocket.allCases.map { $0.suite(of: suite, in: distribution) }
         guard self.host.contains(where: { wanted.contains($0.suite) }) else {
+            let near = nearestName(
+                to: suite, among: host.sources.map { Pocket.base(of: $0.suite) } + distribution.knownSuites)
             throw Failure(
                 "no mirror is known for \(distribution.origin) \(suite)",
                 notes: host.problems
@@ -67,8 +72,8 @@ public struct Mirrors: Hashable, Sendable {
                         : [
                             "this host's APT sources are for \(Set(host.sources.map(\.suite)).sorted().joined(separator: ", "))"
                         ]),
-                hint:
-                    "give one with --mirror URI, or as archive.mirror in the recipe, or add it to the host's APT sources"
+                hint: near.flatMap { $0 == suite ? nil : "did you mean \($0)?" }
+                    ?? "give one with --mirror URI, or as archive.mirror in the recipe, or add it to the host's APT sources"
             )
         }
     }
@@ -90,8 +95,16 @@ public struct Mirrors: Hashable, Sendable {
     private func named(_ pocket: Pocket) -> [MirrorCandidate] {
         let name = pocket.suite(of: suite, in: distribution)
         return host.filter { $0.suite == name }.map {
-            MirrorCandidate(uri: $0.uri, source: "\($0.file):\($0.line)", origin: distribution.origin)
+            MirrorCandidate(
+                uri: $0.uri, source: "\($0.file):\($0.line)", origin: distribution.origin,
+                keyrings: $0.signedBy.filter { $0.hasPrefix("/") }.map { FilePath($0) })
         }
+    }
+
+    /// The address that somebody chose, in one form; nil for what is none.
+    private static func chosenAddress(_ text: String) -> String? {
+        guard text.hasPrefix("/") else { return archiveAddress(text) }
+        return archiveAddress(location(of: text, at: "file://"))
     }
 
     private func derived(_ pocket: Pocket, from basis: MirrorCandidate) -> [MirrorCandidate] {

@@ -46,7 +46,7 @@ public struct SignatureVerifier: Hashable, Sendable {
     ///   - keyrings: files of public keys, binary or armored. One good signature of one of their keys is enough; one
     ///     bad signature is too many.
     ///   - scratch: an empty directory for this call alone.
-    public func verify(_ inRelease: [UInt8], name: String, keyrings: [FilePath], scratch: FilePath) throws(Failure)
+    public func verify(_ inRelease: [UInt8], name: String, keyrings: [FilePath], scratch: FilePath) throws
         -> VerifiedText
     {
         guard inRelease.starts(with: "-----BEGIN PGP SIGNED MESSAGE-----".utf8) else {
@@ -85,13 +85,13 @@ private struct Run {
     private var errors: FilePath { scratch.appending("errors") }
     private var keyringNames: String { keyrings.map(\.string).joined(separator: ", ") }
 
-    private func start(_ program: FilePath, _ arguments: [String]) throws(Failure) -> ProgramEnd {
+    private func start(_ program: FilePath, _ arguments: [String]) throws -> ProgramEnd {
         try runProgram(
             program, arguments, environment: ["PATH=/usr/bin:/bin", "LC_ALL=C", "HOME=\(scratch.string)"],
             output: output, errors: errors)
     }
 
-    func gpgv(_ program: FilePath) throws(Failure) -> VerifiedText {
+    func gpgv(_ program: FilePath) throws -> VerifiedText {
         var arguments = ["--homedir", scratch.string, "--status-fd", "1", "--output", text.string]
         for keyring in binaryKeyrings { arguments += ["--keyring", keyring.string] }
         let end = try start(program, arguments + ["--", signed.string])
@@ -119,7 +119,7 @@ private struct Run {
         throw badSignature([], notes: try lastWords())
     }
 
-    func sqv(_ program: FilePath) throws(Failure) -> VerifiedText {
+    func sqv(_ program: FilePath) throws -> VerifiedText {
         var arguments = ["--output", text.string, "--cleartext"]
         for keyring in binaryKeyrings { arguments += ["--keyring", keyring.string] }
         let end = try start(program, arguments + [signed.string])

@@ -63,7 +63,7 @@ extension ArchiveClient {
             for (index, text) in zip(open, texts) {
                 let request = requests[index]
                 let candidate = request.candidates[round]
-                do throws(RejectedRelease) {
+                do {
                     let checked = try check(text, of: request, from: candidate, now: now, verifier: verifier)
                     let others = request.candidates.dropFirst(round + 1).map(\.uri)
                     found[index] = checked
@@ -71,7 +71,7 @@ extension ArchiveClient {
                     if !isOffline, case .success(let fetched) = text {
                         try remember(fetched, from: candidate, request.suite)
                     }
-                } catch {
+                } catch let error as RejectedRelease {
                     if candidate.origin == nil && !error.isMissing { throw error.failure }
                     rejected[index].append((candidate, error.failure, error.isMissing))
                 }
@@ -101,9 +101,11 @@ extension ArchiveClient {
         if rejected.isEmpty { return Failure("no mirror is known for the suite \(request.suite)") }
         if rejected.allSatisfy(\.isMissing) {
             let places = request.candidates.map { $0.uri + "/dists/\(request.suite)/InRelease" }
+            let near = nearestName(to: request.suite, among: Distribution.allCases.flatMap(\.knownSuites))
             return Failure(
                 "unknown suite `\(request.suite)`: there is no \(places.joined(separator: " and no "))",
-                hint: "check archive.suite and archive.pockets in the recipe, and that the mirror keeps this suite")
+                hint: near.flatMap { $0 == request.suite ? nil : "did you mean `\($0)`?" }
+                    ?? "check archive.suite and archive.pockets in the recipe, and that the mirror keeps this suite")
         }
         if rejected.count == 1 { return rejected[0].failure }
         return Failure(
@@ -202,12 +204,13 @@ extension ArchiveClient {
         _ text: Result<ReleaseText, RejectedRelease>, of request: SuiteRequest, from candidate: MirrorCandidate,
         now: Int64,
         verifier: SignatureVerifier
-    ) throws(RejectedRelease) -> FoundRelease {
+    ) throws -> FoundRelease {
         let bytes = try text.get().bytes
         let url = Self.url(request.suite, at: candidate.uri)
-        do throws(Failure) {
+        do {
             let scratch = try store.makeTemporaryDirectory("verify")
-            let verified = try verifier.verify(bytes, name: url, keyrings: request.keyrings, scratch: scratch.path)
+            let keyrings = candidate.keyrings.isEmpty ? request.keyrings : candidate.keyrings
+            let verified = try verifier.verify(bytes, name: url, keyrings: keyrings, scratch: scratch.path)
             let release = try ReleaseFile(parsing: verified.bytes, file: url)
             let stanza = try Stanza.parse(verified.bytes, file: url).first
             let name = request.suite.split(separator: "/").first.map(String.init) ?? request.suite
@@ -229,8 +232,8 @@ extension ArchiveClient {
             return FoundRelease(
                 url: url, mirrors: [], release: release, keepsAllApart: apart, digest: Digest(hashing: bytes),
                 signers: verified.signers)
-        } catch {
-            throw RejectedRelease(failure: error)
+        } catch let failure as Failure {
+            throw RejectedRelease(failure: failure)
         }
     }
 }

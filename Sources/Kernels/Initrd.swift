@@ -1,6 +1,7 @@
 public import RootfsModel
 
-/// The small first file system that loads the modules a root device needs and hands over to the image's init.
+/// The small first file system that loads the kernel's modules for the machine's devices, the root device's among them,
+/// and hands over to the image's init.
 ///
 /// Not compressed: it is 2.6 MB, a VMM maps it from the page cache, unpacking would cost the guest time, and no
 /// compressor promises the same bytes in its next version, which the image's reproducibility rests on.

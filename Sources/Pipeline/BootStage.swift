@@ -49,7 +49,7 @@ public func boot(
         memory: record.boot.memoryMiB, vcpus: record.boot.vcpus,
         acceleration: VirtualMachine.Acceleration(rawValue: accel) ?? .tcg)
     let report = try machine.boot(
-        expecting: expected, within: .seconds(within ?? record.boot.withinSeconds),
+        expecting: expected, within: within.map { .seconds($0) } ?? .milliseconds(record.boot.withinMilliseconds),
         console: { line in if showConsole { progress(.note(line.description)) } })
     if report.succeeded { progress(.note(report.summary)) }
     if !showConsole, let failure = report.failure { throw failure }

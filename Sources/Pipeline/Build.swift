@@ -54,6 +54,7 @@ public func build(
                     at: entry.recipe.name.location, status: .usage))
         }
     }
+    for entry in loaded { mistakes += try hostMistakes(entry.recipe) }
     if !mistakes.isEmpty { throw Failures(mistakes) }
     var results = [BuildResult]()
     for (path, recipe) in loaded {

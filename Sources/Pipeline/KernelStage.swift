@@ -55,6 +55,7 @@ func makeKernel(
                     "rootfs-build lock --update resolves it, or say initrd: never for a kernel with its drivers built in"
             )
         }
+        // The network's driver too: an image without kmod has nothing to load it with later.
         let listed = kernel.modules?.map(\.value) ?? ["virtio_mmio", "virtio_blk", "virtio_net"]
         let wanted = decision.rootModules + listed.filter { !decision.rootModules.contains($0) }
         let modules = try (parts.modules ?? KernelModules(paths: [], read: { _ in nil })).resolve(

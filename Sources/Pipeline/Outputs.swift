@@ -27,7 +27,7 @@ extension ImageRecord.KernelEntry {
 extension ImageRecord.BootEntry {
     init(_ recipe: Recipe) {
         self.init(
-            expect: recipe.boot.expect.map(\.value), withinSeconds: Int(recipe.boot.within.components.seconds),
+            expect: recipe.boot.expect.map(\.value), withinMilliseconds: recipe.boot.within.wholeMilliseconds,
             services: recipe.services.map(\.name.value), vcpus: recipe.machine.vcpus,
             memoryMiB: Int(recipe.machine.memory.bytes >> 20))
     }

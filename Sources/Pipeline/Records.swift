@@ -46,7 +46,7 @@ public struct ImageRecord: Codable, Sendable, Equatable {
 
     public struct BootEntry: Codable, Sendable, Equatable {
         public var expect: [String]
-        public var withinSeconds: Int
+        public var withinMilliseconds: Int64
         public var services: [String]
         public var vcpus: Int
         public var memoryMiB: Int

@@ -25,10 +25,8 @@ struct Resolution {
 
     /// The pockets with the names that the archive has for them, the suite itself first.
     var pockets: [(pocket: Pocket, suite: String)] {
-        let named = recipe.archive.pockets.compactMap { Pocket(rawValue: $0.value) }
-        return Set(named).union([.release]).sorted().map {
-            ($0, $0.suite(of: recipe.archive.suite.value, in: distribution))
-        }
+        let named = recipe.archive.pockets.map { Pocket($0.value) }
+        return Set(named).union([.release]).sorted().map { ($0, $0.suite(of: recipe.archive.suite.value, in: distribution)) }
     }
 
     /// The recipe's layers with the Node package, as the solver takes them. The base layer, which every image has, is
@@ -65,39 +63,31 @@ struct Resolution {
             exclude: recipe.archive.exclude.map(\.value))
     }
 
-    /// A directory as the address that it is; what has a scheme as it is.
-    private static func address(_ mirror: String) -> String {
-        mirror.hasPrefix("/") ? location(of: mirror, at: "file://") : mirror
-    }
-
-    /// The mirrors that may have the archive.
+    /// The mirrors that may have the archive. What is wrong with one is said at the place that names it; `--mirror` has
+    /// none.
     func mirrors(_ settings: BuildSettings) throws(Failure) -> Mirrors {
+        let named = try recipeMirror(recipe, settings)
         do throws(Failure) {
             return try Mirrors(
                 distribution: distribution, suite: recipe.archive.suite.value,
                 components: recipe.archive.components.map(\.value), architecture: architecture,
-                commandLine: settings.mirror.map(Self.address),
-                recipe: (recipe.archive.mirror?.value).map(Self.address),
+                commandLine: settings.mirror, recipe: named,
                 host: HostSources(readingConfigurationAt: settings.aptDirectory))
         } catch {
-            if settings.mirror != nil {
-                throw Failure(error.message, notes: error.notes, hint: error.hint, status: .usage)
-            }
+            if settings.mirror != nil { throw error }
             throw Failure(
                 error.message, at: (recipe.archive.mirror?.location ?? recipe.archive.suite.location),
-                notes: error.notes,
-                hint: error.hint, status: error.status)
+                notes: error.notes, hint: error.hint, status: error.status)
         }
     }
 
     /// Reads the archive and solves all layers in one request.
     func resolve(_ client: inout ArchiveClient, settings: BuildSettings, progress: StageProgress) throws -> Lock {
         let mirrors = try mirrors(settings)
-        let keyring = try distribution.keyring(
-            recipe: recipe.archive.keyring.map { FilePath(recipe.resolve($0.value)) })
-        let requests = SuiteRequest.pockets(
+        let requests = try SuiteRequest.pockets(
             pockets.map(\.pocket), of: mirrors, components: recipe.archive.components.map(\.value),
-            architecture: architecture, keyring: keyring)
+            architecture: architecture,
+            recipeKeyring: recipe.archive.keyring.map { FilePath(recipe.resolve($0.value)) })
         let suites = try client.fetchSuites(
             requests, now: settings.now,
             progress: { progress.advance($0.bytes, of: $0.totalBytes, .bytes) })
@@ -169,11 +159,27 @@ struct Resolution {
         }
         // linux-image-cloud-amd64 → linux-image-6.1.0-56-cloud-amd64; the unsigned one has its files in itself.
         for _ in 0..<4 {
-            let next = found.stanza.depends.lazy.flatMap(\.alternatives).first { $0.name.hasPrefix("linux-image-") }
-            guard let next, let package = try universe.offer(next.name) else { break }
+            let next = found.stanza.depends.flatMap(\.alternatives).filter { $0.name.hasPrefix("linux-image-") }
+            guard let first = next.first else { break }
+            // By the relation's version too: a pinned metapackage is of one build.
+            guard let package = try next.compactMap({ try universe.offer($0) }).first else {
+                throw Failure(
+                    "\(found.stanza.name) \(found.stanza.version) leads to the kernel \(first), which the archive does not have",
+                    at: request.location, hint: "ask for a version that it has, or for none")
+            }
             found = package
         }
         return found
+    }
+}
+
+extension Pocket {
+    fileprivate init(_ pocket: Recipe.Pocket) {
+        switch pocket {
+        case .updates: self = .updates
+        case .security: self = .security
+        case .backports: self = .backports
+        }
     }
 }
 

@@ -13,10 +13,17 @@ struct TarballTree {
 
     /// The tarball of a recipe's `node.archive`, once its digest is the one that the recipe says.
     init(nodeArchive archive: Recipe.NodeArchive, recipe: Recipe, store: Store) throws {
+        try Self.checkDigest(of: archive, recipe: recipe)
+        try self.init(
+            path: FilePath(recipe.resolve(archive.file.value)), label: archive.file.value, store: store)
+    }
+
+    /// Throws unless the tarball has the digest that the recipe says.
+    static func checkDigest(of archive: Recipe.NodeArchive, recipe: Recipe) throws {
         let path = FilePath(recipe.resolve(archive.file.value))
         let digest: Digest
         do {
-            digest = try Self.digest(of: path)
+            digest = try self.digest(of: path)
         } catch let failure as Failure {
             throw Failure(failure.message, at: archive.file.location, hint: failure.hint)
         }
@@ -26,7 +33,6 @@ struct TarballTree {
                 notes: ["the recipe says \(archive.sha256.value)", "the file has    \(digest)"],
                 hint: "fetch it again, or correct the digest if the file is right")
         }
-        try self.init(path: path, label: archive.file.value, store: store)
     }
 
     private static func digest(of path: FilePath) throws -> Digest {

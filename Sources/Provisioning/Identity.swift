@@ -40,24 +40,8 @@ func change(
 
 private func hostNodes(_ hostname: Located<String>, moment: Timestamp) throws(Failure) -> [FileNode] {
     let name = hostname.value
-    let labels = name.split(separator: ".", omittingEmptySubsequences: false)
-    let isGood = labels.allSatisfy { label in
-        (1...63).contains(label.utf8.count) && label.utf8.first != UInt8(ascii: "-")
-            && label.utf8.last != UInt8(ascii: "-")
-            && label.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
-                    true
-                default: false
-                }
-            }
-    }
-    guard isGood, name.utf8.count <= 64 else {
-        throw Failure(
-            "\(quoted(name)) cannot be a host name", at: hostname.location,
-            hint: "at most 64 of a-z, 0-9 and -, in labels between dots that neither begin nor end with -")
-    }
+    try Recipe.checkHostname(hostname)
+    let labels = name.split(separator: ".")
     let names = labels.count > 1 ? "\(name) \(labels[0])" : name
     return [
         .text("/etc/hostname", name + "\n", moment: moment),

@@ -46,7 +46,7 @@ func unit(of service: Recipe.Service) -> String {
         "[Unit]",
         "Description=\(service.name.value)",
     ]
-    let after = service.after.map(\.value).map { $0.contains(".") ? $0 : "app-\($0).service" }
+    let after = service.after.map(\.value).map { isUnitName($0) ? $0 : "app-\($0).service" }
     if !after.isEmpty {
         // A unit with a readiness check counts as started when it is ready.
         lines.append("Wants=" + after.joined(separator: " "))
@@ -95,20 +95,10 @@ private func mistakesIn(_ service: Recipe.Service, among services: [Recipe.Servi
     func mistake(_ message: String, hint: String? = nil) {
         mistakes.append(Failure("service \(service.name.value) \(message)", at: service.name.location, hint: hint))
     }
-    let isName = service.name.value.utf8.enumerated().allSatisfy { index, byte in
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"):
-            true
-        default: index > 0 && "_-".utf8.contains(byte)
-        }
-    }
-    guard isName, (1...100).contains(service.name.value.utf8.count) else {
-        return [
-            Failure(
-                "\(quoted(service.name.value)) cannot be a service's name", at: service.name.location,
-                hint: "1 to 100 of letters, digits, _ and -, the first a letter or digit")
-        ]
+    do throws(Failure) {
+        try Recipe.checkServiceName(service.name)
+    } catch {
+        return [error]
     }
     let command = service.command.map(\.value)
     let user = service.user.value
@@ -139,17 +129,12 @@ private func mistakesIn(_ service: Recipe.Service, among services: [Recipe.Servi
             mistake("sets \(quoted(name)), which is no name of an environment variable")
         }
     }
-    for name in service.after.map(\.value)
-    where !name.contains(".") && !services.contains(where: { $0.name.value == name }) {
+    for name in service.after.map(\.value) where !isUnitName(name) && !services.contains(where: { $0.name.value == name }) {
         let meant = nearestName(to: name, among: services.map(\.name.value))
         mistake(
             "waits for \(quoted(name)), which is no service of the recipe",
             hint: meant.map { "did you mean \($0)?" }
                 ?? "a unit of systemd's own is named with its ending, network.target")
-    }
-    for name in service.after.map(\.value)
-    where name.contains(".") && !name.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "%") }) {
-        mistake("waits for \(quoted(name)), which cannot be a unit's name")
     }
     if case .http(let url)? = service.ready?.probe.value, !isPlainURL(url) {
         mistake(

@@ -81,19 +81,8 @@ private struct Accounts {
     }
 
     private func checkNames(_ user: Recipe.User, in tree: FileTree) throws(Failure) {
-        let name = user.name.value.utf8
-        let isGood = name.enumerated().allSatisfy { index, byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "_"): true
-            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"): index > 0
-            default: false
-            }
-        }
-        guard isGood, (1...32).contains(name.count) else {
-            throw Failure(
-                "\(quoted(user.name.value)) cannot be a user's name", at: user.name.location,
-                hint: "1 to 32 of a-z, 0-9, _ and -, the first a letter or _")
-        }
+        try Recipe.checkAccountName(user.name, of: "a user")
+        if let uid = user.uid { try Recipe.checkUserNumber(uid) }
         for (what, value) in [("home", user.home.value.description), ("shell", user.shell.value.description)] {
             if value.utf8.contains(where: { $0 == UInt8(ascii: ":") || $0 < 32 }) {
                 throw Failure(
@@ -110,18 +99,6 @@ private struct Accounts {
             throw Failure(
                 "user \(user.name.value) is to have the shell \(shell), which the image does not have",
                 at: user.name.location, hint: meant.map { "did you mean \($0)?" })
-        }
-        if let uid = user.uid?.value {
-            if uid < 100 {
-                throw Failure(
-                    "user \(user.name.value): the uid \(uid) is one of 0–99, which the distribution gives out itself",
-                    at: user.name.location, hint: "take 1000–59999, or 100–999 for a system user")
-            }
-            if uid == 65_534 || uid == 65_535 || uid == .max {
-                throw Failure(
-                    "user \(user.name.value): the uid \(uid) stands for nobody", at: user.name.location,
-                    hint: "take 1000–59999")
-            }
         }
     }
 

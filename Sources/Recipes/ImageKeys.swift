@@ -82,24 +82,26 @@ extension ValueFormat where Value == Recipe.User {
 }
 
 extension ValueFormat where Value == UInt32 {
-    /// Debian Policy 9.2.2: 100 … 59999 and from 65536 on; the others are given out by base-passwd, reserved, or no
-    /// user at all.
     static let uid = ValueFormat<UInt32>(
         schema: ValueFormat<Int>.number(100...4_294_967_293).schema,
         read: { node, reader in
             guard let number = ValueFormat<Int>.number(0...4_294_967_295).read(node, &reader) else { return nil }
-            switch number {
-            case 100...59_999, 65_536...4_294_967_293: return UInt32(number)
-            default:
-                let reason =
-                    number < 100
-                    ? "given out by the distribution" : number < 65_534 ? "reserved by Debian" : "no user's"
-                reader.report(
-                    "uid \(number) is \(reason)", at: node.place, hint: "a user of one's own has 1000 to 59999")
-                return nil
-            }
+            guard let mistake = userNumberMistake(number) else { return UInt32(number) }
+            reader.report(mistake.message, at: node.place, hint: mistake.hint)
+            return nil
         },
         write: { .number(Int64($0)) })
+}
+
+/// Debian Policy 9.2.2: 100 … 59999 and from 65536 on; the others are given out by base-passwd, reserved, or no
+/// user at all.
+func userNumberMistake(_ number: Int) -> TextMistake? {
+    switch number {
+    case 100...59_999, 65_536...4_294_967_293: return nil
+    default:
+        let reason = number < 100 ? "given out by the distribution" : number < 65_534 ? "reserved by Debian" : "no user's"
+        return TextMistake("uid \(number) is \(reason)", hint: "a user of one's own has 1000 to 59999")
+    }
 }
 
 /// A small file before its path is known.

@@ -1,18 +1,11 @@
-internal import RootfsModel
+public import RootfsModel
 
 // The rules of the names that a recipe writes down.
 
 extension ValueFormat where Value == String {
     /// A recipe's or a layer's own name: it becomes part of file names.
-    static func name(of noun: String) -> Self { name(of: noun, marks: [".", "_", "-"]) }
-
-    /// A service's name: the part of a unit's name, where a dot would begin its kind.
-    static let serviceName = name(of: "a service", marks: ["_", "-"])
-
-    private static func name(of noun: String, marks: [String], longest: Int = 64) -> Self {
-        let characters = marks.joined()
-        let words = (["letters", "digits"] + marks.map { "`\($0)`" })
-        return .text("the name of \(noun)", pattern: "^[A-Za-z0-9][A-Za-z0-9\(characters)]*$") { text in
+    static func name(of noun: String, longest: Int = 64) -> Self {
+        .text("the name of \(noun)", pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$") { text in
             if text.utf8.count > longest { return TextMistake("`\(shortened(text))` is longer than \(longest) bytes") }
             let first = text.utf8.first ?? 0
             let rest = text.utf8.allSatisfy { isLetter($0) || isDigit($0) || characters.utf8.contains($0) }
@@ -22,6 +15,22 @@ extension ValueFormat where Value == String {
                 hint: "use \(words.dropLast().joined(separator: ", ")) and \(words[words.count - 1]), "
                     + "beginning with a letter or a digit")
         }
+    }
+
+    /// A service's own name: a part of its unit's name, where a point would begin an ending.
+    static let serviceName = text("the name of a service", pattern: "^[A-Za-z0-9][A-Za-z0-9_-]*$") { serviceNameMistake($0) }
+
+    /// What a service starts after: another one, or a unit of systemd's own by its full name.
+    static let serviceOrUnit = text(
+        "the name of a service or a unit",
+        pattern: "^[A-Za-z0-9][A-Za-z0-9_-]*$|^[A-Za-z0-9:_.\\\\@-]+\\.(\(unitEndings.joined(separator: "|")))$"
+    ) { text in
+        if isUnitName(text) { return nil }
+        guard let mistake = serviceNameMistake(text) else { return nil }
+        return TextMistake(
+            mistake.message,
+            hint: text.contains(".")
+                ? "a unit of systemd's own ends in one of \(unitEndings.map { "." + $0 }.joined(separator: ", "))" : mistake.hint)
     }
 
     /// One of some words.
@@ -76,13 +85,8 @@ extension ValueFormat where Value == String {
     }
 
     /// A host name of RFC 1123: labels of 1 … 63 letters, digits and inner hyphens, 64 bytes in all for Linux.
-    static let hostname = text("a host name", pattern: "^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$") { text in
-        if text.utf8.count > 64 { return TextMistake("the host name is longer than 64 bytes") }
-        return isHostname(text)
-            ? nil
-            : TextMistake(
-                "`\(shortened(text))` is not a host name",
-                hint: "use letters, digits and inner hyphens; labels are joined by dots")
+    static let hostname = text("a host name", pattern: "^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$") {
+        hostnameMistake($0)
     }
 
     /// `UTC`, `Europe/Berlin`: a path of the time zone database. Whether it exists there is seen later.
@@ -160,6 +164,64 @@ func badAccountName(_ text: String, of noun: String) -> TextMistake {
     TextMistake(
         "`\(shortened(text))` cannot name \(noun)",
         hint: "use at most 32 lower-case letters, digits, `_` and `-`, beginning with a letter or `_`")
+}
+
+func hostnameMistake(_ text: String) -> TextMistake? {
+    if text.utf8.count > 64 { return TextMistake("the host name is longer than 64 bytes") }
+    if isHostname(text) { return nil }
+    return TextMistake(
+        "`\(shortened(text))` is not a host name", hint: "use letters, digits and inner hyphens; labels are joined by dots")
+}
+
+func serviceNameMistake(_ text: String) -> TextMistake? {
+    if text.utf8.count > 64 { return TextMistake("`\(shortened(text))` is longer than 64 bytes") }
+    let first = text.utf8.first ?? 0
+    let rest = text.utf8.allSatisfy { isLetter($0) || isDigit($0) || "_-".utf8.contains($0) }
+    if (isLetter(first) || isDigit(first)) && rest { return nil }
+    return TextMistake(
+        "`\(shortened(text))` cannot name a service",
+        hint: "use letters, digits, `_` and `-`, beginning with a letter or a digit")
+}
+
+/// systemd.unit(5): the kinds of units that something can start after.
+private let unitEndings = [
+    "target", "service", "socket", "mount", "automount", "path", "timer", "device", "swap", "slice", "scope",
+]
+
+/// Whether a text is a unit's full name (systemd.unit(5)).
+public func isUnitName(_ text: String) -> Bool {
+    guard let dot = text.utf8.lastIndex(of: UInt8(ascii: ".")), dot != text.startIndex, text.utf8.count < 256 else { return false }
+    return unitEndings.contains(String(text[text.index(after: dot)...]))
+        && text.utf8.allSatisfy { isLetter($0) || isDigit($0) || ":_.\\@-".utf8.contains($0) }
+}
+
+/// The rules of names as the reading of a recipe has them, for those who make recipes' values in another way.
+extension Recipe {
+    /// Throws if this cannot be a host's name.
+    public static func checkHostname(_ name: Located<String>) throws(Failure) {
+        if let mistake = hostnameMistake(name.value) { throw Failure(mistake, at: name.location) }
+    }
+
+    /// Throws if this cannot be the name of `noun`: `a user`, `a group`.
+    public static func checkAccountName(_ name: Located<String>, of noun: String) throws(Failure) {
+        if !isAccountName(name.value) { throw Failure(badAccountName(name.value, of: noun), at: name.location) }
+    }
+
+    /// Throws if this cannot be a service's name.
+    public static func checkServiceName(_ name: Located<String>) throws(Failure) {
+        if let mistake = serviceNameMistake(name.value) { throw Failure(mistake, at: name.location) }
+    }
+
+    /// Throws if this is no number for a user of one's own.
+    public static func checkUserNumber(_ uid: Located<UInt32>) throws(Failure) {
+        if let mistake = userNumberMistake(Int(uid.value)) { throw Failure(mistake, at: uid.location) }
+    }
+}
+
+extension Failure {
+    fileprivate init(_ mistake: TextMistake, at location: SourceLocation?) {
+        self.init(mistake.message, at: location, hint: mistake.hint)
+    }
 }
 
 func isHostname(_ text: String) -> Bool {

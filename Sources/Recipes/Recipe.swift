@@ -62,18 +62,24 @@ extension Recipe {
         case debian, ubuntu
     }
 
+    /// What is taken beside the suite itself.
+    public enum Pocket: String, CaseIterable, Hashable, Sendable {
+        case updates, security, backports
+    }
+
     /// Where packages come from.
     public struct Archive: Hashable, Sendable {
         /// Default: debian.
         public var distribution = Distribution.debian
         public var suite = Located("")
         /// Default: updates and security.
-        public var pockets = [Located("updates"), Located("security")]
+        public var pockets = [Located(Pocket.updates), Located(Pocket.security)]
         /// Default: main.
         public var components = [Located("main")]
         /// The distribution's name of it (`amd64`); nil: the host's.
         public var architecture: Located<String>?
-        /// A URL (http, https, file) or an absolute directory; nil: `--mirror`, else the host's APT sources.
+        /// A URL (http, https, file) or a directory, absolute or relative to the root folder; nil: `--mirror`, else the
+        /// host's APT sources.
         public var mirror: Located<String>?
         /// nil: the archive as it is today.
         public var snapshot: Located<Timestamp>?

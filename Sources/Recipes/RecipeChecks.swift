@@ -80,11 +80,16 @@ private func checkServices(_ recipe: Recipe, _ node: RecipeNode, _ reader: inout
                 reader.report("service `\(shortened(name))` cannot come after itself", at: item.place)
             } else if known.contains(name) {
                 after[entry.key, default: []].append(name)
-            } else {
+            } else if name.hasSuffix(".service"), known.contains(String(name.dropLast(".service".count))) {
+                reader.report(
+                    "a service of the recipe is named without an ending, found `\(shortened(name))`", at: item.place,
+                    hint: "write `\(name.dropLast(".service".count))`")
+            } else if serviceNameMistake(name) == nil {
                 let nearest = reader.nearest(to: name, among: names.lazy.filter { $0 != entry.key })
                 reader.report(
                     "unknown service `\(shortened(name))`", at: item.place,
-                    hint: nearest.map { "did you mean `\($0)`?" })
+                    hint: nearest.map { "did you mean `\($0)`?" }
+                        ?? "a unit of systemd's own is named with its ending, such as `network.target`")
             }
         }
     }

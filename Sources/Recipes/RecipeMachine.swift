@@ -10,7 +10,7 @@ extension Recipe {
         public var command: [Located<String>] = []
         /// Default: root.
         public var user = Located("root")
-        /// Services that are ready before this one starts.
+        /// Services that are ready before this one starts, by their names; units of systemd's own by their full names.
         public var after: [Located<String>] = []
         /// Sorted by name.
         public var environment: [EnvironmentVariable] = []

@@ -39,18 +39,19 @@ import Testing
     }
 
     @Test func kernelArgumentsAreQuotedAsTheKernelReadsThem() throws {
-        var line = try KernelCommandLine(["quiet", "dyndbg=file a.c +p", "--", "single"])
+        var line = try KernelCommandLine(["quiet", "dyndbg=file a.c +p", "x=\"a b\"", "--", "single"])
         try line.append(["panic=1"])
-        #expect(try line.text() == "quiet dyndbg=\"file a.c +p\" panic=1 -- single")
+        #expect(try line.text() == "quiet dyndbg=\"file a.c +p\" x=\"a b\" panic=1 -- single")
         #expect(line.names("quiet") && line.names("panic") && !line.names("pan"))
         #expect(
             throws: Failure(
                 "the kernel argument 'quiet loglevel=3' has a blank in its name",
                 hint: "write what it holds as several arguments")
         ) { try KernelCommandLine(["quiet loglevel=3"]) }
-        #expect(throws: Failure("the kernel argument 'a=\"b\"' has a quote, which a kernel's command line cannot hold"))
-        {
-            try KernelCommandLine(["a=\"b\""])
+        for argument in ["a=b\"", "\"a=b\"", "a=\"b\"c", "a=\"\"\"", "a b=\"c\""] {
+            #expect(throws: Failure("the kernel argument '\(argument)' has a quote, which a kernel's command line cannot hold")) {
+                try KernelCommandLine([argument])
+            }
         }
         #expect(throws: Failure("the kernel argument 'a\nb' has a control character")) {
             try KernelCommandLine(["a\nb"])

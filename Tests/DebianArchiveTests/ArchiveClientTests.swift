@@ -185,9 +185,9 @@ struct ArchiveClientTests {
             distribution: .debian, suite: "bookworm", components: ["main"], architecture: "amd64",
             commandLine: site.archive.uri,
             recipe: nil, host: HostSources())
-        let requests = SuiteRequest.pockets(
+        let requests = try SuiteRequest.pockets(
             [.updates, .security], of: mirrors, components: ["main"], architecture: "amd64",
-            keyring: site.archive.key.armored)
+            recipeKeyring: site.archive.key.armored)
         // There is no …/debian-security beside it, so the same address is taken.
         let suites = try site.fetch(requests)
         #expect(suites.map(\.suite) == ["bookworm", "bookworm-updates", "bookworm-security"])

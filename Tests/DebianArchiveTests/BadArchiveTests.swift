@@ -15,6 +15,11 @@ struct BadArchiveTests {
         #expect(
             site.failure([site.request("bookwrm")]) == """
                 error: unknown suite `bookwrm`: there is no http://SERVER/dists/bookwrm/InRelease
+                hint: did you mean `bookworm`?
+                """)
+        #expect(
+            site.failure([site.request("forky")]) == """
+                error: unknown suite `forky`: there is no http://SERVER/dists/forky/InRelease
                 hint: check archive.suite and archive.pockets in the recipe, and that the mirror keeps this suite
                 """)
     }
@@ -45,6 +50,13 @@ struct BadArchiveTests {
                 """)
         request.keyrings = [other.keyring, site.archive.key.armored]
         #expect(try site.fetch([request])[0].signers == [signer])
+        // A candidate's own keyring stands for the request's, and does not add to it.
+        request.keyrings = [other.keyring]
+        request.candidates[0].keyrings = [site.archive.key.keyring]
+        #expect(try site.fetch([request])[0].signers == [signer])
+        request.keyrings = [site.archive.key.keyring]
+        request.candidates[0].keyrings = [other.keyring]
+        #expect(site.failure([request]).hasPrefix("error: http://SERVER/dists/bookworm/InRelease is signed by key"))
     }
 
     @Test func anExpiredRelease() throws {
@@ -215,8 +227,8 @@ struct BadArchiveTests {
             distribution: .debian, suite: "bookworm", components: ["main"], architecture: "amd64", commandLine: nil,
             recipe: nil,
             host: host)
-        var request = SuiteRequest.pockets(
-            [], of: mirrors, components: ["main"], architecture: "amd64", keyring: site.archive.key.keyring)[0]
+        var request = try SuiteRequest.pockets(
+            [], of: mirrors, components: ["main"], architecture: "amd64", recipeKeyring: site.archive.key.keyring)[0]
         #expect(try site.fetch([request])[0].mirrors == [site.server.uri])
         // Not even one that the keyring knows, if it is of another origin.
         request.keyrings.append(foreign.key.keyring)

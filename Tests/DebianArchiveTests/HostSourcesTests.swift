@@ -219,10 +219,49 @@ private func short(_ sources: [HostSource]) -> [String] {
                 hint: give one with --mirror URI, or as archive.mirror in the recipe, or add it to the host's APT sources
                 """)
         #expect(
-            thrownText { _ = try mirrors(commandLine: "/srv/debian") } == """
-                error: --mirror is no archive's address: `/srv/debian`
-                hint: an address begins with http://, https:// or file:/// and leads to the folder that holds dists/ and pool/
+            thrownText { _ = try mirrors(commandLine: "ftp://h/debian") } == """
+                error: --mirror is no archive's address: `ftp://h/debian`
+                hint: an address is a directory, or begins with http://, https:// or file:///; it leads to the folder that holds dists/ and pool/
                 """)
+        #expect(
+            thrownText { _ = try mirrors("deb http://h trixie-updates main\n", suite: "trixi") } == """
+                error: no mirror is known for Debian trixi
+                  this host's APT sources are for trixie-updates
+                hint: did you mean trixie?
+                """)
+        #expect(
+            thrownText { _ = try mirrors(suite: "bookwurm") } == """
+                error: no mirror is known for Debian bookwurm
+                  this host has no APT sources
+                hint: did you mean bookworm?
+                """)
+    }
+
+    @Test func aDirectoryIsAMirror() throws {
+        func uris(_ mirrors: Mirrors, _ pocket: Pocket) -> [String] { mirrors.candidates(for: pocket).map(\.uri) }
+        #expect(try uris(mirrors(commandLine: "/srv/debian/"), .release) == ["file:///srv/debian"])
+        #expect(
+            try uris(mirrors(recipe: "/srv/a b%20+/debian"), .security)
+                == ["file:///srv/a%20b%2520%2B/debian-security", "file:///srv/a%20b%2520%2B/debian"])
+    }
+
+    @Test func aSourcesOwnKeyringGoesWithItUnlessTheRecipeNamesOne() throws {
+        let found = try mirrors(
+            """
+            deb [signed-by=/k.gpg,0123456789ABCDEF] http://own.example.org/debian bookworm main
+            deb [signed-by=0123456789ABCDEF] http://fingerprint.example.org/debian bookworm main
+            """)
+        #expect(found.candidates(for: .security).map(\.keyrings) == [["/k.gpg"], ["/k.gpg"], [], []])
+        let named = try SuiteRequest.pockets(
+            [], of: found, components: ["main"], architecture: "amd64", recipeKeyring: "/etc/os-release")
+        #expect(named.map(\.keyrings) == [["/etc/os-release"]])
+        #expect(named[0].candidates.map(\.keyrings) == [[], []])
+        // No keyring of the distribution's is looked for where every source has its own.
+        let own = try mirrors("deb [signed-by=/k.gpg] http://own.example.org/debian bookworm main\n")
+        let requests = try SuiteRequest.pockets(
+            [.updates], of: own, components: ["main"], architecture: "amd64", recipeKeyring: nil)
+        #expect(requests.map(\.keyrings) == [[], []])
+        #expect(requests.flatMap(\.candidates).map(\.keyrings) == [["/k.gpg"], ["/k.gpg"]])
     }
 
     @Test func securityPocketsOfOldSuitesHaveAnotherName() {

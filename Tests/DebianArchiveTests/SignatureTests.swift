@@ -1,5 +1,6 @@
 import ArchiveFixture
 import Debian
+import Dispatch
 import Glibc
 import RootfsModel
 import Storage
@@ -48,6 +49,45 @@ struct SignatureTests {
                     == "error: cannot read the keyring /k.asc: it is neither binary nor armored (.asc) OpenPGP keys")
         }
         #expect(thrownText { _ = try publicKeys(in: [], keyring: "/k") } == "error: the keyring /k is empty")
+    }
+
+    @Test func theProgramsSignalsAreAsAtItsStart() throws {
+        let directory = try FixtureDirectory("signals")
+        var blocked = sigset_t()
+        sigemptyset(&blocked)
+        sigaddset(&blocked, SIGTERM)
+        var old = sigset_t()
+        pthread_sigmask(SIG_BLOCK, &blocked, &old)
+        defer { pthread_sigmask(SIG_SETMASK, &old, nil) }
+        // SIGPIPE is ignored in this process as in the command.
+        signal(SIGPIPE, SIG_IGN)
+        let output = directory.path.appending("output")
+        let end = try runProgram(
+            "/bin/sh", ["-c", "grep -E '^Sig(Blk|Ign):' /proc/self/status; kill -TERM $$; sleep 5"],
+            environment: ["PATH=/usr/bin:/bin"], output: output, errors: directory.path.appending("errors"))
+        #expect(end == .killed(SIGTERM))
+        let text = String(decoding: try readFile(at: output), as: UTF8.self)
+        let masks = text.split(separator: "\n").map { UInt64($0.dropFirst("SigBlk:\t".count), radix: 16) }
+        // Signals 32 and 33 are the C library's own, and it has them ignored.
+        #expect(masks.map { $0.map { $0 & 0x7fff_ffff } } == [0, 0], "\(text)")
+    }
+
+    @Test func cancellingEndsTheProgram() async throws {
+        let directory = try FixtureDirectory("cancel")
+        let path = directory.path
+        let task = Task.detached {
+            try runProgram(
+                "/bin/sh", ["-c", "echo $$ >&2; exec sleep 120"], environment: ["PATH=/usr/bin:/bin"],
+                output: path.appending("output"), errors: path.appending("errors"))
+        }
+        // Not from the pool, whose threads other tests may hold.
+        DispatchQueue.global().async {
+            while (try? readFile(at: path.appending("errors")))?.last != UInt8(ascii: "\n") { usleep(5000) }
+            task.cancel()
+        }
+        await #expect(throws: CancellationError.self) { _ = try await task.value }
+        let process = pid_t(String(decoding: try readFile(at: path.appending("errors")).dropLast(), as: UTF8.self))
+        #expect(try kill(#require(process), 0) == -1 && errno == ESRCH)
     }
 
     @Test func aKeyringOfOtherThingsNamesTheSigner() throws {

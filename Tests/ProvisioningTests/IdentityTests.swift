@@ -62,8 +62,8 @@ private func identify(
         let base = try baseTree([file("usr/share/zoneinfo/Europe/Berlin", "TZif")])
         #expect(
             complaint { _ = try identify("-box", zone: "Europe/Berlni", locale: "de_DE.UTF-8", in: base) } == """
-                error: '-box' cannot be a host name
-                hint: at most 64 of a-z, 0-9 and -, in labels between dots that neither begin nor end with -
+                error: `-box` is not a host name
+                hint: use letters, digits and inner hyphens; labels are joined by dots
                 error: the time zone Europe/Berlni is not in the image
                 hint: did you mean Europe/Berlin?
                 error: the locale de_DE.UTF-8 is not in the image

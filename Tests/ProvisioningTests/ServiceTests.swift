@@ -80,8 +80,8 @@ private func execStart(_ command: [String]) throws -> String {
         (
             service("a/../b", ["/bin/sh"]),
             """
-            error: 'a/../b' cannot be a service's name
-            hint: 1 to 100 of letters, digits, _ and -, the first a letter or digit
+            error: `a/../b` cannot name a service
+            hint: use letters, digits, `_` and `-`, beginning with a letter or a digit
             """
         ),
         (

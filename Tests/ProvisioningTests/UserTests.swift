@@ -95,17 +95,17 @@ private func add(_ users: Recipe.User..., to tree: FileTree? = nil) throws -> Fi
         (
             user("a", uid: 33),
             """
-            error: user a: the uid 33 is one of 0–99, which the distribution gives out itself
-            hint: take 1000–59999, or 100–999 for a system user
+            error: uid 33 is given out by the distribution
+            hint: a user of one's own has 1000 to 59999
             """
         ),
         (
             user("a", uid: 65_534),
-            "error: user a: the uid 65534 stands for nobody\nhint: take 1000–59999"
+            "error: uid 65534 is no user's\nhint: a user of one's own has 1000 to 59999"
         ),
         (
             user("a:b\nroot2:x:0"),
-            "error: 'a:b\\nroot2:x:0' cannot be a user's name\nhint: 1 to 32 of a-z, 0-9, _ and -, the first a letter or _"
+            "error: `a:b\\nroot2:x:0` cannot name a user\nhint: use at most 32 lower-case letters, digits, `_` and `-`, beginning with a letter or `_`"
         ),
         (
             user("a", home: "/x:/bin/sh"),

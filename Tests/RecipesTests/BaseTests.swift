@@ -45,7 +45,7 @@ import Testing
         #expect(recipe.layers[1].packages[0].location?.file == "recipes/over.manifest")
         #expect(recipe.archive.suite.value == "bookworm")
         #expect(recipe.archive.mirror == nil)
-        #expect(recipe.archive.pockets.map(\.value) == ["security"])
+        #expect(recipe.archive.pockets.map(\.value) == [.security])
         #expect(recipe.remove.map(\.value) == ["/usr/share/man/*"])
         #expect(recipe.machine.vcpus == 2)
         #expect(recipe.machine.memory.bytes == 2 << 30)

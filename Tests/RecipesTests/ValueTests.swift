@@ -76,7 +76,7 @@ import Testing
     @Test func whatIsNotWrittenHasItsDefault() throws {
         let recipe = try load(least)
         #expect(recipe.archive.distribution == .debian)
-        #expect(recipe.archive.pockets.map(\.value) == ["updates", "security"])
+        #expect(recipe.archive.pockets.map(\.value) == [.updates, .security])
         #expect(recipe.archive.components.map(\.value) == ["main"])
         #expect(recipe.archive.architecture == nil && recipe.archive.mirror == nil && recipe.archive.keyring == nil)
         #expect(recipe.kernel == nil && recipe.node == nil)

@@ -40,6 +40,20 @@ import Testing
                 """)
     }
 
+    @Test("a relation leads to the version it names, else to the candidate")
+    func offers() throws {
+        let archive = try universe("Package: a\nVersion: 3", "Package: a\nVersion: 1", "Package: a\nVersion: 2")
+        func offer(_ text: String) throws -> String? {
+            let relation = try #require(DependencyGroup.parse(text, context: "a test").first?.alternatives.first)
+            return try archive.offer(relation).map { "\($0.stanza.version) \($0.pocket)" }
+        }
+        #expect(try offer("a") == "3 pocket0")
+        #expect(try offer("a (= 1)") == "1 pocket1")
+        #expect(try offer("a (<< 3)") == "2 pocket2")
+        #expect(try offer("a (>= 2)") == "3 pocket0")
+        #expect(try offer("a (= 4)") == nil && offer("b") == nil)
+    }
+
     @Test("a virtual name stands for its only provider; several are listed")
     func virtual() throws {
         let text = "Package: exim\nProvides: mta\n\nPackage: postfix\nVersion: 3\nProvides: mta"

@@ -33,7 +33,7 @@ struct BuildOptions: ParsableArguments {
         name: .long,
         help: ArgumentHelp(
             "The archive to take packages from: a URL or a directory (default: the recipe's, else the host's APT sources).",
-            valueName: "url"))
+            valueName: "url|directory"))
     var mirror: String?
 
     @Flag(name: .long, help: "Download nothing; name what the store lacks.")
@@ -60,10 +60,7 @@ struct BuildOptions: ParsableArguments {
     func settings(progress: @escaping ProgressSink) throws -> BuildSettings {
         var settings = BuildSettings(
             store: try store.open(),
-            mirror: try mirror.map { text in
-                let directory = try absolutePath(text)
-                return isDirectory(directory) ? directory.string : text
-            },
+            mirror: try mirror.map { isDirectoryPath($0) ? try absolutePath($0).string : $0 },
             offline: offline,
             variables: assignments.map { assignment in
                 let parts = assignment.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -78,6 +75,11 @@ struct BuildOptions: ParsableArguments {
         settings.program = Digest(hashing: try readFile(at: "/proc/self/exe"))
         return settings
     }
+}
+
+/// Whether a mirror's name is a path: an address has a scheme.
+private func isDirectoryPath(_ text: String) -> Bool {
+    !text.prefix { $0 != "/" }.contains(":")
 }
 
 /// The value of an environment variable; nil when it is unset or empty.
