@@ -28,7 +28,8 @@ public enum Distribution: String, Hashable, Sendable, CaseIterable {
         switch self {
         case .debian:
             [
-                "bookworm", "trixie", "forky", "bullseye", "buster", "sid", "stable", "testing", "unstable", "oldstable",
+                "bookworm", "trixie", "forky", "bullseye", "buster", "sid", "stable", "testing", "unstable",
+                "oldstable",
                 "oldoldstable", "experimental",
             ]
         case .ubuntu: ["noble", "jammy", "focal", "questing", "plucky", "resolute"]

@@ -33,7 +33,7 @@ public func build(
         do {
             let recipe = try loadRecipe(path, settings: settings)
             loaded.append((path, recipe))
-            mistakes += missingFiles(of: recipe)
+            mistakes += try hostMistakes(recipe)
         } catch let failure as Failure {
             mistakes.append(failure)
         } catch let failures as Failures {
@@ -54,7 +54,6 @@ public func build(
                     at: entry.recipe.name.location, status: .usage))
         }
     }
-    for entry in loaded { mistakes += try hostMistakes(entry.recipe) }
     if !mistakes.isEmpty { throw Failures(mistakes) }
     var results = [BuildResult]()
     for (path, recipe) in loaded {
@@ -111,8 +110,8 @@ private struct RecipeBuild {
         let record: ImageRecord
         do {
             record = try await make(held, overlays, inputs: inputs, debs: debs, in: output)
-        } catch let failure as Failure {
-            // What the store gave may be the cause: then once more, without that.
+        } catch let failure as Failure where failure.location == nil {
+            // No place in the recipe is to blame, so what the store gave may be: then once more, without that.
             let (layers, store) = (layerKeys, settings.store)
             let damage = try clock.run("check store") { _ in
                 let damage = try discardDamage(of: lock, layers: layers, in: store)

@@ -30,34 +30,6 @@ func loadRecipe(_ path: String, settings: BuildSettings) throws -> Recipe {
     return recipe
 }
 
-/// The folders and files that a recipe's build will read and that are not there: known before any work is done.
-func missingFiles(of recipe: Recipe) -> [Failure] {
-    var mistakes = [Failure]()
-    for overlay in recipe.overlays {
-        let path = FilePath(recipe.resolve(overlay.source.value))
-        if isDirectory(path) { continue }
-        mistakes.append(
-            Failure(
-                "there is no folder \(path) to lay over the tree", at: overlay.source.location,
-                hint: nearestSibling(of: path)))
-    }
-    if case .file(let name)? = recipe.kernel?.source {
-        let path = FilePath(recipe.resolve(name.value))
-        if !exists(path) {
-            mistakes.append(
-                Failure("there is no kernel \(path)", at: name.location, hint: nearestSibling(of: path)))
-        }
-    }
-    if case .archive(let archive)? = recipe.node {
-        let path = FilePath(recipe.resolve(archive.file.value))
-        if !exists(path) {
-            mistakes.append(
-                Failure("there is no archive \(path)", at: archive.file.location, hint: nearestSibling(of: path)))
-        }
-    }
-    return mistakes
-}
-
 /// `did you mean …?`, for a path that is not there: the files of its kind beside it, compared without their extension.
 private func nearestSibling(of path: FilePath) -> String? {
     let parent = path.removingLastComponent()

@@ -26,7 +26,9 @@ struct Resolution {
     /// The pockets with the names that the archive has for them, the suite itself first.
     var pockets: [(pocket: Pocket, suite: String)] {
         let named = recipe.archive.pockets.map { Pocket($0.value) }
-        return Set(named).union([.release]).sorted().map { ($0, $0.suite(of: recipe.archive.suite.value, in: distribution)) }
+        return Set(named).union([.release]).sorted().map {
+            ($0, $0.suite(of: recipe.archive.suite.value, in: distribution))
+        }
     }
 
     /// The recipe's layers with the Node package, as the solver takes them. The base layer, which every image has, is

@@ -129,7 +129,8 @@ private func mistakesIn(_ service: Recipe.Service, among services: [Recipe.Servi
             mistake("sets \(quoted(name)), which is no name of an environment variable")
         }
     }
-    for name in service.after.map(\.value) where !isUnitName(name) && !services.contains(where: { $0.name.value == name }) {
+    for name in service.after.map(\.value)
+    where !isUnitName(name) && !services.contains(where: { $0.name.value == name }) {
         let meant = nearestName(to: name, among: services.map(\.name.value))
         mistake(
             "waits for \(quoted(name)), which is no service of the recipe",

@@ -99,7 +99,8 @@ func userNumberMistake(_ number: Int) -> TextMistake? {
     switch number {
     case 100...59_999, 65_536...4_294_967_293: return nil
     default:
-        let reason = number < 100 ? "given out by the distribution" : number < 65_534 ? "reserved by Debian" : "no user's"
+        let reason =
+            number < 100 ? "given out by the distribution" : number < 65_534 ? "reserved by Debian" : "no user's"
         return TextMistake("uid \(number) is \(reason)", hint: "a user of one's own has 1000 to 59999")
     }
 }

@@ -8,17 +8,18 @@ extension ValueFormat where Value == String {
         .text("the name of \(noun)", pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$") { text in
             if text.utf8.count > longest { return TextMistake("`\(shortened(text))` is longer than \(longest) bytes") }
             let first = text.utf8.first ?? 0
-            let rest = text.utf8.allSatisfy { isLetter($0) || isDigit($0) || characters.utf8.contains($0) }
+            let rest = text.utf8.allSatisfy { isLetter($0) || isDigit($0) || "._-".utf8.contains($0) }
             if (isLetter(first) || isDigit(first)) && rest { return nil }
             return TextMistake(
                 "`\(shortened(text))` cannot name \(noun)",
-                hint: "use \(words.dropLast().joined(separator: ", ")) and \(words[words.count - 1]), "
-                    + "beginning with a letter or a digit")
+                hint: "use letters, digits, `.`, `_` and `-`, beginning with a letter or a digit")
         }
     }
 
     /// A service's own name: a part of its unit's name, where a point would begin an ending.
-    static let serviceName = text("the name of a service", pattern: "^[A-Za-z0-9][A-Za-z0-9_-]*$") { serviceNameMistake($0) }
+    static let serviceName = text("the name of a service", pattern: "^[A-Za-z0-9][A-Za-z0-9_-]*$") {
+        serviceNameMistake($0)
+    }
 
     /// What a service starts after: another one, or a unit of systemd's own by its full name.
     static let serviceOrUnit = text(
@@ -30,7 +31,8 @@ extension ValueFormat where Value == String {
         return TextMistake(
             mistake.message,
             hint: text.contains(".")
-                ? "a unit of systemd's own ends in one of \(unitEndings.map { "." + $0 }.joined(separator: ", "))" : mistake.hint)
+                ? "a unit of systemd's own ends in one of \(unitEndings.map { "." + $0 }.joined(separator: ", "))"
+                : mistake.hint)
     }
 
     /// One of some words.
@@ -170,7 +172,8 @@ func hostnameMistake(_ text: String) -> TextMistake? {
     if text.utf8.count > 64 { return TextMistake("the host name is longer than 64 bytes") }
     if isHostname(text) { return nil }
     return TextMistake(
-        "`\(shortened(text))` is not a host name", hint: "use letters, digits and inner hyphens; labels are joined by dots")
+        "`\(shortened(text))` is not a host name",
+        hint: "use letters, digits and inner hyphens; labels are joined by dots")
 }
 
 func serviceNameMistake(_ text: String) -> TextMistake? {
@@ -190,7 +193,9 @@ private let unitEndings = [
 
 /// Whether a text is a unit's full name (systemd.unit(5)).
 public func isUnitName(_ text: String) -> Bool {
-    guard let dot = text.utf8.lastIndex(of: UInt8(ascii: ".")), dot != text.startIndex, text.utf8.count < 256 else { return false }
+    guard let dot = text.utf8.lastIndex(of: UInt8(ascii: ".")), dot != text.startIndex, text.utf8.count < 256 else {
+        return false
+    }
     return unitEndings.contains(String(text[text.index(after: dot)...]))
         && text.utf8.allSatisfy { isLetter($0) || isDigit($0) || ":_.\\@-".utf8.contains($0) }
 }

@@ -6,10 +6,18 @@ extension ValueFormat where Value == Recipe.Archive {
     static let archive = Self.record(
         "the archive",
         keys: [
-            RecipeKey("distribution", \.distribution, .choice("distribution"), "debian or ubuntu: which keyring, which pockets"),
-            RecipeKey("suite", \.suite, TextFormat.suite.located(), required: true, "the release to build from, such as bookworm"),
-            RecipeKey("pockets", \.pockets, ValueFormat<Recipe.Pocket>.choice("pocket").located().list(of: "pockets"), "what is taken beside the suite; default updates, security"),
-            RecipeKey("components", \.components, TextFormat.component.located().list(of: "components").notEmpty("components"), "default main"),
+            RecipeKey(
+                "distribution", \.distribution, .choice("distribution"),
+                "debian or ubuntu: which keyring, which pockets"),
+            RecipeKey(
+                "suite", \.suite, TextFormat.suite.located(), required: true,
+                "the release to build from, such as bookworm"),
+            RecipeKey(
+                "pockets", \.pockets, ValueFormat<Recipe.Pocket>.choice("pocket").located().list(of: "pockets"),
+                "what is taken beside the suite; default updates, security"),
+            RecipeKey(
+                "components", \.components,
+                TextFormat.component.located().list(of: "components").notEmpty("components"), "default main"),
             RecipeKey("architecture", \.architecture, TextFormat.architecture.located(), "default: the host's"),
             RecipeKey(
                 "mirror", \.mirror, TextFormat.mirror.located(),
@@ -71,7 +79,8 @@ extension ValueFormat where Value == String {
             return TextMistake("`\(shortened(text))` has a control character")
         }
         if parts[0].contains(where: \.isWhitespace) {
-            return TextMistake("`\(shortened(text))` is more than one argument", hint: "write each argument as an item of its own")
+            return TextMistake(
+                "`\(shortened(text))` is more than one argument", hint: "write each argument as an item of its own")
         }
         return nil
     }

@@ -26,10 +26,6 @@ extension Recipe {
         if let snapshot = archive.snapshot {
             refuse("archive.snapshot", at: snapshot.location, hint: "archive.mirror can name a snapshot's address")
         }
-        let proposed = archive.distribution == .debian ? "proposed-updates" : "proposed"
-        for pocket in archive.pockets where pocket.value == proposed {
-            refuse("archive.pockets: \(pocket.value)", at: pocket.location)
-        }
         if let extra = archive.extra.first { refuse("archive.extra", at: extra.name.location) }
         if let pin = archive.pins.first {
             refuse("archive.pins", at: pin.package.location, hint: "a layer can ask for `name=version`")

@@ -71,7 +71,9 @@ extension ValueFormat {
                 checkKeys(entries, of: noun, keys: keys, groups: groups, at: node.place, into: &reader)
                 // In the table's order, so that a key that others build on comes first.
                 for key in keys {
-                    guard let entry = entries.first(where: { $0.key == key.name }), !entry.value.isNull else { continue }
+                    guard let entry = entries.first(where: { $0.key == key.name }), !entry.value.isNull else {
+                        continue
+                    }
                     // A map's place is its first key; a mistake about all of it belongs to its name.
                     var written = entry.value
                     if written.entries != nil { written.place = entry.keyPlace }

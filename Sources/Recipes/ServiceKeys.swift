@@ -12,7 +12,10 @@ extension ValueFormat where Value == Recipe.Service {
                     "the program and its arguments"), required: true,
                 "the program's absolute path and its arguments, as a list"),
             RecipeKey("user", \.user, TextFormat.account("a user").located(), "default root"),
-            RecipeKey("after", \.after, TextFormat.serviceOrUnit.located().list(of: "services"), "services that are ready before this one starts, or units of systemd's own by their full names, such as network.target"),
+            RecipeKey(
+                "after", \.after, TextFormat.serviceOrUnit.located().list(of: "services"),
+                "services that are ready before this one starts, or units of systemd's own by their full names, such as network.target"
+            ),
             RecipeKey(
                 "environment", \.environment,
                 TextFormat.text().entries(

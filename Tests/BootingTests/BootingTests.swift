@@ -49,7 +49,10 @@ import Testing
                 hint: "write what it holds as several arguments")
         ) { try KernelCommandLine(["quiet loglevel=3"]) }
         for argument in ["a=b\"", "\"a=b\"", "a=\"b\"c", "a=\"\"\"", "a b=\"c\""] {
-            #expect(throws: Failure("the kernel argument '\(argument)' has a quote, which a kernel's command line cannot hold")) {
+            #expect(
+                throws: Failure(
+                    "the kernel argument '\(argument)' has a quote, which a kernel's command line cannot hold")
+            ) {
                 try KernelCommandLine([argument])
             }
         }

@@ -51,7 +51,8 @@ struct HostArchiveTests {
         let temporary = try TemporaryStore()
         let now = Int64(time(nil))
         let requests = try SuiteRequest.pockets(
-            [.updates, .security], of: host.mirrors, components: ["main"], architecture: "amd64", recipeKeyring: host.keyring)
+            [.updates, .security], of: host.mirrors, components: ["main"], architecture: "amd64",
+            recipeKeyring: host.keyring)
         var results = [[FetchedSuite]]()
         for offline in [false, false, true] {
             var client = try ArchiveClient(store: temporary.store, offline: offline)

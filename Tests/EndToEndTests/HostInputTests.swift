@@ -101,7 +101,8 @@ private func recipe(_ name: String, archive: String = "suite: bookworm", _ rest:
             "a.manifest", recipe("a", "kernel:\n  package: linux-image-amd64\n  arguments:\n    [\(arguments)]\n"))
         let message = await workshop.complaint(path)
         #expect(
-            message.hasPrefix("a.manifest:8:6: error: the kernel's command line has 2256 bytes, and 2047 are the most\n"))
+            message.hasPrefix(
+                "a.manifest:8:6: error: the kernel's command line has 2256 bytes, and 2047 are the most\n"))
         #expect(message.hasSuffix("\nhint: shorten kernel.arguments"))
     }
 
@@ -141,7 +142,8 @@ struct DirectoryMirrors {
         let path = try workshop.put(
             "a.manifest",
             recipe(
-                "a", archive: "suite: bookworm, pockets: [], mirror: ./my debian, keyring: \(archive.key.keyring.string)",
+                "a",
+                archive: "suite: bookworm, pockets: [], mirror: ./my debian, keyring: \(archive.key.keyring.string)",
                 ""))
         func locked() throws -> String {
             let results = try lock(recipes: [path], update: true, settings: workshop.settings)
@@ -187,8 +189,9 @@ struct DirectoryMirrors {
             Issue.record("locked a kernel that is not there")
         } catch {
             #expect(
-                "\(error)".hasPrefix("\(workshop.directory.path)/a.manifest:5:19: error: linux-image-amd64 3 leads to the kernel "
-                    + "linux-image-6-amd64 (= 6.3), which the archive does not have\n"))
+                "\(error)".hasPrefix(
+                    "\(workshop.directory.path)/a.manifest:5:19: error: linux-image-amd64 3 leads to the kernel "
+                        + "linux-image-6-amd64 (= 6.3), which the archive does not have\n"))
         }
     }
 }

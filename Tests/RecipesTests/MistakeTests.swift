@@ -44,7 +44,10 @@ import Testing
         ("kernel-word", "kernel: {package: linux-image-amd64, initrd: allways}"),
         ("kernel-module", "kernel: {file: k, modules: [virtio_blk.ko]}"),
         ("kernel-argument", "kernel: {file: k, arguments: [console=ttyS0 panic=1]}"),
-        ("kernel-argument-quotes", "kernel: {file: k, arguments: ['x=\"a b\"', 'x=a\"b', '\"x=a b\"', 'x y=\"a\"', \"x=\\u0001\"]}"),
+        (
+            "kernel-argument-quotes",
+            "kernel: {file: k, arguments: ['x=\"a b\"', 'x=a\"b', '\"x=a b\"', 'x y=\"a\"', \"x=\\u0001\"]}"
+        ),
         ("node-neither", "node: {}"),
         ("node-digest", "node: {archive: {file: node.tar.xz, sha256: abc}}"),
         ("user-name", "users: [{name: Agent}]"),
@@ -67,9 +70,15 @@ import Testing
         ("service-command-empty", "services: {web: {command: []}}"),
         ("service-empty", "services:\n  web:"),
         ("service-name", "services: {\"web server\": {command: [/bin/a]}}"),
-        ("service-after-unknown", "services: {display: {command: [/bin/a]}, web: {command: [/bin/b], after: [dispaly]}}"),
+        (
+            "service-after-unknown",
+            "services: {display: {command: [/bin/a]}, web: {command: [/bin/b], after: [dispaly]}}"
+        ),
         ("service-name-with-point", "services: {a.b: {command: [/bin/a]}}"),
-        ("service-after-units", "services: {a: {command: [/bin/a], after: [network.target, network.targt, a.service, \"x y.target\"]}, b: {command: [/bin/b], after: [a.service, zebra]}}"),
+        (
+            "service-after-units",
+            "services: {a: {command: [/bin/a], after: [network.target, network.targt, a.service, \"x y.target\"]}, b: {command: [/bin/b], after: [a.service, zebra]}}"
+        ),
         ("service-after-itself", "services: {web: {command: [/bin/b], after: [web]}}"),
         (
             "service-after-circle",
@@ -123,13 +132,28 @@ import Testing
         ("a-list", "- recipe: 1\n"),
         ("a-text", "recipe\n"),
         ("missing-keys", "description: x\n"),
-        ("missing-suite", "recipe: 1\nname: a\narchive:\n  distribution: debian\n  components: [main]\nlayers: [{name: a, packages: [dbus]}]\n"),
-        ("missing-inside", "recipe: 1\nname: a\narchive: {distribution: debian}\nlayers:\n  - packages: [dbus]\n  - {name: empty}\n  - {name: bare, packages: []}\n"),
+        (
+            "missing-suite",
+            "recipe: 1\nname: a\narchive:\n  distribution: debian\n  components: [main]\nlayers: [{name: a, packages: [dbus]}]\n"
+        ),
+        (
+            "missing-inside",
+            "recipe: 1\nname: a\narchive: {distribution: debian}\nlayers:\n  - packages: [dbus]\n  - {name: empty}\n  - {name: bare, packages: []}\n"
+        ),
         ("empty-required", "recipe:\nname:\narchive:\nlayers:\n"),
         ("version", "recipe: 2\nname: a\narchive: {suite: bookworm}\nlayers: [{name: a, packages: [dbus]}]\n"),
-        ("names", "recipe: 1\nname: a/b\narchive: {distribution: arch, suite: \"book worm\", architecture: x86_64, components: [], mirror: deb.example.org, keyring: \"\", exclude: [UsrMerge]}\nlayers: [{name: .a, packages: [dbus]}]\n"),
-        ("pockets", "recipe: 1\nname: a\narchive: {suite: bookworm, pockets: [updates, securty, proposed-updates]}\nlayers: [{name: a, packages: [dbus]}]\n"),
-        ("packages", "recipe: 1\nname: a\narchive: {suite: bookworm}\nlayers:\n  - name: a\n    packages: [Dbus, systemd sysv, x, \"nodejs=\", \"nodejs:amd46\", nodejs:amd64=18.20.4+dfsg-1~deb12u1, 7zip]\n  - name: a\n    packages: dbus\n"),
+        (
+            "names",
+            "recipe: 1\nname: a/b\narchive: {distribution: arch, suite: \"book worm\", architecture: x86_64, components: [], mirror: deb.example.org, keyring: \"\", exclude: [UsrMerge]}\nlayers: [{name: .a, packages: [dbus]}]\n"
+        ),
+        (
+            "pockets",
+            "recipe: 1\nname: a\narchive: {suite: bookworm, pockets: [updates, securty, proposed-updates]}\nlayers: [{name: a, packages: [dbus]}]\n"
+        ),
+        (
+            "packages",
+            "recipe: 1\nname: a\narchive: {suite: bookworm}\nlayers:\n  - name: a\n    packages: [Dbus, systemd sysv, x, \"nodejs=\", \"nodejs:amd46\", nodejs:amd64=18.20.4+dfsg-1~deb12u1, 7zip]\n  - name: a\n    packages: dbus\n"
+        ),
         (
             "unsupported",
             """
