@@ -6,7 +6,7 @@ RECIPE ?= recipes/browser.manifest
 BUILD_FLAGS ?= --explicit-target-dependency-import-check error
 
 # What the program is built with and calls at run time.
-BUILD_PACKAGES = libarchive-dev libext2fs-dev comerr-dev libcurl4-openssl-dev pkg-config gpgv
+BUILD_PACKAGES = libarchive-dev libext2fs-dev comerr-dev libcurl4-openssl-dev libxxhash-dev pkg-config gpgv
 # What the tests compare with and boot in.
 TEST_PACKAGES = qemu-system-x86 gnupg libarchive-tools e2fsprogs dpkg-dev xz-utils bzip2 gzip lz4 zstd lzop \
 	busybox-static python3

@@ -23,11 +23,12 @@ let package = Package(
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "CExt2FS", pkgConfig: "ext2fs", providers: [.apt(["libext2fs-dev", "comerr-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .target(name: "CBooting"),
         .target(name: "CSandbox"),
 
         // Values: no file system, clock, environment or process.
-        .target(name: "RootfsModel", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+        .target(name: "RootfsModel", dependencies: ["CXXHash", .product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "Recipes", dependencies: [model, .product(name: "Yams", package: "Yams")]),
         .target(name: "Debian", dependencies: [model]),
         .target(name: "Solving", dependencies: [model, "Debian"]),

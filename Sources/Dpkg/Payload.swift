@@ -8,6 +8,7 @@ public import SystemPackage
 ///     tree/       its files, with the metadata of its tar
 ///     control/    its control members
 ///     listing     the tree with digests (`Listing`)
+///     traits      checksums and holes of its files (`TraitsText`)
 ///     list        its paths as dpkg's .list has them, in the order of the tar
 ///     md5sums     the MD5 of every file, only where the package brings no md5sums
 ///     oddities    why dpkg itself must unpack it, a line each; mostly empty
@@ -39,7 +40,9 @@ public struct Payload: Hashable, Sendable {
 
     /// Whether all but the tree is what it was when it was unpacked. That of the tree is seen where it is read.
     func hasItsTexts() -> Bool {
-        guard let kept = try? readFile(at: directory.appending(Self.digestName)),
+        // A store of a version that took no traits has none.
+        guard exists(directory.appending(Self.traitsName)),
+            let kept = try? readFile(at: directory.appending(Self.digestName)),
             let digest = try? Self.digestOfTexts(in: directory)
         else { return false }
         return kept == digest.hexBytes
@@ -61,6 +64,7 @@ public struct Payload: Hashable, Sendable {
     }
 
     static let sizeName = "size"
+    static let traitsName = "traits"
     static let digestName = "digest"
 
     /// Names and bytes of what lies beside the tree.
@@ -84,8 +88,15 @@ public struct Payload: Hashable, Sendable {
     public func tree() throws -> FileTree {
         let path = directory.appending("listing")
         var tree = try Listing.parse(try readFile(at: path), name: path.string)
+        let traitsPath = self.directory.appending(Self.traitsName)
+        let traits = try TraitsText.parse(try readFile(at: traitsPath), name: traitsPath.string)
+        let files = tree.nodes.count { $0.blob != nil }
+        guard traits.count == files else {
+            throw Failure("\(traitsPath) has \(traits.count) lines for \(files) files")
+        }
         let directory = treeDirectory.string
         var firstNames = [UInt32: TreePath]()
+        var known = traits.makeIterator()
         tree.updateEach { node in
             guard case .file(var blob, let group) = node.kind else { return }
             var path = node.path
@@ -94,6 +105,7 @@ public struct Payload: Hashable, Sendable {
                 firstNames[group] = path
             }
             blob.source = .file(directory: directory, path: path)
+            blob.traits = known.next()
             node.kind = .file(blob, linkGroup: group)
         }
         return tree

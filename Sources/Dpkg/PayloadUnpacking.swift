@@ -149,45 +149,30 @@ struct PayloadUnpacking: ~Copyable {
         guard case .file(let claimed) = member.kind else { return .directory }
         let descriptor = try tree.createFile(path)
         defer { close(descriptor) }
-        var hasher = DigestHasher()
-        var md5 = Insecure.MD5()
-        var size: UInt64 = 0
-        let takesChecksums = takesChecksums
+        var passing = PassingContent(takesMD5: takesChecksums)
         let label = deb.label
         // The room is taken before the bytes are written: a bomb never fills the disk.
         try room.take(claimed, member, label)
         try reader.readContent { block, offset in
             if Task.isCancelled { throw CancellationError() }
-            guard offset >= size, offset &+ UInt64(block.count) <= claimed else {
+            guard offset >= passing.size, offset &+ UInt64(block.count) <= claimed else {
                 throw Failure("cannot unpack \(member.displayName) of \(label): its content does not have its size")
             }
-            while size < offset {
-                let zeros = [UInt8](repeating: 0, count: Int(min(offset - size, 1 << 20)))
-                try tree.append(zeros, to: descriptor, path)
-                hasher.update(zeros)
-                if takesChecksums { md5.update(data: zeros) }
-                size += UInt64(zeros.count)
-            }
+            try tree.append(zeros: offset - passing.size, to: descriptor, path) { passing.update($0) }
             let code = writeWhole(block, to: descriptor)
             if code != 0 { throw tree.failure("write", path, code: code) }
-            hasher.update(block)
-            if takesChecksums { md5.update(bufferPointer: block) }
-            size += UInt64(block.count)
+            passing.update(block)
         }
-        while size < claimed, member.isSparse {
-            let zeros = [UInt8](repeating: 0, count: Int(min(claimed - size, 1 << 20)))
-            try tree.append(zeros, to: descriptor, path)
-            hasher.update(zeros)
-            if takesChecksums { md5.update(data: zeros) }
-            size += UInt64(zeros.count)
+        if member.isSparse {
+            try tree.append(zeros: claimed - passing.size, to: descriptor, path) { passing.update($0) }
         }
-        guard size == claimed else {
+        guard passing.size == claimed else {
             throw Failure("cannot unpack \(member.displayName) of \(label): its content does not have its size")
         }
         try tree.finish(descriptor, path, metadata)
-        if takesChecksums { note(checksum: hexadecimal(md5.finalize()), of: path) }
-        return .file(
-            Blob(size: size, digest: hasher.finalized(), source: .absent), linkGroup: 0)
+        let (blob, md5) = passing.finish()
+        if let md5 { note(checksum: md5, of: path) }
+        return .file(blob, linkGroup: 0)
     }
 
     private mutating func note(checksum: String, of path: TreePath) {
@@ -230,6 +215,7 @@ struct PayloadUnpacking: ~Copyable {
         }
         let tree = try FileTree(nodes)
         try Storage.writeFile(try Listing.bytes(of: tree), to: directory.appending("listing"))
+        try Storage.writeFile(TraitsText.bytes(of: tree), to: directory.appending(Payload.traitsName))
         try Storage.writeFile(Array(String(tree.contentSize).utf8), to: directory.appending(Payload.sizeName))
         try Storage.writeFile(list, to: directory.appending("list"))
         if takesChecksums { try Storage.writeFile(checksums, to: directory.appending("md5sums")) }
@@ -284,6 +270,31 @@ private struct Oddities {
         if !StaticAccounts.isGroup(member.groupName, member.gid) {
             add("\(member.displayName) belongs to group \(String(decoding: member.groupName, as: UTF8.self))")
         }
+    }
+}
+
+/// What is taken of a file's content while it passes to the disk.
+private struct PassingContent {
+    private(set) var size: UInt64 = 0
+    private var digest = DigestHasher()
+    private var traits = ContentTraitsTaker()
+    private var md5: Insecure.MD5?
+
+    init(takesMD5: Bool) {
+        if takesMD5 { md5 = Insecure.MD5() }
+    }
+
+    mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        digest.update(bytes)
+        traits.update(bytes)
+        md5?.update(bufferPointer: bytes)
+        size += UInt64(bytes.count)
+    }
+
+    /// The content, known by its digest, and the digits of its MD5.
+    consuming func finish() -> (Blob, md5: String?) {
+        let blob = Blob(size: size, digest: digest.finalized(), source: .absent, traits: traits.finish())
+        return (blob, md5.map { hexadecimal($0.finalize()) })
     }
 }
 

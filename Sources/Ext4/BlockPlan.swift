@@ -1,11 +1,5 @@
 import RootfsModel
 
-/// Blocks of a file that have data, counted from the file's start.
-struct LogicalRun: Equatable {
-    var start: UInt32
-    var count: UInt32
-}
-
 /// A run of blocks in the image.
 struct BlockRun: Equatable {
     var start: UInt64
@@ -24,7 +18,7 @@ struct PlacedExtent: Equatable {
 
 /// What an inode needs besides its inode.
 struct BlockDemand {
-    var runs: [LogicalRun]
+    var runs: [DataRun]
     /// Whether its attributes need a block.
     var hasAttributeBlock: Bool
 }
@@ -73,7 +67,7 @@ struct BlockPlan {
         }
     }
 
-    private mutating func place(_ run: LogicalRun) {
+    private mutating func place(_ run: DataRun) {
         var logical = run.start
         var left = UInt64(run.count)
         while left > 0 {

@@ -25,7 +25,8 @@ struct ContentReader: ~Copyable {
     private static func open(_ blob: Blob, _ path: TreePath) throws(Failure) -> Int32 {
         let name: [UInt8]
         switch blob.source {
-        case .bytes, .absent: return -1
+        case .bytes: return -1
+        case .absent: throw Failure("\(path): its content is not at hand, only its digest")
         case .file(let directory, let below): name = Array(directory.utf8) + [UInt8(ascii: "/")] + below.bytes
         case .extents(let file, _): name = Array(file.utf8)
         }
@@ -83,8 +84,7 @@ struct ContentReader: ~Copyable {
                 let part = UnsafeMutableRawBufferPointer(rebasing: buffer[Int(start - offset)..<Int(stop - offset)])
                 try read(into: part, from: extent.source + (start - extent.offset))
             }
-        case .absent:
-            throw Failure("\(path): its content is not at hand, only its digest")
+        case .absent: break
         }
     }
 

@@ -112,7 +112,7 @@ public struct Ext4Image: Hashable, Sendable {
 }
 
 /// The block size of every image that the writer makes.
-let blockSize = 4096
+let blockSize = ContentTraits.blockSize
 
 /// How many blocks hold so many bytes.
 func blockCount(_ bytes: UInt64) -> UInt64 {

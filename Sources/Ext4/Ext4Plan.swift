@@ -14,8 +14,9 @@ struct Ext4Plan {
     /// The order in which blocks are given out: directories, long symbolic links and attributes, then files.
     private(set) var order = [Int]()
 
-    /// Lays out a tree. `data` holds the runs with data of files that have holes, by node.
-    init(_ tree: FileTree, _ options: Ext4Options, data: [Int: [LogicalRun]]) throws {
+    /// Lays out a tree. `data` holds the runs with data of the large files whose traits do not tell them, by
+    /// node.
+    init(_ tree: FileTree, _ options: Ext4Options, data: [Int: [DataRun]]) throws {
         inodes = try InodePlan(tree)
         let seed = options.hashSeed.withUnsafeBytes { bytes in
             (0..<4).map { UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * 4, as: UInt32.self)) }
@@ -39,17 +40,17 @@ struct Ext4Plan {
                     entries, of: node?.path ?? "lost+found", hashSeed: seed, fill: options.isReadOnly ? 100 : 80)
                 directories[position] = layout
                 let blocks = inode.node == nil ? Self.lostAndFoundBlocks : UInt32(layout.blocks)
-                demand.runs = [LogicalRun(start: 0, count: blocks)]
+                demand.runs = [DataRun(start: 0, count: blocks)]
             case .file(let blob, _):
                 rank = 2
-                if let node = inode.node, let runs = data[node] {
+                if let runs = blob.traits?.dataRuns ?? inode.node.flatMap({ data[$0] }) {
                     demand.runs = runs
                 } else if blob.size > 0 {
-                    demand.runs = [LogicalRun(start: 0, count: UInt32(blockCount(blob.size)))]
+                    demand.runs = [DataRun(start: 0, count: UInt32(blockCount(blob.size)))]
                 }
             case .symbolicLink(let target):
                 // With its NUL it must fit into the 60 bytes of the block map.
-                if target.count >= 60 { demand.runs = [LogicalRun(start: 0, count: 1)] }
+                if target.count >= 60 { demand.runs = [DataRun(start: 0, count: 1)] }
             default: break
             }
             demands.append(demand)

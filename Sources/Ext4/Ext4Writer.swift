@@ -14,6 +14,23 @@ public enum Ext4Writer {
         tree: FileTree, to path: FilePath, options: Ext4Options, jobs: Int,
         progress: (_ bytesDone: UInt64, _ bytesTotal: UInt64) -> Void = { _, _ in }
     ) throws -> Ext4Image {
+        var hasher = DigestHasher()
+        var image = try writeBlocks(
+            of: tree, to: path, options: options, jobs: jobs, inOrder: { hasher.update($0) }, progress: progress)
+        image.digest = hasher.finalized()
+        return image
+    }
+
+    /// The same without a digest, as other tools write an image: to be measured beside them.
+    public static func writeWithoutDigest(tree: FileTree, to path: FilePath, options: Ext4Options, jobs: Int) throws {
+        _ = try writeBlocks(of: tree, to: path, options: options, jobs: jobs, inOrder: { _ in }, progress: { _, _ in })
+    }
+
+    /// Writes the image; `inOrder` sees its bytes from the first to the last. The digest is left to the caller.
+    private static func writeBlocks(
+        of tree: FileTree, to path: FilePath, options: Ext4Options, jobs: Int,
+        inOrder: (UnsafeRawBufferPointer) -> Void, progress: (UInt64, UInt64) -> Void
+    ) throws -> Ext4Image {
         try options.validate()
         let data = try HoleScan.run(tree, jobs: jobs)
         let plan = try Ext4Plan(tree, options, data: data)
@@ -34,10 +51,10 @@ public enum Ext4Writer {
             tree: tree, pieces: pieces(of: tree, plan, blockPlan), memory: fileSystem.memory,
             descriptor: file.descriptor, path: path.string, size: layout.size)
         try file.checkRoom(for: segments.neededBytes)
-        let digest = try segments.run(jobs: jobs, progress: progress)
+        try segments.run(jobs: jobs, inOrder: inOrder, progress: progress)
         file.finish()
         return Ext4Image(
-            digest: digest, size: layout.size, blocks: blocks, inodes: UInt64(inodes.all),
+            digest: Digest(hashing: ""), size: layout.size, blocks: blocks, inodes: UInt64(inodes.all),
             freeInodes: UInt64(inodes.free), freeBytes: freeBlocks * UInt64(blockSize))
     }
 
@@ -46,9 +63,13 @@ public enum Ext4Writer {
         var pieces = [DataPiece]()
         for (position, inode) in plan.inodes.inodes.enumerated() {
             guard let node = inode.node, tree.nodes[node].blob != nil else { continue }
-            for extent in blockPlan.extents[blockPlan.ranges[position]] {
+            let range = blockPlan.ranges[position]
+            for index in range {
+                let extent = blockPlan.extents[index]
                 pieces.append(
-                    DataPiece(physical: extent.physical, logical: extent.logical, count: extent.count, node: node))
+                    DataPiece(
+                        physical: extent.physical, logical: extent.logical, count: extent.count, node: node,
+                        isLast: index == range.upperBound - 1))
             }
         }
         return pieces

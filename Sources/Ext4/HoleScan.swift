@@ -1,23 +1,21 @@
 import RootfsModel
 
 /// Finds the blocks of large files that are all zero: they become holes. Decided by content alone, so that the same
-/// bytes give the same image whatever holes the host's copy has. It reads large files whole, and in order, and so it is
-/// also what compares them with their digests.
+/// bytes give the same image whatever holes the host's copy has. Files whose traits are known need no look; others are
+/// read whole, and in order, and so this is also what compares them with their digests.
 enum HoleScan {
-    /// Smaller files are written whole: a hole in them saves little and costs an extent.
-    static let threshold: UInt64 = 1 << 20
 
     private struct State {
         var next = 0
-        var found = [Int: [LogicalRun]]()
+        var found = [Int: [DataRun]]()
         var failure: (any Error)?
     }
 
     /// The runs with data of each large file that has holes, by node.
-    static func run(_ tree: FileTree, jobs: Int) throws -> [Int: [LogicalRun]] {
+    static func run(_ tree: FileTree, jobs: Int) throws -> [Int: [DataRun]] {
         var groups = Set<UInt32>()
         let large = tree.nodes.indices.filter { index in
-            guard case .file(let blob, let group) = tree.nodes[index].kind, blob.size >= threshold else { return false }
+            guard case .file(let blob, let group) = tree.nodes[index].kind, looks(at: blob) else { return false }
             return group == 0 || groups.insert(group).inserted
         }
         let state = Lock(State())
@@ -42,8 +40,8 @@ enum HoleScan {
         return spread(result.found, over: tree)
     }
 
-    private static func spread(_ found: [Int: [LogicalRun]], over tree: FileTree) -> [Int: [LogicalRun]] {
-        var byGroup = [UInt32: [LogicalRun]]()
+    private static func spread(_ found: [Int: [DataRun]], over tree: FileTree) -> [Int: [DataRun]] {
+        var byGroup = [UInt32: [DataRun]]()
         for (index, runs) in found where tree.nodes[index].linkGroup != 0 {
             byGroup[tree.nodes[index].linkGroup] = runs
         }
@@ -55,46 +53,37 @@ enum HoleScan {
         return result
     }
 
+    /// Whether a file is large and nothing is known of its holes.
+    static func looks(at blob: Blob) -> Bool {
+        blob.traits == nil && blob.size >= ContentTraits.holeThreshold
+    }
+
     /// The runs of a file's blocks that are not all zero. Throws where the content is not the digest's.
-    static func scan(_ node: FileNode) throws -> [LogicalRun] {
+    static func scan(_ node: FileNode) throws -> [DataRun] {
         guard let blob = node.blob else { return [] }
         var check = ContentCheck(of: blob, at: node.path)
         let reader = try ContentReader(blob, of: node.path)
-        let size = UInt64(blockSize)
         let chunk = UInt64(1 << 18)
-        var runs = [LogicalRun]()
+        var finder = DataRunFinder()
         try withUnsafeTemporaryAllocation(byteCount: Int(chunk), alignment: 16) { buffer in
             var offset: UInt64 = 0
             while offset < blob.size {
                 let data = reader.dataRange(from: offset)
-                if data.isEmpty { break }
-                let first = data.lowerBound / size * size
-                check?.addZeros(first - min(offset, first))
-                offset = max(offset, first)
-                // To the end of the last block that has data, a hole in it included.
-                let end = min(blob.size, blockCount(data.upperBound) * size)
-                while offset < end {
+                check?.addZeros(data.lowerBound - offset)
+                finder.skip(zeros: data.lowerBound - offset)
+                offset = data.lowerBound
+                while offset < data.upperBound {
                     try Task.checkCancellation()
-                    let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(min(chunk, end - offset))])
+                    let part = UnsafeMutableRawBufferPointer(
+                        rebasing: buffer[..<Int(min(chunk, data.upperBound - offset))])
                     try reader.read(into: part, at: offset)
                     check?.add(UnsafeRawBufferPointer(part))
-                    for start in stride(from: 0, to: part.count, by: blockSize) {
-                        let block = UnsafeRawBufferPointer(
-                            rebasing: part[start..<min(start + blockSize, part.count)])
-                        if block.isZero { continue }
-                        let number = UInt32((offset + UInt64(start)) / size)
-                        if let last = runs.last, last.start + last.count == number {
-                            runs[runs.count - 1].count += 1
-                        } else {
-                            runs.append(LogicalRun(start: number, count: 1))
-                        }
-                    }
+                    finder.update(UnsafeRawBufferPointer(part))
                     offset += UInt64(part.count)
                 }
             }
-            check?.addZeros(blob.size - min(offset, blob.size))
         }
         try check?.finish()
-        return runs
+        return finder.finish()
     }
 }

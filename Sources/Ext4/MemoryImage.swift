@@ -162,12 +162,3 @@ extension UnsafeMutableRawBufferPointer {
         if let baseAddress { memset(baseAddress, 0, count) }
     }
 }
-
-extension UnsafeRawBufferPointer {
-    /// Whether all bytes are zero; quick in both cases.
-    var isZero: Bool {
-        guard let baseAddress, count > 0 else { return true }
-        // Each byte equals its neighbour and the first is zero.
-        return self[0] == 0 && (count == 1 || memcmp(baseAddress, baseAddress + 1, count - 1) == 0)
-    }
-}

@@ -8,10 +8,12 @@ struct DataPiece {
     var count: UInt32
     /// The file's node.
     var node: Int
+    /// Whether no piece of the same file comes behind it.
+    var isLast: Bool
 }
 
 /// Puts an image out: segments of 1 MiB, each filled by one of several threads from metadata in memory and the
-/// files' content, written without its zero blocks, and hashed in order. No byte depends on who fills which segment.
+/// files' content, written without its zero blocks, and shown in order to who takes its digest. No byte depends on who fills which segment.
 struct SegmentWriter {
     static let segmentBlocks = 256
     private static let segmentBytes = segmentBlocks * blockSize
@@ -86,9 +88,11 @@ struct SegmentWriter {
         }
     }
 
-    /// Writes everything and gives the SHA-256 of the whole image. `progress` is told of hashed bytes, by one thread at
-    /// a time.
-    func run(jobs: Int, progress: (UInt64, UInt64) -> Void) throws -> Digest {
+    /// Writes everything. `inOrder` sees the whole image's bytes, holes as zeros, and `progress` is told how many it saw;
+    /// both by one thread at a time.
+    func run(
+        jobs: Int, inOrder: (UnsafeRawBufferPointer) -> Void, progress: (UInt64, UInt64) -> Void
+    ) throws {
         let jobs = max(1, jobs)
         let buffers = (0..<jobs * 2 + 4).map { _ in
             UnsafeMutableRawBufferPointer.allocate(byteCount: Self.segmentBytes, alignment: blockSize)
@@ -101,7 +105,6 @@ struct SegmentWriter {
         }
         let segments = Int((size + UInt64(Self.segmentBytes) - 1) / UInt64(Self.segmentBytes))
         let lock = Lock(State(segments: segments, spare: buffers))
-        var hasher = DigestHasher()
         var checks = PassingChecks()
 
         runConcurrently(jobs) {
@@ -132,7 +135,7 @@ struct SegmentWriter {
                         let count = Int(min(UInt64(Self.segmentBytes), size - start))
                         let bytes = UnsafeRawBufferPointer(
                             rebasing: UnsafeRawBufferPointer(ready.buffer ?? zero)[..<count])
-                        hasher.update(bytes)
+                        inOrder(bytes)
                         try check(segment: ready.number, bytes, &checks)
                         progress(start + UInt64(count), size)
                         lock.withLock { state in
@@ -147,7 +150,6 @@ struct SegmentWriter {
             }
         }
         if let failure = lock.withLock({ $0.failure }) { throw failure }
-        return hasher.finalized()
     }
 
     /// The part of a piece that lies in a range of blocks, and where in its file that begins, in bytes.
@@ -158,6 +160,8 @@ struct SegmentWriter {
         var count: Int
         /// Whether it is all of the file.
         var isWhole: Bool
+        /// Whether no other part of the file comes behind it.
+        var isLast: Bool
 
         init(of piece: DataPiece, in segment: Range<UInt64>, _ blob: Blob) {
             let end = min(piece.physical + UInt64(piece.count), segment.upperBound)
@@ -165,11 +169,12 @@ struct SegmentWriter {
             offset = (UInt64(piece.logical) + blocks.lowerBound - piece.physical) * UInt64(blockSize)
             count = Int(min(UInt64(blocks.count * blockSize), blob.size - offset))
             isWhole = offset == 0 && UInt64(count) == blob.size
+            isLast = piece.isLast && end == piece.physical + UInt64(piece.count)
         }
     }
 
-    /// Compares files with their digests that the filling of a segment could not see whole. Large files were compared
-    /// while their holes were looked for.
+    /// Compares files with what the tree says of them that the filling of a segment could not see whole. Those whose
+    /// holes had to be looked for were compared then.
     private func check(segment: Int, _ bytes: UnsafeRawBufferPointer, _ checks: inout PassingChecks) throws {
         let first = UInt64(segment * Self.segmentBlocks)
         let range = first..<first + UInt64(Self.segmentBlocks)
@@ -178,13 +183,13 @@ struct SegmentWriter {
             let piece = pieces[position]
             position += 1
             let node = tree.nodes[piece.node]
-            guard let blob = node.blob, blob.size < HoleScan.threshold else { continue }
+            guard let blob = node.blob, !HoleScan.looks(at: blob) else { continue }
             let part = Part(of: piece, in: range, blob)
             if part.isWhole { continue }
             let place = Int(part.blocks.lowerBound - first) * blockSize
             try checks.pass(
                 UnsafeRawBufferPointer(rebasing: bytes[place..<place + part.count]), of: blob, at: node.path,
-                node: piece.node, offset: part.offset)
+                node: piece.node, offset: part.offset, isLast: part.isLast)
         }
     }
 
@@ -240,9 +245,8 @@ struct SegmentWriter {
         let content = UnsafeMutableRawBufferPointer(rebasing: buffer[place..<place + part.count])
         let reader = try ContentReader(blob, of: node.path)
         try reader.read(into: content, at: part.offset)
-        if part.isWhole && blob.size < HoleScan.threshold, var check = ContentCheck(of: blob, at: node.path) {
-            check.add(UnsafeRawBufferPointer(content))
-            try check.finish()
+        if part.isWhole && !HoleScan.looks(at: blob) {
+            try ContentCheck.run(on: UnsafeRawBufferPointer(content), of: blob, at: node.path)
         }
         UnsafeMutableRawBufferPointer(rebasing: buffer[place + part.count..<place + room]).zero()
         for index in place / blockSize..<(place + room) / blockSize { holds[index] = true }

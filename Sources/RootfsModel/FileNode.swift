@@ -77,11 +77,14 @@ public struct Blob: Hashable, Sendable {
     public var size: UInt64
     public var digest: Digest?
     public var source: ContentSource
+    /// What is known of the content besides; nil where nobody looked.
+    public var traits: ContentTraits?
 
-    public init(size: UInt64, digest: Digest?, source: ContentSource) {
+    public init(size: UInt64, digest: Digest?, source: ContentSource, traits: ContentTraits? = nil) {
         self.size = size
         self.digest = digest
         self.source = source
+        self.traits = traits
     }
 
     /// A blob held in memory.

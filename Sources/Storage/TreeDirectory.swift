@@ -93,14 +93,30 @@ public struct TreeDirectory: ~Copyable {
     public mutating func write(_ bytes: [UInt8], to path: TreePath, _ metadata: Metadata) throws(Failure) {
         let descriptor = try createFile(path)
         defer { close(descriptor) }
-        try append(bytes, to: descriptor, path)
-        try finish(descriptor, path, metadata)
-    }
-
-    public func append(_ bytes: [UInt8], to descriptor: Int32, _ path: TreePath) throws(Failure) {
         var code: Int32 = 0
         bytes.withUnsafeBytes { code = writeWhole($0, to: descriptor) }
         if code != 0 { throw failure("write", path, code: code) }
+        try finish(descriptor, path, metadata)
+    }
+
+    /// Writes so many zeros, which `seeing` is shown.
+    public func append(
+        zeros count: UInt64, to descriptor: Int32, _ path: TreePath, seeing: (UnsafeRawBufferPointer) -> Void
+    ) throws(Failure) {
+        var left = count
+        if left == 0 { return }
+        let zeros = [UInt8](repeating: 0, count: Int(min(left, 1 << 20)))
+        while left > 0 {
+            var code: Int32 = 0
+            let length = Int(min(left, UInt64(zeros.count)))
+            zeros.withUnsafeBytes { zeros in
+                let part = UnsafeRawBufferPointer(rebasing: zeros[..<length])
+                code = writeWhole(part, to: descriptor)
+                seeing(part)
+            }
+            if code != 0 { throw failure("write", path, code: code) }
+            left -= UInt64(length)
+        }
     }
 
     public mutating func makeSymbolicLink(_ path: TreePath, to target: [UInt8], _ metadata: Metadata) throws(Failure) {

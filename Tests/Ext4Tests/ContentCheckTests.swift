@@ -1,5 +1,6 @@
 import Glibc
 import RootfsModel
+import Storage
 import SystemPackage
 import TestSupport
 import Testing
@@ -80,5 +81,67 @@ import Testing
             #expect(access(image.string, F_OK) != 0)
             writeSparse(contents[index], to: scratch.file("f\(index)"))
         }
+    }
+
+    @Test(arguments: [1, 3])
+    func aTreeWhoseTraitsAreKnownGivesTheSameImageAndRefusesDamage(jobs: Int) throws {
+        let seed = UInt64.random(in: 0 ... .max)
+        print("seed \(seed)")
+        var generator = SeededGenerator(seed: seed)
+        let scratch = try Scratch()
+        // One that is all hole, besides.
+        let contents = contents(&generator) + [[UInt8](repeating: 0, count: 1_200_000)]
+        for (index, bytes) in contents.enumerated() { writeSparse(bytes, to: scratch.file("f\(index)")) }
+        let plain = try tree(contents, digests: contents.map { Digest(hashing: $0) }, in: scratch.path)
+        var known = plain
+        known.updateEach { node in
+            guard case .file(var blob, let group) = node.kind, let index = Int("\(node.path)".dropFirst(2)) else {
+                return
+            }
+            var taker = ContentTraitsTaker()
+            contents[index].withUnsafeBytes { bytes in
+                var start = 0
+                while start < bytes.count {
+                    let end = min(bytes.count, start + Int.random(in: 1...50_000, using: &generator))
+                    taker.update(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+                    start = end
+                }
+            }
+            blob.traits = taker.finish()
+            node.kind = .file(blob, linkGroup: group)
+        }
+        let sound = try Ext4Writer.write(tree: plain, to: scratch.file("plain"), options: .plain, jobs: jobs)
+        let same = try Ext4Writer.write(tree: known, to: scratch.file("known"), options: .plain, jobs: jobs)
+        #expect(sound == same)
+        try Ext4Writer.writeWithoutDigest(tree: known, to: scratch.file("bare"), options: .plain, jobs: jobs)
+        #expect(try digest(of: scratch.file("bare")) == sound.digest)
+
+        for index in contents.indices {
+            var damaged = contents[index]
+            let place = Int.random(in: damaged.indices, using: &generator)
+            damaged[place] ^= 1 << UInt8.random(in: 0...7, using: &generator)
+            writeSparse(damaged, to: scratch.file("f\(index)"))
+            let image = scratch.file("damaged")
+            do {
+                // What lies in a hole is not read: then the image is what it was.
+                let written = try Ext4Writer.write(tree: known, to: image, options: .plain, jobs: jobs)
+                #expect(written == sound && contents[index].count >= 1 << 20 && contents[index][place] == 0)
+                unlink(image.string)
+            } catch let failure as Failure {
+                #expect(failure.message == "the content of /f\(index) is not what the tree says")
+            }
+            #expect(access(image.string, F_OK) != 0)
+            writeSparse(contents[index], to: scratch.file("f\(index)"))
+        }
+    }
+
+    private func digest(of path: FilePath) throws -> Digest {
+        let name = try #require(TreePath(normalizing: path.lastComponent?.string ?? ""))
+        var status = stat()
+        stat(path.string, &status)
+        return try Blob(
+            size: UInt64(status.st_size), digest: nil,
+            source: .file(directory: path.removingLastComponent().string, path: name)
+        ).takeDigest()
     }
 }

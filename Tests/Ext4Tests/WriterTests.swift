@@ -165,7 +165,7 @@ import Testing
         bytes[5000] = 1
         bytes[2 << 20] = 1
         let node = FileNode(path: "sparse", kind: .file(Blob(bytes), linkGroup: 0), metadata: Metadata(mode: 0o644))
-        #expect(try HoleScan.scan(node) == [LogicalRun(start: 1, count: 1), LogicalRun(start: 512, count: 1)])
+        #expect(try HoleScan.scan(node) == [DataRun(start: 1, count: 1), DataRun(start: 512, count: 1)])
         let small = try image(FileTree([node])).image
         #expect(small.size < 1 << 20)
     }

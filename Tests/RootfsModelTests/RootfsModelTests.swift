@@ -225,3 +225,51 @@ private func link(_ path: TreePath, _ target: String) -> FileNode {
         #expect(nearestName(to: "zzzz", among: ["name", "from"]) == nil)
     }
 }
+
+@Suite struct DataRunTests {
+    /// Runs found a block at a time, by the definition.
+    private func expected(_ bytes: [UInt8]) -> [DataRun] {
+        var runs = [DataRun]()
+        for (number, start) in stride(from: 0, to: bytes.count, by: 4096).enumerated() {
+            if bytes[start..<min(start + 4096, bytes.count)].allSatisfy({ $0 == 0 }) { continue }
+            if let last = runs.last, last.start + last.count == UInt32(number) {
+                runs[runs.count - 1].count += 1
+            } else {
+                runs.append(DataRun(start: UInt32(number), count: 1))
+            }
+        }
+        return runs
+    }
+
+    @Test(arguments: 1...100) func runsDoNotDependOnThePieces(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        var bytes = [UInt8](repeating: 0, count: Int.random(in: 0...60_000, using: &random))
+        for _ in 0..<Int.random(in: 0...8, using: &random) where !bytes.isEmpty {
+            bytes[Int.random(in: bytes.indices, using: &random)] = 1
+        }
+        var finder = DataRunFinder()
+        var start = 0
+        while start < bytes.count {
+            let end = min(bytes.count, start + Int.random(in: 1...9000, using: &random))
+            let piece = bytes[start..<end]
+            if piece.allSatisfy({ $0 == 0 }) && Bool.random(using: &random) {
+                finder.skip(zeros: UInt64(piece.count))
+            } else {
+                piece.withUnsafeBytes { finder.update($0) }
+            }
+            start = end
+        }
+        #expect(finder.finish() == expected(bytes))
+    }
+
+    @Test func theChecksumIsTheLibrarysOwn() {
+        // XXH3_128bits of no bytes at all, as its specification gives it.
+        let empty = Checksum(of: UnsafeRawBufferPointer(start: nil, count: 0))
+        #expect(empty == Checksum(high: 0x99aa_06d3_0147_98d8, low: 0x6001_c324_468d_497f))
+        let bytes = (0..<5000).map { UInt8(truncatingIfNeeded: $0) }
+        let hasher = ChecksumHasher()
+        bytes[..<17].withUnsafeBytes { hasher.update($0) }
+        bytes[17...].withUnsafeBytes { hasher.update($0) }
+        #expect(bytes.withUnsafeBytes { Checksum(of: $0) } == hasher.finalized())
+    }
+}
