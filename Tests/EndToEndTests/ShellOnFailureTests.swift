@@ -35,7 +35,7 @@ import Testing
             workspace.words(["recipes/shell.manifest", "--shell-on-failure"]))
         #expect(ending.status == 2)
         #expect(ending.stdout.contains("greeting = hello\r\nat /\r\n"))
-        #expect(ending.stdout.contains("\n broken "))
+        #expect(ending.stdout.contains("\r\n broken "))
         #expect(ending.stdout.contains("error: postinst configure of broken failed: exit status 3"))
         #expect(try workspace.leftovers == [])
     }
