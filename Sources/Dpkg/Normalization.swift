@@ -43,33 +43,35 @@ public enum Normalization {
     }
 
     private static func verdict(_ node: FileNode) -> (Action, String)? {
-        if node.path == "etc/machine-id", let blob = node.blob {
+        if node.path == machineID, let blob = node.blob {
             return blob.size == 0 ? nil : (.empty, "every machine makes its own at first boot")
         }
-        if node.path == "var/lib/dbus/machine-id", node.linkTarget == nil {
+        if node.path == dbusMachineID, node.linkTarget == nil {
             return (.remove, "every machine has its own, and it is the one in /etc")
         }
-        for (path, reason) in paths where node.path == path { return (.remove, reason) }
-        if let parent = node.path.parent {
-            for (directory, reason) in emptiedDirectories where parent == directory && node.path != "run/lock" {
-                return (.remove, reason)
-            }
-            if let reason = reason(forName: node.path.name, in: parent, node) { return (.remove, reason) }
+        if let reason = paths[node.path] { return (.remove, reason) }
+        for (directory, reason) in emptiedDirectories where node.path.isChild(of: directory) && node.path != runLock {
+            return (.remove, reason)
         }
+        if let reason = reason(forName: node) { return (.remove, reason) }
         return nil
     }
 
+    private static let machineID: TreePath = "etc/machine-id"
+    private static let dbusMachineID: TreePath = "var/lib/dbus/machine-id"
+    private static let runLock: TreePath = "run/lock"
+
     private static let log = "a log of the build, with its times"
 
-    private static let paths: [(TreePath, String)] = [
-        ("var/log/dpkg.log", log), ("var/log/alternatives.log", log), ("var/log/bootstrap.log", log),
-        ("var/log/fontconfig.log", "names directories in the order of the host's file system"),
-        ("var/cache/ldconfig/aux-cache", "holds inode numbers and change times of the build's file system"),
-        ("var/lib/systemd/random-seed", "a secret that images must not share"),
-        ("var/lib/systemd/credential.secret", "a secret that images must not share"),
-        ("etc/ssl/private/ssl-cert-snakeoil.key", "a secret that images must not share"),
-        ("etc/ssl/certs/ssl-cert-snakeoil.pem", "the certificate of a random key"),
-        ("var/lib/apt/extended_states", "written anew from what was asked for"),
+    private static let paths: [TreePath: String] = [
+        "var/log/dpkg.log": log, "var/log/alternatives.log": log, "var/log/bootstrap.log": log,
+        "var/log/fontconfig.log": "names directories in the order of the host's file system",
+        "var/cache/ldconfig/aux-cache": "holds inode numbers and change times of the build's file system",
+        "var/lib/systemd/random-seed": "a secret that images must not share",
+        "var/lib/systemd/credential.secret": "a secret that images must not share",
+        "etc/ssl/private/ssl-cert-snakeoil.key": "a secret that images must not share",
+        "etc/ssl/certs/ssl-cert-snakeoil.pem": "the certificate of a random key",
+        "var/lib/apt/extended_states": "written anew from what was asked for",
     ]
 
     /// What is in them goes; they stay.
@@ -79,30 +81,36 @@ public enum Normalization {
         ("var/cache/man", "an index with times in it, which man-db makes anew"),
     ]
 
-    private static func reason(forName name: ArraySlice<UInt8>, in parent: TreePath, _ node: FileNode) -> String? {
+    private static let etc: TreePath = "etc"
+    private static let certificates: TreePath = "etc/ssl/certs"
+    private static let hostKeys: TreePath = "etc/ssh"
+    private static let aptCache: TreePath = "var/cache/apt"
+    private static let aptArchives: TreePath = "var/cache/apt/archives"
+    private static let rewritten: [TreePath] = ["var/lib/dpkg", "var/cache/debconf"]
+    private static let aptLists: [TreePath] = [
+        "var/lib/apt/lists", "var/lib/apt/lists/auxfiles", "var/lib/apt/lists/partial",
+    ]
+
+    private static func reason(forName node: FileNode) -> String? {
         if node.isDirectory { return nil }
         let history = "a backup of how the file was one change before"
+        let path = node.path
+        let name = path.name
         func hasSuffix(_ suffix: String) -> Bool { name.suffix(suffix.utf8.count).elementsEqual(suffix.utf8) }
         func hasPrefix(_ prefix: String) -> Bool { name.starts(with: prefix.utf8) }
-        switch parent {
-        case "etc":
+        if path.isWithin(etc) {
             let accounts = ["passwd-", "group-", "shadow-", "gshadow-", "subuid-", "subgid-"]
-            if accounts.contains(where: { name.elementsEqual($0.utf8) }) { return history }
-        case "var/lib/dpkg", "var/cache/debconf":
-            if hasSuffix("-old") { return history }
-        case "var/lib/apt/lists", "var/lib/apt/lists/auxfiles", "var/lib/apt/lists/partial":
-            return "an index of the moment, which apt fetches anew"
-        case "var/cache/apt":
-            if hasSuffix(".bin") { return "a cache that apt makes anew" }
-        case "var/cache/apt/archives":
-            if hasSuffix(".deb") { return "a downloaded package, installed by now" }
-        case "etc/ssh":
-            if hasPrefix("ssh_host_") { return "a secret that images must not share" }
-        case "etc/ssl/certs":
-            if node.linkTarget == Array("ssl-cert-snakeoil.pem".utf8) { return "the certificate of a random key" }
-        default: break
+            if path.isChild(of: etc), accounts.contains(where: { name.elementsEqual($0.utf8) }) { return history }
+            if path.isChild(of: hostKeys), hasPrefix("ssh_host_") { return "a secret that images must not share" }
+            if path.isChild(of: certificates), node.linkTarget == Array("ssl-cert-snakeoil.pem".utf8) {
+                return "the certificate of a random key"
+            }
+            return hasSuffix(".dpkg-old") ? history : nil
         }
-        if parent.isWithin("etc"), hasSuffix(".dpkg-old") { return history }
+        if rewritten.contains(where: path.isChild), hasSuffix("-old") { return history }
+        if aptLists.contains(where: path.isChild) { return "an index of the moment, which apt fetches anew" }
+        if path.isChild(of: aptCache), hasSuffix(".bin") { return "a cache that apt makes anew" }
+        if path.isChild(of: aptArchives), hasSuffix(".deb") { return "a downloaded package, installed by now" }
         return nil
     }
 }

@@ -41,7 +41,8 @@ struct PackageDatabase {
         let statusPath = directory.appending("status" as TreePath)
         var status = try read(statusPath) ?? []
         let installed = try installedPackages(status)
-        var triggers = try TriggerDatabase(names: packages.flatMap { $0.triggers.map(\.name) }, read: read)
+        var triggers = try TriggerDatabase(
+            names: packages.flatMap { $0.triggers.map(\.name) }, installed: installed, read: read)
 
         for package in packages {
             if !status.isEmpty { status.append(10) }
@@ -59,7 +60,7 @@ struct PackageDatabase {
         }
         files.append(File(path: statusPath, bytes: status, mode: 0o644))
 
-        for package in packages { triggers.activate(by: package, installed: installed) }
+        for package in packages { triggers.activate(by: package) }
         for package in packages { triggers.addInterests(of: package) }
         files += triggers.changedFiles()
         return files

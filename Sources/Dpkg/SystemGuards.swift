@@ -32,7 +32,9 @@ struct SystemGuards {
         self.contested = contested
 
         var excludesPaths = false
-        for node in below.nodes where node.path.isWithin("etc/dpkg/dpkg.cfg.d") || node.path == "etc/dpkg/dpkg.cfg" {
+        let file: TreePath = "etc/dpkg/dpkg.cfg"
+        let directory: TreePath = "etc/dpkg/dpkg.cfg.d"
+        for node in below.nodes where node.path.isWithin(directory) || node.path == file {
             guard let text = try node.blob?.readAll() else { continue }
             excludesPaths =
                 excludesPaths

@@ -37,61 +37,97 @@ struct TriggerDirective: Hashable {
 ///     NAME        `package[/noawait]` for every interest in a name
 ///     Unincorp    `trigger awaiter …` for what was activated and no package knows of yet; `-` when nobody waits
 struct TriggerDatabase {
-    private var fileInterests: [(path: String, package: String)] = []
-    private var namedInterests = [String: [String]]()
-    private var unincorporated: [(trigger: String, awaiters: [String])] = []
-    private var changed = Set<String>()
+    /// What lines a file has, in order, each once.
+    private struct Lines {
+        private(set) var all = [String]()
+        private var known = Set<String>()
 
-    private static let directory: TreePath = "var/lib/dpkg/triggers"
+        init(_ lines: [String]) {
+            for line in lines { add(line) }
+        }
 
-    /// Reads what is known of path triggers and of these named ones.
-    init(names: [String], read: (TreePath) throws -> [UInt8]?) throws {
-        for name in names where !name.hasPrefix("/") {
-            // A name with a slash inside could leave the directory.
-            guard !name.contains("/"), let path = TreePath(normalizing: name), !path.isRoot else { continue }
-            namedInterests[name] = Self.lines(try read(Self.directory.appending(path)))
-        }
-        for line in Self.lines(try read(Self.directory.appending("File" as TreePath))) {
-            guard let blank = line.lastIndex(of: " ") else { continue }
-            fileInterests.append((String(line[..<blank]), String(line[line.index(after: blank)...])))
-        }
-        for line in Self.lines(try read(Self.directory.appending("Unincorp" as TreePath))) {
-            let words = line.split(separator: " ").map(String.init)
-            if let trigger = words.first { unincorporated.append((trigger, Array(words.dropFirst()))) }
+        /// Whether it is new.
+        @discardableResult
+        mutating func add(_ line: String) -> Bool {
+            if known.insert(line).inserted {
+                all.append(line)
+                return true
+            }
+            return false
         }
     }
 
-    /// Records what the unpacking of a package activates. Only a package that is installed can be triggered: dpkg
-    /// drops activations for one that is not configured yet.
-    mutating func activate(by package: PackageDatabase.NewPackage, installed: Set<String>) {
+    private var fileInterests: Lines
+    private var namedInterests = [String: Lines]()
+    /// By trigger, who waits for it, and the triggers in their order.
+    private var awaiters = [String: Lines]()
+    private var unincorporated: Lines
+    private var changed = Set<String>()
+    /// The triggers that can be activated: an installed package is interested in them.
+    private var activePaths = Set<[UInt8]>()
+    private var activeNames = Set<String>()
+
+    private static let directory: TreePath = "var/lib/dpkg/triggers"
+
+    /// Reads what is known of path triggers and of these named ones. Only a package that is installed can be triggered:
+    /// dpkg drops activations for one that is not configured yet.
+    init(names: [String], installed: Set<String>, read: (TreePath) throws -> [UInt8]?) throws {
+        func isInstalled(_ entry: some StringProtocol) -> Bool {
+            installed.contains(String(entry.prefix { $0 != "/" }))
+        }
+        for name in Set(names) where !name.hasPrefix("/") {
+            // A name with a slash inside could leave the directory.
+            guard !name.contains("/"), let path = TreePath(normalizing: name), !path.isRoot else { continue }
+            let lines = Self.lines(try read(Self.directory.appending(path)))
+            namedInterests[name] = Lines(lines)
+            if lines.contains(where: isInstalled) { activeNames.insert(name) }
+        }
+        fileInterests = Lines(
+            Self.lines(try read(Self.directory.appending("File" as TreePath))).filter { $0.contains(" ") })
+        for line in fileInterests.all {
+            guard let blank = line.lastIndex(of: " "), isInstalled(line[line.index(after: blank)...]) else { continue }
+            activePaths.insert(Array(line[..<blank].utf8))
+        }
+        unincorporated = Lines([])
+        for line in Self.lines(try read(Self.directory.appending("Unincorp" as TreePath))) {
+            let words = line.split(separator: " ").map(String.init)
+            guard let trigger = words.first else { continue }
+            unincorporated.add(trigger)
+            for awaiter in words.dropFirst() { awaiters[trigger, default: Lines([])].add(awaiter) }
+        }
+    }
+
+    /// Records what the unpacking of a package activates.
+    mutating func activate(by package: PackageDatabase.NewPackage) {
         for directive in package.triggers where directive.verb == .activate {
-            let interested =
+            let isActive =
                 directive.name.hasPrefix("/")
-                ? fileInterests.filter { $0.path == directive.name }.map(\.package)
-                : namedInterests[directive.name] ?? []
-            if interested.contains(where: { installed.contains(Self.bareName($0)) }) {
-                note(directive.name, awaiter: directive.awaits ? package.databaseName : "-")
+                ? activePaths.contains(Array(directive.name.utf8)) : activeNames.contains(directive.name)
+            if isActive { note(directive.name, awaiter: directive.awaits ? package.databaseName : "-") }
+        }
+        if activePaths.isEmpty { return }
+        var activated = Set<[UInt8]>()
+        for line in package.list.split(separator: 10) {
+            // The path itself and each directory above it: the time depends on its depth, not on the interests.
+            var path = line[...]
+            while !path.isEmpty {
+                let bytes = Array(path)
+                if activePaths.contains(bytes) { activated.insert(bytes) }
+                guard let slash = path.lastIndex(of: UInt8(ascii: "/")) else { break }
+                path = path[..<slash]
             }
         }
-        let relevant = Set(fileInterests.filter { installed.contains(Self.bareName($0.package)) }.map(\.path))
-        if relevant.isEmpty { return }
-        var activated = Set<String>()
-        for line in package.list.split(separator: 10) {
-            let path = String(decoding: line, as: UTF8.self)
-            for trigger in relevant where path == trigger || path.hasPrefix(trigger + "/") { activated.insert(trigger) }
+        for trigger in activated.map({ String(decoding: $0, as: UTF8.self) }).sorted() {
+            note(trigger, awaiter: package.databaseName)
         }
-        for trigger in activated.sorted() { note(trigger, awaiter: package.databaseName) }
     }
 
     mutating func addInterests(of package: PackageDatabase.NewPackage) {
         for directive in package.triggers where directive.verb == .interest {
             let entry = package.databaseName + (directive.awaits ? "" : "/noawait")
             if directive.name.hasPrefix("/") {
-                if fileInterests.contains(where: { $0 == (directive.name, entry) }) { continue }
-                fileInterests.append((directive.name, entry))
-                changed.insert("File")
-            } else if let entries = namedInterests[directive.name], !entries.contains(entry) {
-                namedInterests[directive.name] = entries + [entry]
+                if fileInterests.add("\(directive.name) \(entry)") { changed.insert("File") }
+            } else if namedInterests[directive.name]?.add(entry) == true {
                 changed.insert(directive.name)
             }
         }
@@ -102,9 +138,10 @@ struct TriggerDatabase {
         changed.sorted().map { name in
             let lines: [String] =
                 switch name {
-                case "File": fileInterests.map { "\($0.path) \($0.package)" }
-                case "Unincorp": unincorporated.map { ([$0.trigger] + $0.awaiters).joined(separator: " ") }
-                default: namedInterests[name] ?? []
+                case "File": fileInterests.all
+                case "Unincorp":
+                    unincorporated.all.map { ([$0] + (awaiters[$0]?.all ?? [])).joined(separator: " ") }
+                default: namedInterests[name]?.all ?? []
                 }
             return PackageDatabase.File(
                 path: Self.directory.appending(Array(name.utf8)),
@@ -114,15 +151,8 @@ struct TriggerDatabase {
 
     private mutating func note(_ trigger: String, awaiter: String) {
         changed.insert("Unincorp")
-        if let index = unincorporated.firstIndex(where: { $0.trigger == trigger }) {
-            if !unincorporated[index].awaiters.contains(awaiter) { unincorporated[index].awaiters.append(awaiter) }
-        } else {
-            unincorporated.append((trigger, [awaiter]))
-        }
-    }
-
-    private static func bareName(_ entry: String) -> String {
-        String(entry.prefix { $0 != "/" })
+        unincorporated.add(trigger)
+        awaiters[trigger, default: Lines([])].add(awaiter)
     }
 
     private static func lines(_ bytes: [UInt8]?) -> [String] {

@@ -16,9 +16,38 @@ struct PlacedExtent: Equatable {
     var physical: UInt64
 }
 
+/// The runs of blocks that an inode has. Nearly all have one, and a million arrays of one would cost 64 MB.
+enum BlockRuns {
+    case none
+    case one(DataRun)
+    case several([DataRun])
+
+    init(_ runs: [DataRun]) {
+        self = runs.count > 1 ? .several(runs) : runs.first.map { .one($0) } ?? .none
+    }
+
+    /// So many blocks from the start.
+    static func first(_ count: UInt32) -> BlockRuns { .one(DataRun(start: 0, count: count)) }
+
+    var isEmpty: Bool {
+        if case .none = self { true } else { false }
+    }
+
+    /// The sum of what `body` gives for each run.
+    func sum(_ body: (DataRun) -> UInt64) -> UInt64 {
+        switch self {
+        case .none: 0
+        case .one(let run): body(run)
+        case .several(let runs): runs.reduce(0) { $0 + body($1) }
+        }
+    }
+
+    var blocks: UInt64 { sum { UInt64($0.count) } }
+}
+
 /// What an inode needs besides its inode.
 struct BlockDemand {
-    var runs: [DataRun]
+    var runs: BlockRuns
     /// Whether its attributes need a block.
     var hasAttributeBlock: Bool
 }
@@ -44,10 +73,15 @@ struct BlockPlan {
     init(order: [Int], demands: [BlockDemand], free: [BlockRun]) {
         self.free = free
         ranges = [Range<Int>](repeating: 0..<0, count: demands.count)
+        extents.reserveCapacity(order.count)
         for inode in order {
             let demand = demands[inode]
             let first = extents.count
-            for run in demand.runs { place(run) }
+            switch demand.runs {
+            case .none: break
+            case .one(let run): place(run)
+            case .several(let runs): for run in runs { place(run) }
+            }
             ranges[inode] = first..<extents.count
             let depth = ExtentTree.blockCount(extents: extents.count - first)
             if depth > 0 { treeBlocks[inode] = (0..<depth).map { _ in take(1).start } }
@@ -58,11 +92,8 @@ struct BlockPlan {
     /// How many blocks the demands take where nothing is in the way.
     static func need(_ demands: [BlockDemand]) -> UInt64 {
         demands.reduce(0) { sum, demand in
-            let blocks = demand.runs.reduce(0) { $0 + UInt64($1.count) }
-            let extents = demand.runs.reduce(0) {
-                $0 + (UInt64($1.count) + PlacedExtent.longest - 1) / PlacedExtent.longest
-            }
-            return sum + blocks + UInt64(ExtentTree.blockCount(extents: Int(extents)))
+            let extents = demand.runs.sum { (UInt64($0.count) + PlacedExtent.longest - 1) / PlacedExtent.longest }
+            return sum + demand.runs.blocks + UInt64(ExtentTree.blockCount(extents: Int(extents)))
                 + (demand.hasAttributeBlock ? 1 : 0)
         }
     }

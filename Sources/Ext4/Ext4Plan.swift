@@ -25,7 +25,7 @@ struct Ext4Plan {
         var ordered: [[Int]] = [[], [], []]
         for (position, inode) in inodes.inodes.enumerated() {
             let node = inode.node.map { tree.nodes[$0] }
-            var demand = BlockDemand(runs: [], hasAttributeBlock: false)
+            var demand = BlockDemand(runs: .none, hasAttributeBlock: false)
             if let node, !node.metadata.xattrs.isEmpty {
                 let layout = try AttributeLayout(node)
                 demand.hasAttributeBlock = !layout.inBlock.isEmpty
@@ -40,17 +40,17 @@ struct Ext4Plan {
                     entries, of: node?.path ?? "lost+found", hashSeed: seed, fill: options.isReadOnly ? 100 : 80)
                 directories[position] = layout
                 let blocks = inode.node == nil ? Self.lostAndFoundBlocks : UInt32(layout.blocks)
-                demand.runs = [DataRun(start: 0, count: blocks)]
+                demand.runs = .first(blocks)
             case .file(let blob, _):
                 rank = 2
                 if let runs = blob.traits?.dataRuns ?? inode.node.flatMap({ data[$0] }) {
-                    demand.runs = runs
+                    demand.runs = BlockRuns(runs)
                 } else if blob.size > 0 {
-                    demand.runs = [DataRun(start: 0, count: UInt32(blockCount(blob.size)))]
+                    demand.runs = .first(UInt32(blockCount(blob.size)))
                 }
             case .symbolicLink(let target):
                 // With its NUL it must fit into the 60 bytes of the block map.
-                if target.count >= 60 { demand.runs = [DataRun(start: 0, count: 1)] }
+                if target.count >= 60 { demand.runs = .first(1) }
             default: break
             }
             demands.append(demand)

@@ -135,36 +135,22 @@ public final class Ext4Reader {
         }
         // The walk is over: what follows looks at the root once more.
         resetBudgets()
-        return try FileTree(Self.numberingLinks(nodes.filter { try !isSpareLostAndFound($0, among: nodes) }))
+        let lostAndFound: TreePath = "lost+found"
+        if let index = nodes.firstIndex(where: { $0.path == lostAndFound }), try isSpare(nodes[index]) {
+            nodes.remove(at: index)
+        }
+        return try FileTree(nodes)
     }
 
-    /// Whether it is the `lost+found` that the writer adds.
-    private func isSpareLostAndFound(_ node: FileNode, among nodes: [FileNode]) throws -> Bool {
-        guard node.path == "lost+found", node.isDirectory, node.metadata.mode == 0o700, node.metadata.uid == 0,
+    /// Whether a `lost+found` is the one that the writer adds.
+    private func isSpare(_ node: FileNode) throws -> Bool {
+        guard node.isDirectory, node.metadata.mode == 0o700, node.metadata.uid == 0,
             node.metadata.gid == 0, node.metadata.xattrs.isEmpty
         else { return false }
         guard try entry("lost+found".utf8, in: inode(InodePlan.root), at: .root) == InodePlan.lostAndFound else {
             return false
         }
         return try names(in: inode(InodePlan.lostAndFound), at: node.path).isEmpty
-    }
-
-    /// Sorts, and turns inode numbers into link groups from 1; a file of one name has none.
-    private static func numberingLinks(_ nodes: [FileNode]) -> [FileNode] {
-        var sorted = nodes.sorted { $0.path < $1.path }
-        var names = [UInt32: Int]()
-        for node in sorted where node.linkGroup != 0 { names[node.linkGroup, default: 0] += 1 }
-        var groups = [UInt32: UInt32]()
-        for index in sorted.indices {
-            guard case .file(let blob, let number) = sorted[index].kind, number != 0 else { continue }
-            var group: UInt32 = 0
-            if names[number, default: 0] > 1 {
-                group = groups[number] ?? UInt32(groups.count + 1)
-                groups[number] = group
-            }
-            sorted[index].kind = .file(blob, linkGroup: group)
-        }
-        return sorted
     }
 
     /// The node of one path, without following symbolic links; nil where there is none. Its link group is 0.

@@ -86,7 +86,7 @@ struct InodeWriter {
         case .directory:
             inode.pointee.i_flags = UInt32(EXT4_EXTENTS_FL)
             if plan.directories[position]?.isIndexed == true { inode.pointee.i_flags |= UInt32(EXT2_INDEX_FL) }
-            size = plan.demands[position].runs.reduce(0) { $0 + UInt64($1.count) } * UInt64(blockSize)
+            size = plan.demands[position].runs.blocks * UInt64(blockSize)
         case .file(let blob, _):
             inode.pointee.i_flags = UInt32(EXT4_EXTENTS_FL)
             size = blob.size

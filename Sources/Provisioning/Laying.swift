@@ -8,33 +8,40 @@ func laying(
     at location: SourceLocation?
 ) throws -> TreeChange {
     var mistakes = [Failure]()
-    var puts = [TreePath: FileNode]()
+    // Whether what is put at a path is a directory.
+    var puts = [TreePath: Bool]()
     var result = [FileNode]()
+    var places = Places(in: tree)
+    // Neighbours are mostly in the same directory, whose ancestors are looked at once.
+    var checked: TreePath?
     for wanted in nodes {
         // A link to a directory takes the place of a directory, as dpkg does it.
-        guard var node = TreeChange(puts: [wanted]).placed(in: tree).puts.first else { continue }
+        guard var node = places.place(wanted) else { continue }
         let wantedPath = wanted.path
         if node.isDirectory, let other = tree[node.path], other.isDirectory {
             if !insisting.contains(wantedPath) { continue }
             node.metadata.xattrs = other.metadata.xattrs
         }
         do throws(Failure) {
-            try checkAncestors(of: node.path, in: tree, what: what, at: location)
+            if checked.map({ node.path.isChild(of: $0) }) != true {
+                try checkAncestors(of: node.path, in: tree, what: what, at: location)
+                checked = node.path.parent
+            }
             if let other = tree[node.path], other.isDirectory != node.isDirectory {
                 let kinds = node.isDirectory ? ("a directory", other.kindName) : (node.kindName, "a directory")
                 throw Failure(
                     "\(what) has \(kinds.0) where the image has \(kinds.1): \(node.path)", at: location,
                     hint: "take it out of the image first, with remove:, or give what is laid over it another name")
             }
-            if let other = puts[node.path] {
-                if node.isDirectory && other.isDirectory { continue }
+            if let isDirectory = puts[node.path] {
+                if node.isDirectory && isDirectory { continue }
                 throw Failure("\(what) has \(node.path) twice, under names that lead to the same place", at: location)
             }
         } catch {
             mistakes.append(error)
             continue
         }
-        puts[node.path] = node
+        puts[node.path] = node.isDirectory
         result.append(node)
     }
     if !mistakes.isEmpty { throw mistakes.count == 1 ? mistakes[0] : Failures(mistakes) }

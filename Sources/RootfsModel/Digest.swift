@@ -2,12 +2,16 @@ internal import Crypto
 
 /// A SHA-256 digest, the identity of content. Compared and ordered by its 32 bytes.
 public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
-    /// The 32 bytes, as four big-endian words.
-    private let words: SIMD4<UInt64>
+    /// The 32 bytes, as four big-endian words. No SIMD4: aligned to its own size, it would make a tree's nodes half as
+    /// large again.
+    private let words: (UInt64, UInt64, UInt64, UInt64)
 
     init(_ digest: SHA256Digest) {
         self.words = digest.withUnsafeBytes { bytes in
-            SIMD4((0..<4).map { UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self)) })
+            func word(_ index: Int) -> UInt64 {
+                UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
+            }
+            return (word(0), word(1), word(2), word(3))
         }
     }
 
@@ -33,8 +37,10 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
             guard let digit = hexDigitValue(byte) else { return nil }
             words[index / 16] = words[index / 16] << 4 | UInt64(digit)
         }
-        self.words = words
+        self.words = (words[0], words[1], words[2], words[3])
     }
+
+    private var simd: SIMD4<UInt64> { SIMD4(words.0, words.1, words.2, words.3) }
 
     /// 64 lower-case hexadecimal digits.
     public var hex: String {
@@ -45,6 +51,7 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
     public var hexBytes: [UInt8] {
         var bytes = [UInt8]()
         bytes.reserveCapacity(64)
+        let words = simd
         for word in 0..<4 {
             for shift in stride(from: 60, through: 0, by: -4) {
                 bytes.append(lowerHexDigits[Int(words[word] >> UInt64(shift) & 15)])
@@ -55,17 +62,20 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
 
     /// The 32 bytes.
     public var bytes: [UInt8] {
-        (0..<32).map { UInt8(truncatingIfNeeded: words[$0 / 8] >> UInt64(56 - $0 % 8 * 8)) }
+        let words = simd
+        return (0..<32).map { UInt8(truncatingIfNeeded: words[$0 / 8] >> UInt64(56 - $0 % 8 * 8)) }
     }
 
     /// `sha256:` and the digits: how digests are shown to people and written to JSON.
     public var description: String { "sha256:" + hex }
 
-    public static func < (left: Digest, right: Digest) -> Bool {
-        for index in 0..<4 where left.words[index] != right.words[index] {
-            return left.words[index] < right.words[index]
-        }
-        return false
+    public static func == (left: Digest, right: Digest) -> Bool { left.words == right.words }
+
+    public static func < (left: Digest, right: Digest) -> Bool { left.words < right.words }
+
+    public func hash(into hasher: inout Hasher) {
+        // Any part of a digest is as good as random.
+        hasher.combine(words.0)
     }
 }
 

@@ -11,15 +11,17 @@ public struct FileTree: Sendable, Equatable {
 
     /// A tree of these nodes, in any order. A parent that is missing is made with mode 0755, owner 0:0 and the
     /// time of its first child. Throws where a path comes twice or stands below something that is no directory.
-    public init(_ nodes: [FileNode]) throws(Failure) {
-        var sorted = nodes
-        var inOrder = true
-        for index in sorted.indices.dropFirst() where !(sorted[index - 1].path < sorted[index].path) {
-            inOrder = false
+    public init(_ nodes: consuming [FileNode]) throws(Failure) {
+        for index in nodes.indices.dropFirst() where !(nodes[index - 1].path < nodes[index].path) {
+            nodes.sort { $0.path < $1.path }
             break
         }
-        if !inOrder { sorted.sort { $0.path < $1.path } }
-        self.nodes = try Self.withParents(sorted)
+        let missing = try Self.missingParents(nodes)
+        if !missing.isEmpty {
+            nodes += missing
+            nodes.sort { $0.path < $1.path }
+        }
+        self.nodes = nodes
         numberLinkGroups()
     }
 
@@ -110,59 +112,49 @@ public struct FileTree: Sendable, Equatable {
     public func childIndices() -> [[Int]] {
         var children = [[Int]](repeating: [], count: nodes.count)
         var directories = [TreePath: Int]()
+        // Neighbours are mostly in the same directory.
+        var last: (path: TreePath, index: Int)?
         for index in nodes.indices {
-            let node = nodes[index]
-            if let parent = node.path.parent, let parentIndex = directories[parent] {
+            let path = nodes[index].path
+            if nodes[index].isDirectory { directories[path] = index }
+            if let last, path.isChild(of: last.path) {
+                children[last.index].append(index)
+            } else if let parent = path.parent, let parentIndex = directories[parent] {
                 children[parentIndex].append(index)
+                last = (parent, parentIndex)
             }
-            if node.isDirectory { directories[node.path] = index }
         }
         return children
     }
 
-    /// Fills in missing parents; `sorted` is in path order.
-    private static func withParents(_ sorted: [FileNode]) throws(Failure) -> [FileNode] {
-        var result = [FileNode]()
-        result.reserveCapacity(sorted.count + 1)
+    /// The directories that nodes in path order have none of; throws where a path comes twice or stands below what is no
+    /// directory.
+    private static func missingParents(_ sorted: [FileNode]) throws(Failure) -> [FileNode] {
+        var missing = [FileNode]()
         var directories = Set<TreePath>()
-        var added = false
+        // Neighbours are mostly in the same directory, which then need not be looked for.
+        var known: TreePath?
         if sorted.first?.path.isRoot != true {
-            result.append(
-                FileNode(
-                    path: .root, kind: .directory,
-                    metadata: Metadata(mode: 0o755, mtime: sorted.first?.metadata.mtime ?? Timestamp(seconds: 0))))
+            let mtime = sorted.first?.metadata.mtime ?? Timestamp(seconds: 0)
+            missing.append(FileNode(path: .root, kind: .directory, metadata: Metadata(mode: 0o755, mtime: mtime)))
             directories.insert(.root)
         }
-        for (index, node) in sorted.enumerated() {
-            if index > 0, sorted[index - 1].path == node.path {
-                throw Failure("\(node.path) comes twice in one tree")
-            }
-            if let parent = node.path.parent, !directories.contains(parent) {
-                var missing = [TreePath]()
-                var ancestor = parent
-                while !directories.contains(ancestor), let above = ancestor.parent {
-                    missing.append(ancestor)
-                    ancestor = above
+        for index in sorted.indices {
+            let path = sorted[index].path
+            if index > 0, sorted[index - 1].path == path { throw Failure("\(path) comes twice in one tree") }
+            if sorted[index].isDirectory { directories.insert(path) }
+            if let known, path.isChild(of: known) { continue }
+            guard var ancestor = path.parent else { continue }
+            known = ancestor
+            while directories.insert(ancestor).inserted, let above = ancestor.parent {
+                if let there = FileTree(trusted: sorted)[ancestor] {
+                    throw Failure("\(path) stands below \(there.path), which is no directory")
                 }
-                for path in missing.reversed() {
-                    if let there = existing(path, in: sorted) {
-                        throw Failure("\(node.path) stands below \(there.path), which is no directory")
-                    }
-                    let metadata = Metadata(mode: 0o755, mtime: node.metadata.mtime)
-                    result.append(FileNode(path: path, kind: .directory, metadata: metadata))
-                    directories.insert(path)
-                    added = true
-                }
+                let metadata = Metadata(mode: 0o755, mtime: sorted[index].metadata.mtime)
+                missing.append(FileNode(path: ancestor, kind: .directory, metadata: metadata))
+                ancestor = above
             }
-            if node.isDirectory { directories.insert(node.path) }
-            result.append(node)
         }
-        // A parent made late (`a-b` sorts between `a` and `a/c`) can stand out of order.
-        if added { result.sort { $0.path < $1.path } }
-        return result
-    }
-
-    private static func existing(_ path: TreePath, in sorted: [FileNode]) -> FileNode? {
-        FileTree(trusted: sorted)[path]
+        return missing
     }
 }

@@ -45,7 +45,7 @@ extension Listing {
             let path = TreePath(normalizing: pathBytes)
         else { return .mistake("the line does not start with a path") }
         var metadata = Metadata(mode: 0)
-        var type = ""
+        var type: ArraySlice<UInt8> = []
         var size: UInt64 = 0
         var digest: Digest?
         var group: UInt32 = 0
@@ -56,36 +56,36 @@ extension Listing {
                 return .mistake("a keyword has no value")
             }
             let value = field[(equals + 1)...]
-            let keyword = String(decoding: field[..<equals], as: UTF8.self)
-            let text = String(decoding: value, as: UTF8.self)
+            let name = String(decoding: field[..<equals], as: UTF8.self)
+            guard let keyword = Keyword(rawValue: name) else { return .mistake("unknown keyword \(name)") }
             var good = true
             switch keyword {
-            case "type": type = text
-            case "mode":
-                if let mode = UInt16(text, radix: 8), mode <= 0o7777 { metadata.mode = mode } else { good = false }
-            case "uid": if let id = UInt32(text) { metadata.uid = id } else { good = false }
-            case "gid": if let id = UInt32(text) { metadata.gid = id } else { good = false }
-            case "size": if let bytes = UInt64(text) { size = bytes } else { good = false }
-            case "time": if let time = parseTime(text) { metadata.mtime = time } else { good = false }
-            case "nlink": good = UInt32(text) != nil
-            case "inode": if let number = UInt32(text) { group = number } else { good = false }
-            case "sha256digest":
-                digest = Digest(hex: text)
+            case .type: type = value
+            case .mode:
+                let mode: UInt16? = number(value, radix: 8)
+                if let mode, mode <= 0o7777 { metadata.mode = mode } else { good = false }
+            case .uid: if let id: UInt32 = number(value) { metadata.uid = id } else { good = false }
+            case .gid: if let id: UInt32 = number(value) { metadata.gid = id } else { good = false }
+            case .size: if let bytes: UInt64 = number(value) { size = bytes } else { good = false }
+            case .time: if let time = parseTime(value) { metadata.mtime = time } else { good = false }
+            case .nlink: good = (number(value) as UInt32?) != nil
+            case .inode: if let number: UInt32 = number(value) { group = number } else { good = false }
+            case .sha256digest:
+                digest = Digest(hex: String(decoding: value, as: UTF8.self))
                 good = digest != nil
-            case "link": if let bytes = unescaped(value) { target = bytes } else { good = false }
-            case "device":
-                let parts = text.split(separator: ",", omittingEmptySubsequences: false)
-                if parts.count == 3, let major = UInt32(parts[1]), let minor = UInt32(parts[2]) {
+            case .link: if let bytes = unescaped(value) { target = bytes } else { good = false }
+            case .device:
+                let parts = value.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+                if parts.count == 3, let major: UInt32 = number(parts[1]), let minor: UInt32 = number(parts[2]) {
                     device = (major, minor)
                 } else {
                     good = false
                 }
-            default: return .mistake("unknown keyword \(keyword)")
             }
-            if !good { return .mistake("bad value of \(keyword)") }
+            if !good { return .mistake("bad value of \(name)") }
         }
         let kind: NodeKind
-        switch (type, digest, device) {
+        switch (String(decoding: type, as: UTF8.self), digest, device) {
         case ("dir", _, _): kind = .directory
         case ("file", let digest?, _):
             kind = .file(Blob(size: size, digest: digest, source: .absent), linkGroup: group)
@@ -96,7 +96,7 @@ extension Listing {
         case ("char", _, nil), ("block", _, nil): return .mistake("a device without its numbers")
         case ("fifo", _, _): kind = .fifo
         case ("socket", _, _): kind = .socket
-        default: return .mistake("unknown type \(type)")
+        default: return .mistake("unknown type \(String(decoding: type, as: UTF8.self))")
         }
         return .node(FileNode(path: path, kind: kind, metadata: metadata))
     }
@@ -126,12 +126,32 @@ extension Listing {
         return nil
     }
 
-    private static func parseTime(_ text: String) -> Timestamp? {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 2, let seconds = Int64(parts[0]), parts[1].utf8.count == 9,
-            let nanoseconds = UInt32(parts[1]), nanoseconds < 1_000_000_000
+    private enum Keyword: String {
+        case type, mode, uid, gid, size, time, nlink, inode, sha256digest, link, device
+    }
+
+    private static func parseTime(_ text: ArraySlice<UInt8>) -> Timestamp? {
+        let parts = text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        guard parts.count == 2, parts[1].count == 9, let nanoseconds: UInt32 = number(parts[1]),
+            nanoseconds < 1_000_000_000
         else { return nil }
-        return Timestamp(seconds: seconds, nanoseconds: nanoseconds)
+        let isNegative = parts[0].first == UInt8(ascii: "-")
+        guard let seconds: Int64 = number(isNegative ? parts[0].dropFirst() : parts[0]) else { return nil }
+        return Timestamp(seconds: isNegative ? -seconds : seconds, nanoseconds: nanoseconds)
+    }
+
+    /// The number that these digits are, without a sign; nil for anything else and for one that is too large.
+    private static func number<Value: FixedWidthInteger>(_ digits: ArraySlice<UInt8>, radix: UInt8 = 10) -> Value? {
+        if digits.isEmpty { return nil }
+        var value: Value = 0
+        for digit in digits {
+            let (product, isTooLarge) = value.multipliedReportingOverflow(by: Value(radix))
+            guard digit >= UInt8(ascii: "0"), digit < UInt8(ascii: "0") + radix, !isTooLarge else { return nil }
+            let (sum, overflows) = product.addingReportingOverflow(Value(digit - UInt8(ascii: "0")))
+            if overflows { return nil }
+            value = sum
+        }
+        return value
     }
 
     /// Undoes `\ooo`; nil when an escape is cut short.

@@ -9,8 +9,9 @@ public struct TreeChange: Sendable, Equatable {
     /// Directories whose old content goes while they stay: overlayfs' opaque directories.
     public var opaques: [TreePath]
 
-    public init(puts: [FileNode] = [], removals: [TreePath] = [], opaques: [TreePath] = []) {
-        self.puts = puts.sorted { $0.path < $1.path }
+    public init(puts: consuming [FileNode] = [], removals: [TreePath] = [], opaques: [TreePath] = []) {
+        puts.sort { $0.path < $1.path }
+        self.puts = puts
         self.removals = removals.sorted()
         self.opaques = opaques.sorted()
     }
@@ -18,27 +19,37 @@ public struct TreeChange: Sendable, Equatable {
     /// The same change with every put moved to where the tree's symbolic links lead (`bin/x` to `usr/bin/x`); a
     /// directory put over a link to a directory is dropped, as dpkg and tar -k do.
     public func placed(in tree: FileTree) -> TreeChange {
-        var result = self
-        var placements = [TreePath: TreePath]()
-        result.puts = puts.compactMap { node in
-            var node = node
-            if let parent = node.path.parent {
-                let place: TreePath
-                if let known = placements[parent] {
-                    place = known
-                } else {
-                    place = tree.resolve(parent) ?? tree.placement(of: parent)
-                    placements[parent] = place
-                }
-                node.path = place.appending(node.path.name)
-            }
-            if node.isDirectory, tree[node.path]?.linkTarget != nil, tree.resolvedNode(node.path)?.isDirectory == true {
-                return nil
-            }
-            return node
+        var places = Places(in: tree)
+        return TreeChange(puts: puts.compactMap { places.place($0) }, removals: removals, opaques: opaques)
+    }
+}
+
+/// Where nodes belong in a tree: the directories that were asked for are remembered.
+public struct Places {
+    private let tree: FileTree
+    private var places = [TreePath: TreePath]()
+    /// Neighbours are mostly in the same directory.
+    private var last: (directory: TreePath, place: TreePath)?
+
+    public init(in tree: FileTree) {
+        self.tree = tree
+    }
+
+    /// The node where the tree's symbolic links lead it; nil for a directory that would stand over a link to one.
+    public mutating func place(_ node: FileNode) -> FileNode? {
+        var node = node
+        if let last, node.path.isChild(of: last.directory) {
+            if last.place != last.directory { node.path = last.place.appending(node.path.name) }
+        } else if let parent = node.path.parent {
+            let place = places[parent] ?? tree.resolve(parent) ?? tree.placement(of: parent)
+            places[parent] = place
+            last = (parent, place)
+            if place != parent { node.path = place.appending(node.path.name) }
         }
-        result.puts.sort { $0.path < $1.path }
-        return result
+        if node.isDirectory, tree[node.path]?.linkTarget != nil, tree.resolvedNode(node.path)?.isDirectory == true {
+            return nil
+        }
+        return node
     }
 }
 
@@ -47,7 +58,6 @@ extension FileTree {
     /// with mode 0755 and owner 0:0.
     public func applying(_ change: TreeChange) throws(Failure) -> FileTree {
         var gone = Set(change.removals)
-        let emptied = Set(change.opaques)
         let groupShift = highestLinkGroup
         var puts = change.puts
         for index in puts.indices {
@@ -58,43 +68,52 @@ extension FileTree {
         for put in puts where !put.isDirectory { gone.insert(put.path) }
 
         // Nothing that goes or is emptied can hide a put: puts come after.
-        var kept = [FileNode]()
-        kept.reserveCapacity(nodes.count)
-        if gone.isEmpty && emptied.isEmpty {
-            kept = nodes
-        } else {
-            var verdicts: [TreePath: Bool] = [.root: emptied.contains(.root)]
-            for node in nodes {
-                guard let parent = node.path.parent else {
-                    kept.append(node)
-                    continue
-                }
-                let goes = (verdicts[parent] ?? false) || gone.contains(node.path)
-                if node.isDirectory { verdicts[node.path] = goes || emptied.contains(node.path) }
-                if !goes { kept.append(node) }
+        puts.sort { $0.path < $1.path }
+        var merged = [FileNode]()
+        merged.reserveCapacity(nodes.count + puts.count)
+        var fate = Fate(gone: gone, emptied: Set(change.opaques))
+        var next = 0
+        for node in nodes where !fate.takesAway(node) {
+            while next < puts.count, puts[next].path < node.path {
+                merged.append(puts[next])
+                next += 1
             }
+            // At equal paths the put wins.
+            if next < puts.count, puts[next].path == node.path { continue }
+            merged.append(node)
         }
-        return try FileTree(Self.merge(kept, with: puts.sorted { $0.path < $1.path }))
+        merged.append(contentsOf: puts[next...])
+        return try FileTree(merged)
+    }
+}
+
+/// Which nodes of a tree go, asked in path order.
+private struct Fate {
+    let gone: Set<TreePath>
+    let emptied: Set<TreePath>
+    /// Of the directories so far: whether what is in them goes.
+    private var takes = [TreePath: Bool]()
+    /// The one that was asked for last.
+    private var last: (directory: TreePath, takes: Bool)?
+
+    init(gone: Set<TreePath>, emptied: Set<TreePath>) {
+        self.gone = gone
+        self.emptied = emptied
     }
 
-    /// Both sorted lists as one; at equal paths the second wins.
-    private static func merge(_ old: [FileNode], with new: [FileNode]) -> [FileNode] {
-        var result = [FileNode]()
-        result.reserveCapacity(old.count + new.count)
-        var i = 0
-        var j = 0
-        while i < old.count && j < new.count {
-            if old[i].path < new[j].path {
-                result.append(old[i])
-                i += 1
-            } else {
-                if old[i].path == new[j].path { i += 1 }
-                result.append(new[j])
-                j += 1
-            }
+    mutating func takesAway(_ node: FileNode) -> Bool {
+        if gone.isEmpty && emptied.isEmpty { return false }
+        let goes: Bool
+        if let last, node.path.isChild(of: last.directory) {
+            goes = last.takes || gone.contains(node.path)
+        } else if let parent = node.path.parent {
+            let takes = takes[parent] ?? false
+            last = (parent, takes)
+            goes = takes || gone.contains(node.path)
+        } else {
+            goes = false
         }
-        result.append(contentsOf: old[i...])
-        result.append(contentsOf: new[j...])
-        return result
+        if node.isDirectory { takes[node.path] = goes || emptied.contains(node.path) }
+        return goes
     }
 }

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// The path of a node below a tree's root, as bytes: no leading, trailing or doubled slash, no `.` or `..`
 /// component, no NUL. The root itself is the empty path. Ordered by bytes, so a parent stands before what
 /// is in it, as in `LC_ALL=C sort`.
@@ -57,6 +59,14 @@ public struct TreePath: Hashable, Comparable, Sendable, CustomStringConvertible 
         return TreePath(unchecked: Array(bytes[..<index]))
     }
 
+    /// Whether this directory is the one it is in. Makes no path, as `parent` does.
+    public func isChild(of directory: TreePath) -> Bool {
+        let prefix = directory.bytes.count
+        let start = prefix == 0 ? 0 : prefix + 1
+        guard bytes.count > start, isWithin(directory) else { return false }
+        return bytes.withUnsafeBytes { memchr($0.baseAddress.unsafelyUnwrapped + start, 0x2f, $0.count - start) == nil }
+    }
+
     /// The last component; empty for the root.
     public var name: ArraySlice<UInt8> {
         guard let index = bytes.lastIndex(of: Self.slash) else { return bytes[...] }
@@ -70,8 +80,9 @@ public struct TreePath: Hashable, Comparable, Sendable, CustomStringConvertible 
     /// Whether it is this directory or something below it.
     public func isWithin(_ directory: TreePath) -> Bool {
         if directory.bytes.isEmpty { return true }
-        guard bytes.starts(with: directory.bytes) else { return false }
-        return bytes.count == directory.bytes.count || bytes[directory.bytes.count] == Self.slash
+        let count = directory.bytes.count
+        guard bytes.count >= count, bytes.count == count || bytes[count] == Self.slash else { return false }
+        return bytes.withUnsafeBytes { a in directory.bytes.withUnsafeBytes { b in isEqual(a, b, count) } }
     }
 
     /// The part below a directory that it is within; nil where it is not.
@@ -85,22 +96,37 @@ public struct TreePath: Hashable, Comparable, Sendable, CustomStringConvertible 
     public var description: String { "/" + String(decoding: bytes, as: UTF8.self) }
 
     public static func < (left: TreePath, right: TreePath) -> Bool {
-        left.bytes.withUnsafeBufferPointer { a in
-            right.bytes.withUnsafeBufferPointer { b in
-                let count = min(a.count, b.count)
-                var index = 0
-                while index < count {
-                    if a[index] != b[index] { return a[index] < b[index] }
-                    index += 1
-                }
-                return a.count < b.count
+        left.bytes.withUnsafeBytes { a in
+            right.bytes.withUnsafeBytes { b in
+                guard let first = a.baseAddress, let second = b.baseAddress else { return a.count < b.count }
+                let order = memcmp(first, second, min(a.count, b.count))
+                return order == 0 ? a.count < b.count : order < 0
             }
         }
     }
+
+    public static func == (left: TreePath, right: TreePath) -> Bool {
+        left.bytes.withUnsafeBytes { a in
+            right.bytes.withUnsafeBytes { b in
+                a.count == b.count && isEqual(a, b, a.count)
+            }
+        }
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+    }
+}
+
+/// Whether the first bytes of both are the same; both have so many.
+private func isEqual(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer, _ count: Int) -> Bool {
+    guard let first = left.baseAddress, let second = right.baseAddress else { return true }
+    return first == second || memcmp(first, second, count) == 0
 }
 
 extension TreePath: ExpressibleByStringLiteral {
-    /// A path written in the program. Stops the program when it has a `..`.
+    /// A path written in the program; made anew each time, so what is compared with every node of a tree is kept in a
+    /// constant. Stops the program when it has a `..`.
     public init(stringLiteral text: StaticString) {
         guard let path = TreePath(normalizing: text.description) else {
             preconditionFailure("not a path inside a tree: \(text)")

@@ -8,7 +8,7 @@ public import SystemPackage
 public func scanDirectory(_ directory: FilePath, digesting: Bool) throws -> FileTree {
     var scan = DirectoryScan(directory: directory, digesting: digesting, isOverlayUpper: false)
     try scan.run()
-    return try FileTree(scan.nodes)
+    return try FileTree(scan.takeNodes())
 }
 
 /// What an overlayfs upper directory changes in the tree below it: whiteouts become removals, opaque
@@ -17,7 +17,7 @@ public func scanDirectory(_ directory: FilePath, digesting: Bool) throws -> File
 public func scanOverlayUpper(_ directory: FilePath) throws -> TreeChange {
     var scan = DirectoryScan(directory: directory, digesting: true, isOverlayUpper: true)
     try scan.run()
-    return TreeChange(puts: scan.nodes, removals: scan.removals, opaques: scan.opaques)
+    return TreeChange(puts: scan.takeNodes(), removals: scan.removals, opaques: scan.opaques)
 }
 
 private struct DirectoryScan {
@@ -38,6 +38,12 @@ private struct DirectoryScan {
         self.directory = directory
         self.digesting = digesting
         self.isOverlayUpper = isOverlayUpper
+    }
+
+    /// Gives the nodes away: sorting a million of them must not copy them first.
+    mutating func takeNodes() -> [FileNode] {
+        defer { nodes = [] }
+        return nodes
     }
 
     mutating func run() throws {

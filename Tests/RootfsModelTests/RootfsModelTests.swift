@@ -51,6 +51,24 @@ private func link(_ path: TreePath, _ target: String) -> FileNode {
 }
 
 @Suite struct FileTreeTests {
+    @Test func aChildIsOneNameBelow() {
+        for (path, directory) in [("a/b/c", "a/b"), ("a", ""), ("ab/c", "ab")] as [(TreePath, TreePath)] {
+            #expect(path.parent == directory)
+            #expect(path.isChild(of: directory))
+        }
+        for (path, directory) in [("a/b/c", "a"), ("a/b/c", ""), ("ab/c", "a"), ("a", "a"), ("", ""), ("a", "a/b")]
+            as [(TreePath, TreePath)]
+        {
+            #expect(path.parent != directory)
+            #expect(!path.isChild(of: directory))
+        }
+    }
+
+    /// A million nodes are in memory several times while a build changes them.
+    @Test func aNodeIsSmall() {
+        #expect(MemoryLayout<FileNode>.stride <= 160)
+    }
+
     @Test func missingParentsAreMadeAndDuplicatesRefused() throws {
         let tree = try FileTree([file("a/b/c", "x"), file("a-b", "y")])
         #expect(tree.nodes.map(\.path.description) == ["/", "/a", "/a-b", "/a/b", "/a/b/c"])
