@@ -96,8 +96,8 @@ private struct RecipeBuild {
         var client = try archiveClient(settings)
         let held = try holdLock(
             recipePath: path, recipe: recipe, update: false, settings: settings, client: &client, clock: &clock)
-        let overlays = try scanOverlays()
-        let inputs = try inputsDigest(held, overlays)
+        let files = try LocalFiles(of: recipe)
+        let inputs = try buildInputs(recipe, lock: held.digest, files: files, settings: settings)
         if let record = freshOutputs(in: directory, inputs: inputs) {
             settings.progress(.note("\(name): fresh, nothing to do"))
             return result(record, fresh: true)
@@ -109,7 +109,7 @@ private struct RecipeBuild {
         let debs = try fetch(lock, &client)
         let record: ImageRecord
         do {
-            record = try await make(held, overlays, inputs: inputs, debs: debs, in: output)
+            record = try await make(held, files, inputs: inputs, debs: debs, in: output)
         } catch let failure as Failure where failure.location == nil {
             // No place in the recipe is to blame, so what the store gave may be: then once more, without that.
             let (layers, store) = (layerKeys, settings.store)
@@ -119,7 +119,7 @@ private struct RecipeBuild {
             }
             if damage.isEmpty { throw failure }
             for warning in damage { settings.progress(.warning(warning)) }
-            record = try await make(held, overlays, inputs: inputs, debs: try fetch(lock, &client), in: output)
+            record = try await make(held, files, inputs: inputs, debs: try fetch(lock, &client), in: output)
         }
         try Task.checkCancellation()
         try output.commit()
@@ -128,7 +128,7 @@ private struct RecipeBuild {
 
     /// Makes the outputs from the packages in the store.
     private mutating func make(
-        _ held: HeldLock, _ overlays: [(Recipe.Overlay, FileTree)], inputs: Digest, debs: [FilePath],
+        _ held: HeldLock, _ files: LocalFiles, inputs: [Input], debs: [FilePath],
         in output: borrowing OutputDirectory
     ) async throws -> ImageRecord {
         let lock = held.lock
@@ -136,9 +136,9 @@ private struct RecipeBuild {
         let payloads = try await unpack(lock, debs)
         let moment = Timestamp(seconds: lock.moment)
         var layers = try LayerStage(settings: settings, architecture: architecture, moment: moment)
-        for layer in layerNames(lock) {
-            let members = zip(lock.packages, zip(payloads, debs)).filter { $0.0.purpose == .layer(layer) }
-            if !members.isEmpty { try layers.add(layer, members.map { ($0.1.0, $0.1.1) }, clock: &clock) }
+        for layer in LayerKey.all(of: lock) {
+            let members = zip(lock.packages, zip(payloads, debs)).filter { $0.0.purpose == .layer(layer.name) }
+            try layers.add(layer, members.map { ($0.1.0, $0.1.1) }, clock: &clock)
             layerKeys = layers.made.map(\.key)
         }
         func payload(_ purpose: Lock.Purpose) -> Payload? {
@@ -147,14 +147,15 @@ private struct RecipeBuild {
         let kernel = try recipe.kernel.map { kernel in
             try clock.run("kernel") { _ in
                 let made = try makeKernel(
-                    kernel, recipe: recipe, architecture: architecture, kernelPayload: payload(Resolution.kernelRole),
-                    busyboxPayload: payload(Resolution.initrdRole), moment: moment)
+                    kernel, file: files.kernel, architecture: architecture,
+                    kernelPayload: payload(Resolution.kernelRole), busyboxPayload: payload(Resolution.initrdRole),
+                    moment: moment)
                 return (made, "\(made.release), initrd: \(made.initrdBecause)")
             }
         }
         let base = try finishLayers(layers, lock: lock, moment: moment)
         let provisioned = try provisionTree(
-            base, recipe: recipe, overlays: overlays, moment: moment, store: settings.store, clock: &clock)
+            base, recipe: recipe, overlays: files.overlays, moment: moment, store: settings.store, clock: &clock)
         for warning in provisioned.warnings { settings.progress(.warning(warning)) }
         let finished = try clock.run("listing") { _ in
             let finished = try FinishedTree(provisioned.tree, moment: moment)
@@ -182,7 +183,7 @@ private struct RecipeBuild {
         let unpinned = held.isNew ? ["packages were resolved now: \(held.path.string) pins them from now on"] : []
         for input in unpinned { settings.progress(.note("\(name): not pinned: \(input)")) }
         let buildRecord = BuildRecord(
-            inputs: inputs.description, stages: clock.timings,
+            inputs: inputs, stages: clock.timings,
             layers: layers.made.map {
                 .init(
                     stage: "layer \($0.name)", fresh: $0.isFresh,
@@ -198,38 +199,6 @@ private struct RecipeBuild {
         BuildResult(
             recipe: path, directory: directory.string, imagePath: directory.appending(imageName).string,
             imageHash: record.imageHash, contentHash: record.contentHash, fresh: fresh, stages: clock.timings)
-    }
-
-    /// The base layer first, then the recipe's in its order, then the Node package's.
-    private func layerNames(_ lock: Lock) -> [String] {
-        var names = ["base"]
-        for set in lock.requests {
-            if case .layer(let name) = set.purpose, !names.contains(name) { names.append(name) }
-        }
-        let order = Resolution(recipe, hostArchitecture: settings.hostArchitecture).layers.map(\.layer)
-        return names.sorted { (order.firstIndex(of: $0) ?? -1) < (order.firstIndex(of: $1) ?? -1) }
-    }
-
-    private func scanOverlays() throws -> [(Recipe.Overlay, FileTree)] {
-        try recipe.overlays.map { overlay in
-            (overlay, try scanDirectory(FilePath(recipe.resolve(overlay.source.value)), digesting: true))
-        }
-    }
-
-    /// All that decides the outputs' bytes.
-    private func inputsDigest(_ held: HeldLock, _ overlays: [(Recipe.Overlay, FileTree)]) throws -> Digest {
-        var hasher = DigestHasher()
-        hasher.update(field: settings.toolVersion)
-        hasher.update(field: settings.program.hex)
-        hasher.update(field: String(MaintainerScripts.layerFormat))
-        hasher.update(field: recipe.digest.hex)
-        hasher.update(field: held.digest.hex)
-        for (_, tree) in overlays { hasher.update(field: Digest(hashing: try Listing.bytes(of: tree)).hex) }
-        if case .file(let path)? = recipe.kernel?.source {
-            let bytes = try? readFile(at: FilePath(recipe.resolve(path.value)))
-            hasher.update(field: bytes.map { Digest(hashing: $0).hex } ?? "missing")
-        }
-        return hasher.finalized()
     }
 
     private mutating func fetch(_ lock: Lock, _ client: inout ArchiveClient) throws -> [FilePath] {

@@ -26,15 +26,11 @@ struct LayerStage {
         var lower: FilePath?
     }
 
-    /// Fixed, so that a recipe's own name does not make its layers stale.
-    private static let hostname = "localhost"
-
     let settings: BuildSettings
     let architecture: String
     let moment: Timestamp
     private let work: TemporaryDirectory
     private var below: [Below] = []
-    private var key: Digest
     private(set) var tree = FileTree()
     private(set) var made: [Made] = []
 
@@ -46,33 +42,20 @@ struct LayerStage {
         self.architecture = architecture
         self.moment = moment
         self.work = try settings.store.makeTemporaryDirectory("layers")
-        self.key = Digest(hashing: "")
-    }
-
-    /// The key of a layer: all that can change its bytes. The one below, the format of the code that makes it, the
-    /// packages in their order, the moment, the architecture and the environment of the scripts.
-    private func key(_ packages: [LayerPackage]) -> Digest {
-        var hasher = DigestHasher()
-        hasher.update(field: "layer")
-        hasher.update(field: String(MaintainerScripts.layerFormat))
-        hasher.update(field: key.hex)
-        hasher.update(field: architecture)
-        hasher.update(field: String(moment.seconds))
-        for (name, value) in MaintainerScripts.environment(moment: moment) { hasher.update(field: "\(name)=\(value)") }
-        for package in packages { hasher.update(field: package.payload.digest.hex) }
-        return hasher.finalized()
     }
 
     /// Lays one more layer over the tree.
-    mutating func add(_ name: String, _ payloads: [(payload: Payload, deb: FilePath)], clock: inout StageClock) throws {
+    mutating func add(_ layer: LayerKey, _ payloads: [(payload: Payload, deb: FilePath)], clock: inout StageClock)
+        throws
+    {
+        let (name, key) = (layer.name, layer.digest)
         let unordered = try payloads.map { try LayerPackage(payload: $0.payload, deb: $0.deb) }
         let batches = configureBatches(unordered.map(\.stanza))
         let byName = Dictionary(unordered.map { ($0.stanza.name, $0) }, uniquingKeysWith: { first, _ in first })
         let packages = batches.joined().compactMap { byName[$0] }
-        let key = key(packages)
         let request = LayerRequest(
             moment: moment, architecture: architecture, isBase: below.isEmpty, below: tree, lower: [],
-            packages: packages, configureBatches: batches, hostname: Self.hostname)
+            packages: packages, configureBatches: batches, hostname: LayerKey.hostname)
         let count = packages.count == 1 ? "1 package" : "\(packages.count) packages"
         tree = try clock.run("layer \(name)") { progress in
             if let (delta, change) = try keptDelta(key, of: name) {
@@ -84,7 +67,6 @@ struct LayerStage {
             return (try build(request, name: name, key: key, progress: progress), "\(count), configured")
         }
         made.append(Made(name: name, key: key, isFresh: below.last?.lower == nil, packages: packages.count))
-        self.key = key
     }
 
     /// The delta that the store has, if it is what it was when it was kept; a damaged one is discarded.

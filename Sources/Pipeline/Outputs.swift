@@ -71,9 +71,9 @@ func outputSignatures(in directory: FilePath) throws -> [BuildRecord.Output] {
 }
 
 /// The record of the image in this directory, if it was made from the same inputs and its files are untouched.
-func freshOutputs(in directory: FilePath, inputs: Digest) -> ImageRecord? {
+func freshOutputs(in directory: FilePath, inputs: [Input]) -> ImageRecord? {
     guard let buildBytes = try? readFile(at: directory.appending(BuildRecord.fileName)),
-        let build = parseRecord(BuildRecord.self, from: buildBytes), build.inputs == inputs.description,
+        let build = parseRecord(BuildRecord.self, from: buildBytes), build.inputs == inputs,
         let outputs = try? outputSignatures(in: directory), outputs == build.outputs,
         let imageBytes = try? readFile(at: directory.appending(ImageRecord.fileName))
     else { return nil }

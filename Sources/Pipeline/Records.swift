@@ -65,8 +65,9 @@ public struct ImageRecord: Codable, Sendable, Equatable {
     public var kernel: KernelEntry?
     public var fileSystem: FileSystemEntry
     public var boot: BootEntry
-    /// Nil after `inject`, which knows neither.
+    /// Nil after `inject`, as the next one.
     public var lockDigest: String?
+    /// Of the recipe's settings, besides what the lock holds.
     public var recipeDigest: String?
     public var toolVersion: String
     public var layers: [LayerEntry]
@@ -95,8 +96,8 @@ struct BuildRecord: Codable, Sendable {
         var paths: [String]
     }
 
-    /// The digest of all that went in; equal inputs and untouched outputs make the next build fresh.
-    var inputs: String
+    /// All that went in; equal inputs and untouched outputs make the next build fresh.
+    var inputs: [Input]
     var stages: [StageTiming]
     var layers: [Freshness]
     /// Inputs that no lock holds.
