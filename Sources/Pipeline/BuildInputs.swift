@@ -1,3 +1,4 @@
+internal import Debian
 internal import Provisioning
 internal import Recipes
 internal import RootfsModel
@@ -30,12 +31,19 @@ struct LocalFiles: Sendable {
 ///
 /// The program counts as a whole, for any part of it may write into an image; layers, which are dear, have a format of
 /// their own. A Node tarball is here by the digest in the recipe, which it is checked against before.
-func buildInputs(_ recipe: Recipe, lock: Digest, files: LocalFiles, settings: BuildSettings) throws -> [Input] {
+func buildInputs(_ recipe: Recipe, _ held: HeldLock, files: LocalFiles, settings: BuildSettings) throws -> [Input] {
     var inputs = [
         Input("version of rootfs-build", settings.toolVersion), Input("program", settings.program.description),
     ]
     inputs += recipe.settings.map { Input("recipe \($0.name)", $0.value) }
-    inputs.append(Input("lock", lock.description))
+    inputs.append(Input("lock", held.digest.description))
+    // The lock names them too; here they have names of their own, as the packages of layers have.
+    for package in held.lock.packages {
+        guard case .role(let role) = package.purpose else { continue }
+        inputs.append(
+            Input(
+                "\(role) package \(package.name) (\(package.architecture))", "\(package.version) \(package.sha256)"))
+    }
     for (index, (overlay, content)) in files.overlays.enumerated() {
         let count = files.overlays[..<index].count { $0.overlay.source.value == overlay.source.value }
         let name = "overlay \(overlay.source.value)" + (count > 0 ? " (\(count + 1))" : "")

@@ -13,6 +13,9 @@ struct LayerKey: Sendable {
     /// Names it in the store.
     var digest: Digest
 
+    /// As the build's stage is called.
+    var stage: String { "layer \(name)" }
+
     /// Fixed, so that a recipe's own name does not make its layers stale.
     static let hostname = "localhost"
 

@@ -84,10 +84,13 @@ struct BuildRecord: Codable, Sendable {
         var inode: UInt64
     }
 
-    struct Freshness: Codable, Sendable, Equatable {
+    struct Layer: Codable, Sendable, Equatable {
         var stage: String
         var fresh: Bool
-        var because: String
+        /// Why it was made; nothing where it was taken from the store.
+        var because: [Reason]
+        var key: String
+        var inputs: [Input]
     }
 
     struct Removal: Codable, Sendable, Equatable {
@@ -99,7 +102,7 @@ struct BuildRecord: Codable, Sendable {
     /// All that went in; equal inputs and untouched outputs make the next build fresh.
     var inputs: [Input]
     var stages: [StageTiming]
-    var layers: [Freshness]
+    var layers: [Layer]
     /// Inputs that no lock holds.
     var unpinned: [String]
     var removed: [Removal]
