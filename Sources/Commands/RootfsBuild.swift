@@ -30,8 +30,8 @@ public struct RootfsBuild: AsyncParsableCommand {
             """,
         version: toolVersion,
         subcommands: [
-            BuildCommand.self, LockCommand.self, InspectCommand.self, InjectCommand.self, BootCommand.self,
-            KernelCommand.self, SchemaCommand.self,
+            BuildCommand.self, LockCommand.self, ExplainCommand.self, InspectCommand.self, InjectCommand.self,
+            BootCommand.self, KernelCommand.self, SchemaCommand.self,
         ],
         defaultSubcommand: BuildCommand.self)
 

@@ -28,6 +28,13 @@ public struct UnpackProgress: Hashable, Sendable {
     public var bytes: UInt64
 }
 
+/// The payload of this .deb, if the store has it and its listing and control members are what they were when it was
+/// unpacked. Its files are compared where they are read.
+public func soundPayload(_ digest: Digest, label: String, in store: Store) -> Payload? {
+    guard let payload = Payload.find(digest, label: label, in: store), payload.hasItsTexts() else { return nil }
+    return payload
+}
+
 /// The payloads of these .debs in their order: from the store, or unpacked into it, at most `jobs` at a time and
 /// the largest first. A payload of the store whose listing or control members are damaged is unpacked again. Throws the failure of the first package in order that cannot be unpacked; what was unpacked
 /// until then stays in the store.
@@ -35,8 +42,7 @@ public func unpackPayloads(
     _ debs: [DebSource], store: Store, jobs: Int, progress: @Sendable (UnpackProgress) -> Void = { _ in }
 ) async throws -> [Payload] {
     var payloads = try debs.map { deb throws(Failure) -> Payload? in
-        guard let payload = Payload.find(deb.digest, label: deb.label, in: store) else { return nil }
-        if payload.hasItsTexts() { return payload }
+        if let payload = soundPayload(deb.digest, label: deb.label, in: store) { return payload }
         try store.discard(.payloads, key: deb.digest)
         return nil
     }

@@ -26,35 +26,7 @@ public struct BuildResult: Encodable, Sendable {
 public func build(
     recipes: [String], settings: BuildSettings, committed: (BuildResult) -> Void = { _ in }
 ) async throws -> [BuildResult] {
-    // Every recipe is read before anything is built: mistakes in the last one show at once.
-    var loaded = [(path: String, recipe: Recipe)]()
-    var mistakes = [Failure]()
-    for path in recipes {
-        do {
-            let recipe = try loadRecipe(path, settings: settings)
-            loaded.append((path, recipe))
-            mistakes += try hostMistakes(recipe)
-        } catch let failure as Failure {
-            mistakes.append(failure)
-        } catch let failures as Failures {
-            mistakes += failures.all
-        }
-    }
-    for (index, entry) in loaded.enumerated() {
-        let name = entry.recipe.name.value
-        do throws(Failure) {
-            try OutputDirectory.check(settings.outputDirectory ?? settings.outputParent.appending(name), of: name)
-        } catch {
-            mistakes.append(error)
-        }
-        if loaded[..<index].contains(where: { $0.recipe.name.value == name }) {
-            mistakes.append(
-                Failure(
-                    "two recipes are named \(name): their outputs would share one directory",
-                    at: entry.recipe.name.location, status: .usage))
-        }
-    }
-    if !mistakes.isEmpty { throw Failures(mistakes) }
+    let loaded = try loadRecipes(recipes, settings: settings)
     var results = [BuildResult]()
     for (path, recipe) in loaded {
         var build = RecipeBuild(path: path, recipe: recipe, settings: settings)
@@ -76,29 +48,26 @@ private struct RecipeBuild {
     private var layerKeys = [Digest]()
 
     private var name: String { recipe.name.value }
-    private var architecture: String { recipe.archive.architecture?.value ?? settings.hostArchitecture }
+    private var architecture: String { settings.hostArchitecture }
     private var imageName: String { "\(name).ext4" }
 
     init(path: String, recipe: Recipe, settings: BuildSettings) {
         self.path = path
         self.recipe = recipe
         self.settings = settings
-        self.directory = settings.outputDirectory ?? settings.outputParent.appending(recipe.name.value)
+        self.directory = settings.directory(of: recipe)
         self.clock = StageClock(recipe: recipe.name.value, settings: settings)
     }
 
     mutating func run() async throws -> BuildResult {
-        guard architecture == settings.hostArchitecture else {
-            throw Failure(
-                "cannot build for \(architecture) on \(settings.hostArchitecture): maintainer scripts have to run",
-                at: recipe.archive.architecture?.location, hint: "build on a machine of that architecture")
-        }
+        try settings.checkArchitecture(of: recipe)
         var client = try archiveClient(settings)
         let held = try holdLock(
             recipePath: path, recipe: recipe, update: false, settings: settings, client: &client, clock: &clock)
-        let overlays = try scanOverlays()
-        let inputs = try inputsDigest(held, overlays)
-        if let record = freshOutputs(in: directory, inputs: inputs) {
+        let files = try LocalFiles(of: recipe)
+        let inputs = try buildInputs(recipe, held, files: files, settings: settings)
+        let previous = PreviousBuild(in: directory)
+        if try previous.staleness(for: inputs).isEmpty, let record = previous.image {
             settings.progress(.note("\(name): fresh, nothing to do"))
             return result(record, fresh: true)
         }
@@ -109,7 +78,7 @@ private struct RecipeBuild {
         let debs = try fetch(lock, &client)
         let record: ImageRecord
         do {
-            record = try await make(held, overlays, inputs: inputs, debs: debs, in: output)
+            record = try await make(held, files, inputs: inputs, previous, debs: debs, in: output)
         } catch let failure as Failure where failure.location == nil {
             // No place in the recipe is to blame, so what the store gave may be: then once more, without that.
             let (layers, store) = (layerKeys, settings.store)
@@ -119,7 +88,8 @@ private struct RecipeBuild {
             }
             if damage.isEmpty { throw failure }
             for warning in damage { settings.progress(.warning(warning)) }
-            record = try await make(held, overlays, inputs: inputs, debs: try fetch(lock, &client), in: output)
+            record = try await make(
+                held, files, inputs: inputs, previous, debs: try fetch(lock, &client), in: output)
         }
         try Task.checkCancellation()
         try output.commit()
@@ -128,18 +98,19 @@ private struct RecipeBuild {
 
     /// Makes the outputs from the packages in the store.
     private mutating func make(
-        _ held: HeldLock, _ overlays: [(Recipe.Overlay, FileTree)], inputs: Digest, debs: [FilePath],
+        _ held: HeldLock, _ files: LocalFiles, inputs: [Input], _ previous: PreviousBuild, debs: [FilePath],
         in output: borrowing OutputDirectory
     ) async throws -> ImageRecord {
         let lock = held.lock
         let architecture = architecture
         let payloads = try await unpack(lock, debs)
         let moment = Timestamp(seconds: lock.moment)
-        var layers = try LayerStage(settings: settings, architecture: architecture, moment: moment)
-        for layer in layerNames(lock) {
-            let members = zip(lock.packages, zip(payloads, debs)).filter { $0.0.purpose == .layer(layer) }
-            if !members.isEmpty { try layers.add(layer, members.map { ($0.1.0, $0.1.1) }, clock: &clock) }
-            layerKeys = layers.made.map(\.key)
+        var layers = try LayerStage(
+            settings: settings, architecture: architecture, moment: moment, previous: previous.record)
+        for layer in LayerKey.all(of: lock) {
+            let members = zip(lock.packages, zip(payloads, debs)).filter { $0.0.purpose == .layer(layer.name) }
+            try layers.add(layer, members.map { ($0.1.0, $0.1.1) }, clock: &clock)
+            layerKeys = layers.made.map(\.key.digest)
         }
         func payload(_ purpose: Lock.Purpose) -> Payload? {
             zip(lock.packages, payloads).first { $0.0.purpose == purpose }?.1
@@ -147,14 +118,15 @@ private struct RecipeBuild {
         let kernel = try recipe.kernel.map { kernel in
             try clock.run("kernel") { _ in
                 let made = try makeKernel(
-                    kernel, recipe: recipe, architecture: architecture, kernelPayload: payload(Resolution.kernelRole),
-                    busyboxPayload: payload(Resolution.initrdRole), moment: moment)
+                    kernel, file: files.kernel, architecture: architecture,
+                    kernelPayload: payload(Resolution.kernelRole), busyboxPayload: payload(Resolution.initrdRole),
+                    moment: moment)
                 return (made, "\(made.release), initrd: \(made.initrdBecause)")
             }
         }
         let base = try finishLayers(layers, lock: lock, moment: moment)
         let provisioned = try provisionTree(
-            base, recipe: recipe, overlays: overlays, moment: moment, store: settings.store, clock: &clock)
+            base, recipe: recipe, overlays: files.overlays, moment: moment, store: settings.store, clock: &clock)
         for warning in provisioned.warnings { settings.progress(.warning(warning)) }
         let finished = try clock.run("listing") { _ in
             let finished = try FinishedTree(provisioned.tree, moment: moment)
@@ -175,18 +147,18 @@ private struct RecipeBuild {
             kernel: kernel.map { ImageRecord.KernelEntry($0, arguments: recipe.kernel?.arguments.map(\.value) ?? []) },
             fileSystem: fileSystem, boot: ImageRecord.BootEntry(recipe), lockDigest: held.digest.description,
             recipeDigest: recipe.digest.description, toolVersion: settings.toolVersion,
-            layers: layers.made.map { .init(name: $0.name, key: $0.key.description, packages: $0.packages) },
+            layers: layers.made.map { .init(name: $0.key.name, key: $0.key.digest.description, packages: $0.packages) },
             packages: try packageEntries(lock, payloads))
         try writeOutputs(output.staging, finished, kernel, record)
         let outputs = try outputSignatures(in: output.staging)
         let unpinned = held.isNew ? ["packages were resolved now: \(held.path.string) pins them from now on"] : []
         for input in unpinned { settings.progress(.note("\(name): not pinned: \(input)")) }
         let buildRecord = BuildRecord(
-            inputs: inputs.description, stages: clock.timings,
+            inputs: inputs, stages: clock.timings,
             layers: layers.made.map {
                 .init(
-                    stage: "layer \($0.name)", fresh: $0.isFresh,
-                    because: $0.isFresh ? "the store has \($0.key)" : "the store had no \($0.key)")
+                    stage: $0.key.stage, fresh: $0.because.isEmpty, because: $0.because,
+                    key: $0.key.digest.description, inputs: $0.key.inputs)
             },
             unpinned: unpinned,
             removed: provisioned.removed, warnings: provisioned.warnings, outputs: outputs)
@@ -198,38 +170,6 @@ private struct RecipeBuild {
         BuildResult(
             recipe: path, directory: directory.string, imagePath: directory.appending(imageName).string,
             imageHash: record.imageHash, contentHash: record.contentHash, fresh: fresh, stages: clock.timings)
-    }
-
-    /// The base layer first, then the recipe's in its order, then the Node package's.
-    private func layerNames(_ lock: Lock) -> [String] {
-        var names = ["base"]
-        for set in lock.requests {
-            if case .layer(let name) = set.purpose, !names.contains(name) { names.append(name) }
-        }
-        let order = Resolution(recipe, hostArchitecture: settings.hostArchitecture).layers.map(\.layer)
-        return names.sorted { (order.firstIndex(of: $0) ?? -1) < (order.firstIndex(of: $1) ?? -1) }
-    }
-
-    private func scanOverlays() throws -> [(Recipe.Overlay, FileTree)] {
-        try recipe.overlays.map { overlay in
-            (overlay, try scanDirectory(FilePath(recipe.resolve(overlay.source.value)), digesting: true))
-        }
-    }
-
-    /// All that decides the outputs' bytes.
-    private func inputsDigest(_ held: HeldLock, _ overlays: [(Recipe.Overlay, FileTree)]) throws -> Digest {
-        var hasher = DigestHasher()
-        hasher.update(field: settings.toolVersion)
-        hasher.update(field: settings.program.hex)
-        hasher.update(field: String(MaintainerScripts.layerFormat))
-        hasher.update(field: recipe.digest.hex)
-        hasher.update(field: held.digest.hex)
-        for (_, tree) in overlays { hasher.update(field: Digest(hashing: try Listing.bytes(of: tree)).hex) }
-        if case .file(let path)? = recipe.kernel?.source {
-            let bytes = try? readFile(at: FilePath(recipe.resolve(path.value)))
-            hasher.update(field: bytes.map { Digest(hashing: $0).hex } ?? "missing")
-        }
-        return hasher.finalized()
     }
 
     private mutating func fetch(_ lock: Lock, _ client: inout ArchiveClient) throws -> [FilePath] {

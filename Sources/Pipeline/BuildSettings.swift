@@ -1,3 +1,4 @@
+internal import Recipes
 public import RootfsModel
 public import Storage
 public import SystemPackage
@@ -45,5 +46,18 @@ public struct BuildSettings: Sendable {
         self.toolVersion = toolVersion
         self.measure = measure
         self.progress = progress
+    }
+
+    /// Where the outputs of a recipe go.
+    func directory(of recipe: Recipe) -> FilePath {
+        outputDirectory ?? outputParent.appending(recipe.name.value)
+    }
+
+    /// Throws where a recipe is for another architecture than the host's.
+    func checkArchitecture(of recipe: Recipe) throws(Failure) {
+        guard let asked = recipe.archive.architecture, asked.value != hostArchitecture else { return }
+        throw Failure(
+            "cannot build for \(asked.value) on \(hostArchitecture): maintainer scripts have to run",
+            at: asked.location, hint: "build on a machine of that architecture")
     }
 }

@@ -3,7 +3,6 @@ internal import Kernels
 internal import Recipes
 internal import RootfsModel
 internal import Storage
-internal import SystemPackage
 
 /// The kernel of an image and what it needs to reach its root file system.
 struct BuiltKernel: Sendable {
@@ -31,12 +30,13 @@ private struct KernelParts {
 
 /// Takes the kernel out of its package or file, and makes the initrd that its modules ask for.
 ///
-/// `payloads` are the unpacked packages that the lock holds for the kernel: the kernel itself, and busybox for the initrd.
+/// `file` is the content of the kernel that the recipe names as a file; the payloads are those that the lock holds for
+/// the kernel: the kernel itself, and busybox for the initrd.
 func makeKernel(
-    _ kernel: Recipe.Kernel, recipe: Recipe, architecture: String, kernelPayload: Payload?, busyboxPayload: Payload?,
+    _ kernel: Recipe.Kernel, file: [UInt8]?, architecture: String, kernelPayload: Payload?, busyboxPayload: Payload?,
     moment: Timestamp
 ) throws -> BuiltKernel {
-    let parts = try kernelParts(kernel, recipe: recipe, payload: kernelPayload)
+    let parts = try kernelParts(kernel, file: file, payload: kernelPayload)
     let image = try bootableKernel(in: parts.file, named: parts.name, for: architecture)
     let mode: InitrdMode =
         switch kernel.initrd {
@@ -61,7 +61,7 @@ func makeKernel(
         let modules = try (parts.modules ?? KernelModules(paths: [], read: { _ in nil })).resolve(
             wanted, config: config, read: parts.read)
         initrd = try Initrd(
-            modules: modules, busybox: try file("usr/bin/busybox", orElse: "bin/busybox", of: busyboxPayload),
+            modules: modules, busybox: try content("usr/bin/busybox", orElse: "bin/busybox", of: busyboxPayload),
             architecture: image.architecture, moment: moment
         ).bytes()
     }
@@ -71,15 +71,10 @@ func makeKernel(
         initrdBecause: decision.because)
 }
 
-private func kernelParts(_ kernel: Recipe.Kernel, recipe: Recipe, payload: Payload?) throws -> KernelParts {
+private func kernelParts(_ kernel: Recipe.Kernel, file: [UInt8]?, payload: Payload?) throws -> KernelParts {
     switch kernel.source {
     case .file(let path):
-        let file = FilePath(recipe.resolve(path.value))
-        do {
-            return KernelParts(file: try readFile(at: file), name: path.value)
-        } catch {
-            throw Failure(error.message, at: path.location, hint: error.hint)
-        }
+        return KernelParts(file: file ?? [], name: path.value)
     case .package(let request):
         guard let payload else {
             throw Failure("the lock holds no package for the kernel \(request.value)", at: request.location)
@@ -104,7 +99,7 @@ private func kernelParts(_ kernel: Recipe.Kernel, recipe: Recipe, payload: Paylo
     }
 }
 
-private func file(_ path: TreePath, orElse other: TreePath, of payload: Payload) throws -> [UInt8] {
+private func content(_ path: TreePath, orElse other: TreePath, of payload: Payload) throws -> [UInt8] {
     let tree = try payload.tree()
     guard let blob = tree[path]?.blob ?? tree[other]?.blob else {
         throw Failure("the package \(payload.label) has no \(path)")

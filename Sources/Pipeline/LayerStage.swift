@@ -7,15 +7,14 @@ internal import SystemPackage
 
 /// Makes the layers of one image, bottom up, or takes them from the store.
 ///
-/// A layer in the store is its delta, and the delta's digest, which is compared whenever the layer is taken. The lower
-/// directory is hard links to payloads and is made again only when a layer above has to be built. The tree is known
+/// A layer in the store is its delta. The lower directory is hard links to payloads and is made again only when a layer above has to be built. The tree is known
 /// without it.
 struct LayerStage {
     /// What a layer came to.
     struct Made {
-        var name: String
-        var key: Digest
-        var isFresh: Bool
+        var key: LayerKey
+        /// Why it was made; nothing where the store had it.
+        var because: [Reason]
         var packages: Int
     }
 
@@ -26,83 +25,62 @@ struct LayerStage {
         var lower: FilePath?
     }
 
-    /// Fixed, so that a recipe's own name does not make its layers stale.
-    private static let hostname = "localhost"
-
     let settings: BuildSettings
     let architecture: String
     let moment: Timestamp
+    /// The last build of the same outputs, for saying what made a layer stale.
+    let previous: BuildRecord?
     private let work: TemporaryDirectory
     private var below: [Below] = []
-    private var key: Digest
     private(set) var tree = FileTree()
     private(set) var made: [Made] = []
 
     /// All that the layers so far install.
     var packages: [PackageStanza] { below.flatMap { $0.packages.map(\.stanza) } }
 
-    init(settings: BuildSettings, architecture: String, moment: Timestamp) throws {
+    init(settings: BuildSettings, architecture: String, moment: Timestamp, previous: BuildRecord?) throws {
         self.settings = settings
         self.architecture = architecture
         self.moment = moment
+        self.previous = previous
         self.work = try settings.store.makeTemporaryDirectory("layers")
-        self.key = Digest(hashing: "")
-    }
-
-    /// The key of a layer: all that can change its bytes. The one below, the format of the code that makes it, the
-    /// packages in their order, the moment, the architecture and the environment of the scripts.
-    private func key(_ packages: [LayerPackage]) -> Digest {
-        var hasher = DigestHasher()
-        hasher.update(field: "layer")
-        hasher.update(field: String(MaintainerScripts.layerFormat))
-        hasher.update(field: key.hex)
-        hasher.update(field: architecture)
-        hasher.update(field: String(moment.seconds))
-        for (name, value) in MaintainerScripts.environment(moment: moment) { hasher.update(field: "\(name)=\(value)") }
-        for package in packages { hasher.update(field: package.payload.digest.hex) }
-        return hasher.finalized()
     }
 
     /// Lays one more layer over the tree.
-    mutating func add(_ name: String, _ payloads: [(payload: Payload, deb: FilePath)], clock: inout StageClock) throws {
+    mutating func add(_ layer: LayerKey, _ payloads: [(payload: Payload, deb: FilePath)], clock: inout StageClock)
+        throws
+    {
         let unordered = try payloads.map { try LayerPackage(payload: $0.payload, deb: $0.deb) }
         let batches = configureBatches(unordered.map(\.stanza))
         let byName = Dictionary(unordered.map { ($0.stanza.name, $0) }, uniquingKeysWith: { first, _ in first })
         let packages = batches.joined().compactMap { byName[$0] }
-        let key = key(packages)
         let request = LayerRequest(
             moment: moment, architecture: architecture, isBase: below.isEmpty, below: tree, lower: [],
-            packages: packages, configureBatches: batches, hostname: Self.hostname)
+            packages: packages, configureBatches: batches, hostname: LayerKey.hostname)
         let count = packages.count == 1 ? "1 package" : "\(packages.count) packages"
-        tree = try clock.run("layer \(name)") { progress in
-            if let (delta, change) = try keptDelta(key, of: name) {
+        var because = [Reason]()
+        tree = try clock.run(layer.stage) { progress in
+            let stored = try StoredLayer(layer.digest, in: settings.store)
+            because = stored.staleness(of: layer, since: previous)
+            switch stored {
+            case .intact(let delta, let change):
                 let placement = try request.placement()
                 let tree = try request.tree(placement: placement, delta: change)
                 below.append(Below(placement: placement, packages: packages, delta: delta))
                 return (tree, "\(count), fresh")
+            case .damaged:
+                settings.progress(
+                    .warning(
+                        "\(layer.stage) in the store is not what it was when it was kept: it is made again"))
+                try settings.store.discard(.layers, key: layer.digest)
+            case .absent: break
             }
-            return (try build(request, name: name, key: key, progress: progress), "\(count), configured")
+            return (try build(request, key: layer.digest, progress: progress), "\(count), configured")
         }
-        made.append(Made(name: name, key: key, isFresh: below.last?.lower == nil, packages: packages.count))
-        self.key = key
+        made.append(Made(key: layer, because: because, packages: packages.count))
     }
 
-    /// The delta that the store has, if it is what it was when it was kept; a damaged one is discarded.
-    private func keptDelta(_ key: Digest, of name: String) throws -> (FilePath, TreeChange)? {
-        guard let kept = settings.store.directory(.layers, key: key) else { return nil }
-        let delta = kept.appending("delta")
-        do {
-            let change = try scanOverlayUpper(delta)
-            if try readFile(at: kept.appending("digest")) == digest(ofDelta: change).hexBytes { return (delta, change) }
-        } catch is Failure {
-            // What cannot be read is damaged.
-        }
-        settings.progress(.warning("layer \(name) in the store is not what it was when it was kept: it is made again"))
-        try settings.store.discard(.layers, key: key)
-        return nil
-    }
-
-    private mutating func build(_ request: LayerRequest, name: String, key: Digest, progress: StageProgress) throws
+    private mutating func build(_ request: LayerRequest, key: Digest, progress: StageProgress) throws
         -> FileTree
     {
         var request = request
@@ -119,12 +97,8 @@ struct LayerStage {
                 case .linking, .preinst, .unpacking, .fontCache: break
                 }
             }, onFailure: { openShell(in: $0, moment: moment, settings: settings) })
-        let kept = work.path.appending("keep-\(below.count)")
-        try makeDirectory(at: kept)
-        try moveItem(at: layer.upper, to: kept.appending("delta"))
-        let digest = try digest(ofDelta: try scanOverlayUpper(kept.appending("delta")))
-        try writeFile(digest.hexBytes, to: kept.appending("digest"))
-        let delta = try settings.store.keep(directoryAt: kept, on: .layers, key: key).appending("delta")
+        let delta = try StoredLayer.keep(
+            delta: layer.upper, as: key, by: work.path.appending("keep-\(below.count)"), in: settings.store)
         below.append(Below(placement: layer.placement, packages: request.packages, delta: delta, lower: layer.lower))
         return try request.tree(placement: layer.placement, delta: try scanOverlayUpper(delta))
     }
@@ -138,19 +112,6 @@ struct LayerStage {
         }
         return below.reversed().flatMap { [$0.delta, $0.lower].compactMap { $0 } }
     }
-}
-
-/// The digest of all that a delta does: the listing of what it puts, and what it takes away.
-func digest(ofDelta delta: TreeChange) throws -> Digest {
-    var hasher = DigestHasher()
-    hasher.update(try Listing.bytes(of: try FileTree(delta.puts)))
-    for (word, paths) in [("removal", delta.removals), ("opaque", delta.opaques)] {
-        for path in paths {
-            hasher.update(field: word)
-            hasher.update(path.bytes + [0])
-        }
-    }
-    return hasher.finalized()
 }
 
 /// `--shell-on-failure`: the user's terminal in the sandbox, at the point where a script failed.

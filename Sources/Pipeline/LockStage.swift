@@ -24,19 +24,29 @@ func lockPath(forRecipe path: String) -> FilePath {
     return path
 }
 
+/// The recipe's lock, checked against the recipe; nil where there is none.
+func findLock(recipePath: String, recipe: Recipe, settings: BuildSettings) throws -> HeldLock? {
+    let path = lockPath(forRecipe: recipePath)
+    guard let lock = try readLock(at: path) else { return nil }
+    let wanted = Resolution(recipe, hostArchitecture: settings.hostArchitecture).wanted
+    if let failure = lock.missingRequests(for: wanted, recipe: recipePath) { throw failure }
+    return HeldLock(lock: lock, path: path, isNew: false)
+}
+
+private func readLock(at path: FilePath) throws -> Lock? {
+    exists(path) ? try Lock(parsing: try readFile(at: path), file: path.string) : nil
+}
+
 /// Finds the recipe's lock and checks it against the recipe, or resolves one and writes it. A lock that is there
 /// moves with `update` only.
 func holdLock(
     recipePath: String, recipe: Recipe, update: Bool, settings: BuildSettings, client: inout ArchiveClient,
     clock: inout StageClock
 ) throws -> HeldLock {
+    if !update, let held = try findLock(recipePath: recipePath, recipe: recipe, settings: settings) { return held }
     let path = lockPath(forRecipe: recipePath)
     let resolution = Resolution(recipe, hostArchitecture: settings.hostArchitecture)
-    let old = exists(path) ? try Lock(parsing: try readFile(at: path), file: path.string) : nil
-    if let old, !update {
-        if let failure = old.missingRequests(for: resolution.wanted, recipe: recipePath) { throw failure }
-        return HeldLock(lock: old, path: path, isNew: false)
-    }
+    let old = try readLock(at: path)
     let lock = try clock.run("resolve") { progress in
         let lock = try resolution.resolve(&client, settings: settings, progress: progress)
         return (lock, "\(lock.packages.count) packages")

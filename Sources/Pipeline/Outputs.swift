@@ -69,13 +69,3 @@ func outputSignatures(in directory: FilePath) throws -> [BuildRecord.Output] {
             modifiedNanoseconds: Int64(status.st_mtim.tv_nsec), inode: UInt64(status.st_ino))
     }
 }
-
-/// The record of the image in this directory, if it was made from the same inputs and its files are untouched.
-func freshOutputs(in directory: FilePath, inputs: Digest) -> ImageRecord? {
-    guard let buildBytes = try? readFile(at: directory.appending(BuildRecord.fileName)),
-        let build = parseRecord(BuildRecord.self, from: buildBytes), build.inputs == inputs.description,
-        let outputs = try? outputSignatures(in: directory), outputs == build.outputs,
-        let imageBytes = try? readFile(at: directory.appending(ImageRecord.fileName))
-    else { return nil }
-    return parseRecord(ImageRecord.self, from: imageBytes)
-}

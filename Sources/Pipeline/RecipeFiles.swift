@@ -3,6 +3,40 @@ internal import RootfsModel
 internal import Storage
 internal import SystemPackage
 
+/// Reads recipes that are to be built, and looks at all that they name on this host: mistakes in the last one show before
+/// the first one is begun.
+func loadRecipes(_ paths: [String], settings: BuildSettings) throws -> [(path: String, recipe: Recipe)] {
+    var loaded = [(path: String, recipe: Recipe)]()
+    var mistakes = [Failure]()
+    for path in paths {
+        do {
+            let recipe = try loadRecipe(path, settings: settings)
+            loaded.append((path, recipe))
+            mistakes += try hostMistakes(recipe)
+        } catch let failure as Failure {
+            mistakes.append(failure)
+        } catch let failures as Failures {
+            mistakes += failures.all
+        }
+    }
+    for (index, entry) in loaded.enumerated() {
+        let name = entry.recipe.name.value
+        do throws(Failure) {
+            try OutputDirectory.check(settings.directory(of: entry.recipe), of: name)
+        } catch {
+            mistakes.append(error)
+        }
+        if loaded[..<index].contains(where: { $0.recipe.name.value == name }) {
+            mistakes.append(
+                Failure(
+                    "two recipes are named \(name): their outputs would share one directory",
+                    at: entry.recipe.name.location, status: .usage))
+        }
+    }
+    if !mistakes.isEmpty { throw Failures(mistakes) }
+    return loaded
+}
+
 /// Reads a recipe and all it is made from.
 func loadRecipe(_ path: String, settings: BuildSettings) throws -> Recipe {
     let file = FilePath(path)

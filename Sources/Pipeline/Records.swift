@@ -65,8 +65,9 @@ public struct ImageRecord: Codable, Sendable, Equatable {
     public var kernel: KernelEntry?
     public var fileSystem: FileSystemEntry
     public var boot: BootEntry
-    /// Nil after `inject`, which knows neither.
+    /// Nil after `inject`, as the next one.
     public var lockDigest: String?
+    /// Of the recipe's settings, besides what the lock holds.
     public var recipeDigest: String?
     public var toolVersion: String
     public var layers: [LayerEntry]
@@ -83,10 +84,13 @@ struct BuildRecord: Codable, Sendable {
         var inode: UInt64
     }
 
-    struct Freshness: Codable, Sendable, Equatable {
+    struct Layer: Codable, Sendable, Equatable {
         var stage: String
         var fresh: Bool
-        var because: String
+        /// Why it was made; nothing where it was taken from the store.
+        var because: [Reason]
+        var key: String
+        var inputs: [Input]
     }
 
     struct Removal: Codable, Sendable, Equatable {
@@ -95,10 +99,10 @@ struct BuildRecord: Codable, Sendable {
         var paths: [String]
     }
 
-    /// The digest of all that went in; equal inputs and untouched outputs make the next build fresh.
-    var inputs: String
+    /// All that went in; equal inputs and untouched outputs make the next build fresh.
+    var inputs: [Input]
     var stages: [StageTiming]
-    var layers: [Freshness]
+    var layers: [Layer]
     /// Inputs that no lock holds.
     var unpinned: [String]
     var removed: [Removal]

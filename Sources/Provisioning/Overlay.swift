@@ -21,6 +21,20 @@ public func applyOverlay(
             read: read))
 }
 
+/// All of a folder that an image can have from it: names, kinds, contents, and whether a file is executable. Folders
+/// that are equal in this give equal images.
+public func overlayContent(_ folder: FileTree) throws(Failure) -> FileTree {
+    try FileTree(
+        folder.nodes.compactMap { node in
+            if node.blob != nil, node.path.name.elementsEqual(".gitkeep".utf8) { return nil }
+            var node = node
+            let isPlain = node.blob != nil && node.metadata.mode & 0o111 == 0
+            node.metadata = Metadata(mode: isPlain ? 0o644 : 0o755)
+            if case .file(let blob, _) = node.kind { node.kind = .file(blob, linkGroup: 0) }
+            return node
+        })
+}
+
 /// What lays a folder over a tree.
 func change(
     overlaying folder: FileTree, _ overlay: Recipe.Overlay, over tree: FileTree, variables: Variables,
@@ -33,8 +47,7 @@ func change(
     var nodes = [FileNode]()
     var insisting = Set<TreePath>()
     var mistakes = [Failure]()
-    for node in folder.nodes {
-        if node.blob != nil, node.path.name.elementsEqual(".gitkeep".utf8) { continue }
+    for node in try overlayContent(folder).nodes {
         let path = overlay.target.value.appending(node.path)
         var metadata = Metadata(mode: 0o755, uid: owner.uid, gid: owner.gid, mtime: moment)
         let wanted = patterns.mode(of: node)
@@ -46,7 +59,7 @@ func change(
             }
             nodes.append(FileNode(path: path, kind: .directory, metadata: metadata))
         case .file(var blob, _):
-            metadata.mode = wanted ?? (node.metadata.mode & 0o111 != 0 ? 0o755 : 0o644)
+            metadata.mode = wanted ?? node.metadata.mode
             if patterns.isTemplate(node) {
                 do {
                     let name = "\(overlay.source.value)/\(String(decoding: node.path.bytes, as: UTF8.self))"

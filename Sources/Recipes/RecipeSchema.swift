@@ -1,5 +1,3 @@
-public import RootfsModel
-
 /// The JSON Schema of the recipe format, draft 2020-12, made from the table of keys that the reading uses.
 ///
 /// It never refuses what a recipe may say. It says less than the reading checks: what one value means for another,
@@ -33,7 +31,4 @@ extension Recipe {
     public var canonicalForm: String {
         ValueFormat<Recipe>.recipe.write(self)?.compact ?? ""
     }
-
-    /// The digest of the canonical form's UTF-8.
-    public var digest: Digest { Digest(hashing: canonicalForm) }
 }

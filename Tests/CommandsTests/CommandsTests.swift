@@ -3,7 +3,8 @@ import Testing
 
 @Suite struct HelpTests {
     static let commands = [
-        [], ["build"], ["lock"], ["inspect"], ["inspect", "list"], ["inspect", "cat"], ["inspect", "extract"],
+        [], ["build"], ["lock"], ["explain"], ["inspect"], ["inspect", "list"], ["inspect", "cat"],
+        ["inspect", "extract"],
         ["inject"],
         ["boot"], ["kernel"], ["kernel", "extract"], ["schema"],
     ]

@@ -1,0 +1,54 @@
+internal import Debian
+internal import Provisioning
+internal import Recipes
+internal import RootfsModel
+internal import Storage
+internal import SystemPackage
+
+/// The files of the host that go into an image, read once: what is compared with the previous build is what is used.
+struct LocalFiles: Sendable {
+    var overlays: [(overlay: Recipe.Overlay, content: FileTree)]
+    /// The kernel that the recipe names as a file.
+    var kernel: [UInt8]?
+
+    init(of recipe: Recipe) throws {
+        overlays = try recipe.overlays.map { overlay in
+            let folder = try scanDirectory(FilePath(recipe.resolve(overlay.source.value)), digesting: true)
+            return (overlay, try overlayContent(folder))
+        }
+        if case .file(let path)? = recipe.kernel?.source {
+            do {
+                kernel = try readFile(at: FilePath(recipe.resolve(path.value)))
+            } catch {
+                throw Failure(error.message, at: path.location, hint: error.hint)
+            }
+        }
+    }
+}
+
+/// All that decides the bytes of a build's outputs, and nothing else: not where packages and outputs lie, not how much
+/// is done at once. Equal inputs and untouched outputs are a fresh build.
+///
+/// The program counts as a whole, for any part of it may write into an image; layers, which are dear, have a format of
+/// their own. A Node tarball is here by the digest in the recipe, which it is checked against before.
+func buildInputs(_ recipe: Recipe, _ held: HeldLock, files: LocalFiles, settings: BuildSettings) throws -> [Input] {
+    var inputs = [
+        Input("version of rootfs-build", settings.toolVersion), Input("program", settings.program.description),
+    ]
+    inputs += recipe.settings.map { Input("recipe \($0.name)", $0.value) }
+    inputs.append(Input("lock", held.digest.description))
+    // The lock names them too; here they have names of their own, as the packages of layers have.
+    for package in held.lock.packages {
+        guard case .role(let role) = package.purpose else { continue }
+        inputs.append(
+            Input(
+                "\(role) package \(package.name) (\(package.architecture))", "\(package.version) \(package.sha256)"))
+    }
+    for (index, (overlay, content)) in files.overlays.enumerated() {
+        let count = files.overlays[..<index].count { $0.overlay.source.value == overlay.source.value }
+        let name = "overlay \(overlay.source.value)" + (count > 0 ? " (\(count + 1))" : "")
+        inputs.append(Input(name, Digest(hashing: try Listing.bytes(of: content)).description))
+    }
+    if let kernel = files.kernel { inputs.append(Input("kernel file", Digest(hashing: kernel).description)) }
+    return inputs
+}

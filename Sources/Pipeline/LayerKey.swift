@@ -1,0 +1,53 @@
+internal import Debian
+internal import Dpkg
+internal import RootfsModel
+
+/// What a layer is made of: all that can change its bytes and nothing else, so that the store has it under their digest.
+///
+/// The lock alone says it: the packages' contents, the order in which they are configured among them, are in their
+/// digests. The layer's own name, the recipe's and its other keys, the mirrors and the number of jobs are not there.
+struct LayerKey: Sendable {
+    /// The layer's name, for messages.
+    var name: String
+    var inputs: [Input]
+    /// Names it in the store.
+    var digest: Digest
+
+    /// As the build's stage is called.
+    var stage: String { "layer \(name)" }
+
+    /// Fixed, so that a recipe's own name does not make its layers stale.
+    static let hostname = "localhost"
+
+    init(name: String, packages: [Lock.Package], below: LayerKey?, architecture: String, moment: Timestamp) {
+        self.name = name
+        inputs = [
+            Input("the layer below", below?.digest.description ?? "none"),
+            Input("format of layers", String(MaintainerScripts.layerFormat)), Input("architecture", architecture),
+            Input("moment", String(moment.seconds)), Input("host name", Self.hostname),
+        ]
+        // The moment, which is in the environment too, is a reason of its own.
+        inputs += MaintainerScripts.environment(moment: moment).filter { $0.0 != "SOURCE_DATE_EPOCH" }
+            .map { Input("environment \($0.0)", $0.1) }
+        inputs += packages.map { Input("package \($0.name) (\($0.architecture))", "\($0.version) \($0.sha256)") }
+        digest = inputs.digest
+    }
+
+    /// The layers of a lock from the bottom up: the base, then those that the recipe asks for in its order.
+    static func all(of lock: Lock) -> [LayerKey] {
+        var names = ["base"]
+        for set in lock.requests {
+            if case .layer(let name) = set.purpose, !names.contains(name) { names.append(name) }
+        }
+        var keys = [LayerKey]()
+        for name in names {
+            let packages = lock.packages(for: .layer(name))
+            if packages.isEmpty { continue }
+            keys.append(
+                LayerKey(
+                    name: name, packages: packages, below: keys.last, architecture: lock.architecture,
+                    moment: Timestamp(seconds: lock.moment)))
+        }
+        return keys
+    }
+}

@@ -1,0 +1,65 @@
+internal import RootfsModel
+internal import Storage
+internal import SystemPackage
+
+/// What the store has under a layer's key: its delta, and the delta's digest, which is compared whenever the layer is
+/// taken.
+///
+///     delta/      the upper directory of overlayfs
+///     digest      of all that it does
+enum StoredLayer {
+    case absent
+    case damaged
+    case intact(delta: FilePath, change: TreeChange)
+
+    init(_ key: Digest, in store: Store) throws {
+        guard let kept = store.directory(.layers, key: key) else {
+            self = .absent
+            return
+        }
+        let delta = kept.appending("delta")
+        do {
+            let change = try scanOverlayUpper(delta)
+            let isIntact = try readFile(at: kept.appending("digest")) == digest(ofDelta: change).hexBytes
+            self = isIntact ? .intact(delta: delta, change: change) : .damaged
+        } catch is Failure {
+            // What cannot be read is damaged.
+            self = .damaged
+        }
+    }
+
+    /// Keeps a delta that was made; the directory is one of its own on the store's file system.
+    static func keep(delta upper: FilePath, as key: Digest, by directory: FilePath, in store: Store) throws -> FilePath
+    {
+        try makeDirectory(at: directory)
+        try moveItem(at: upper, to: directory.appending("delta"))
+        let digest = try digest(ofDelta: try scanOverlayUpper(directory.appending("delta")))
+        try writeFile(digest.hexBytes, to: directory.appending("digest"))
+        return try store.keep(directoryAt: directory, on: .layers, key: key).appending("delta")
+    }
+
+    /// Why a layer has to be made; nothing where it is taken from the store.
+    func staleness(of layer: LayerKey, since previous: BuildRecord?) -> [Reason] {
+        switch self {
+        case .intact: return []
+        case .damaged: return [Reason("layer \(layer.name)", state: "not what it was when the store kept it")]
+        case .absent:
+            let last = previous?.layers.first { $0.stage == layer.stage }
+            let changes = last.map { layer.inputs.changes(since: $0.inputs) } ?? []
+            return changes.isEmpty ? [Reason("layer \(layer.name)", state: "not in the store")] : changes
+        }
+    }
+}
+
+/// The digest of all that a delta does: the listing of what it puts, and what it takes away.
+func digest(ofDelta delta: TreeChange) throws -> Digest {
+    var hasher = DigestHasher()
+    hasher.update(try Listing.bytes(of: try FileTree(delta.puts)))
+    for (word, paths) in [("removal", delta.removals), ("opaque", delta.opaques)] {
+        for path in paths {
+            hasher.update(field: word)
+            hasher.update(path.bytes + [0])
+        }
+    }
+    return hasher.finalized()
+}
