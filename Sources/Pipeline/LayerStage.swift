@@ -5,47 +5,44 @@ internal import Sandboxing
 internal import Storage
 internal import SystemPackage
 
+/// A layer that was made or taken from the store.
+struct Layer: Sendable {
+    var key: Digest
+    /// Whether the store had it.
+    var isFresh: Bool
+    var packages: [LayerPackage]
+    var placement: Placement
+    /// In the store.
+    var delta: FilePath
+    /// With all layers below.
+    var tree: FileTree
+}
+
 /// Makes the layers of one image, bottom up, or takes them from the store.
 ///
 /// A layer in the store is its delta, and the delta's digest, which is compared whenever the layer is taken. The lower
 /// directory is hard links to payloads and is made again only when a layer above has to be built. The tree is known
 /// without it.
 struct LayerStage {
-    /// What a layer came to.
-    struct Made {
-        var name: String
-        var key: Digest
-        var isFresh: Bool
-        var packages: Int
-    }
-
-    private struct Below {
-        var placement: Placement
-        var packages: [LayerPackage]
-        var delta: FilePath
-        var lower: FilePath?
-    }
-
     /// Fixed, so that a recipe's own name does not make its layers stale.
     private static let hostname = "localhost"
 
-    let settings: BuildSettings
+    let workshop: Workshop
+    let clock: StageClock
     let architecture: String
     let moment: Timestamp
-    private let work: TemporaryDirectory
-    private var below: [Below] = []
     private var key: Digest
-    private(set) var tree = FileTree()
-    private(set) var made: [Made] = []
+    private(set) var layers: [(name: String, layer: Layer)] = []
 
+    var tree: FileTree { layers.last?.layer.tree ?? FileTree() }
     /// All that the layers so far install.
-    var packages: [PackageStanza] { below.flatMap { $0.packages.map(\.stanza) } }
+    var packages: [PackageStanza] { layers.flatMap { $0.layer.packages.map(\.stanza) } }
 
-    init(settings: BuildSettings, architecture: String, moment: Timestamp) throws {
-        self.settings = settings
+    init(workshop: Workshop, clock: StageClock, architecture: String, moment: Timestamp) {
+        self.workshop = workshop
+        self.clock = clock
         self.architecture = architecture
         self.moment = moment
-        self.work = try settings.store.makeTemporaryDirectory("layers")
         self.key = Digest(hashing: "")
     }
 
@@ -63,80 +60,133 @@ struct LayerStage {
         return hasher.finalized()
     }
 
-    /// Lays one more layer over the tree.
-    mutating func add(_ name: String, _ payloads: [(payload: Payload, deb: FilePath)], clock: inout StageClock) throws {
+    /// Lays one more layer over the tree. `waits` is what its payloads and the layer below were waited for.
+    mutating func add(
+        _ name: String, _ payloads: [(payload: Payload, deb: FilePath)], waits: [StageWait]
+    ) async throws {
         let unordered = try payloads.map { try LayerPackage(payload: $0.payload, deb: $0.deb) }
         let batches = configureBatches(unordered.map(\.stanza))
         let byName = Dictionary(unordered.map { ($0.stanza.name, $0) }, uniquingKeysWith: { first, _ in first })
         let packages = batches.joined().compactMap { byName[$0] }
         let key = key(packages)
         let request = LayerRequest(
-            moment: moment, architecture: architecture, isBase: below.isEmpty, below: tree, lower: [],
+            moment: moment, architecture: architecture, isBase: layers.isEmpty, below: tree, lower: [],
             packages: packages, configureBatches: batches, hostname: Self.hostname)
         let count = packages.count == 1 ? "1 package" : "\(packages.count) packages"
-        tree = try clock.run("layer \(name)") { progress in
-            if let (delta, change) = try keptDelta(key, of: name) {
-                let placement = try request.placement()
-                let tree = try request.tree(placement: placement, delta: change)
-                below.append(Below(placement: placement, packages: packages, delta: delta))
-                return (tree, "\(count), fresh")
+        let title = "layer \(name)"
+        let (workshop, clock, below) = (workshop, clock, layers.map(\.layer))
+        let asked = clock.now
+        let (layer, isOurs) = try await workshop.layers.value(key) {
+            try await workshop.slots.run(.layer) { _ in
+                let stage = try clock.begin(title, waits: waits + [StageWait(for: "a free job", clock.now - asked)])
+                let making = LayerMaking(request: request, key: key, title: title, workshop: workshop, stage: stage)
+                let layer = try await making.run(on: below)
+                stage.end(layer.isFresh ? "\(count), fresh" : "\(count), configured")
+                return layer
             }
-            return (try build(request, name: name, key: key, progress: progress), "\(count), configured")
         }
-        made.append(Made(name: name, key: key, isFresh: below.last?.lower == nil, packages: packages.count))
+        if !isOurs {
+            let wait = StageWait(for: "another recipe's layer", clock.now - asked)
+            try clock.begin(title, waits: waits + [wait]).end("\(count), fresh")
+        }
+        var kept = layer
+        kept.isFresh = layer.isFresh || !isOurs
+        layers.append((name, kept))
         self.key = key
     }
+}
 
-    /// The delta that the store has, if it is what it was when it was kept; a damaged one is discarded.
-    private func keptDelta(_ key: Digest, of name: String) throws -> (FilePath, TreeChange)? {
-        guard let kept = settings.store.directory(.layers, key: key) else { return nil }
+/// The making of one layer.
+private struct LayerMaking {
+    var request: LayerRequest
+    let key: Digest
+    let title: String
+    let workshop: Workshop
+    let stage: RunningStage
+
+    private var store: Store { workshop.settings.store }
+
+    func run(on below: [Layer]) async throws -> Layer {
+        if let kept = try stage.work({ try keptLayer() }) { return kept }
+        var lower = [FilePath]()
+        for layer in below.reversed() {
+            let (directory, _) = try await workshop.lowerDirectories.value(layer.key) {
+                let path = workshop.freePath("lower")
+                try stage.work { try layer.placement.makeLowerDirectory(of: layer.packages, at: path) }
+                return path
+            }
+            lower += [layer.delta, directory]
+        }
+        let (layer, directory) = try stage.work { try build(lower) }
+        _ = try await workshop.lowerDirectories.value(key) { directory }
+        return layer
+    }
+
+    /// The layer of the store, if its delta is what it was when it was kept; a damaged one is discarded.
+    private func keptLayer() throws -> Layer? {
+        guard let kept = store.directory(.layers, key: key) else { return nil }
         let delta = kept.appending("delta")
+        var change: TreeChange?
         do {
-            let change = try scanOverlayUpper(delta)
-            if try readFile(at: kept.appending("digest")) == digest(ofDelta: change).hexBytes { return (delta, change) }
+            let scanned = try scanOverlayUpper(delta)
+            if try readFile(at: kept.appending("digest")) == digest(ofDelta: scanned).hexBytes { change = scanned }
         } catch is Failure {
             // What cannot be read is damaged.
         }
-        settings.progress(.warning("layer \(name) in the store is not what it was when it was kept: it is made again"))
-        try settings.store.discard(.layers, key: key)
-        return nil
+        guard let change else {
+            workshop.settings.progress(
+                .warning("\(title) in the store is not what it was when it was kept: it is made again"))
+            try store.discard(.layers, key: key)
+            return nil
+        }
+        let placement = try request.placement()
+        return Layer(
+            key: key, isFresh: true, packages: request.packages, placement: placement, delta: delta,
+            tree: try request.tree(placement: placement, delta: change))
     }
 
-    private mutating func build(_ request: LayerRequest, name: String, key: Digest, progress: StageProgress) throws
-        -> FileTree
-    {
+    /// Builds the layer and keeps its delta; gives its lower directory too.
+    private func build(_ lower: [FilePath]) throws -> (Layer, lower: FilePath) {
         var request = request
-        request.lower = try lowerDirectories()
-        let directory = work.path.appending("build-\(below.count)")
+        request.lower = lower
+        let directory = workshop.freePath("build")
         try makeDirectory(at: directory)
-        let settings = settings
-        let moment = moment
-        let layer = try LayerBuilder.build(
-            request, in: directory, output: { progress.output($0) },
+        let moment = request.moment
+        let built = try LayerBuilder.build(
+            request, in: directory, output: { stage.output($0) },
             progress: { step in
                 switch step {
-                case .configured(let done, let total, _): progress.advance(UInt64(done), of: UInt64(total), .packages)
+                case .configured(let done, let total, _): stage.advance(UInt64(done), of: UInt64(total), .packages)
+                case .ran(let cpu): stage.add(cpu: cpu)
                 case .linking, .preinst, .unpacking, .fontCache: break
                 }
-            }, onFailure: { openShell(in: $0, moment: moment, settings: settings) })
-        let kept = work.path.appending("keep-\(below.count)")
+            }, onFailure: { openShell(in: $0, moment: moment, workshop: workshop) })
+        let kept = workshop.freePath("keep")
         try makeDirectory(at: kept)
-        try moveItem(at: layer.upper, to: kept.appending("delta"))
-        let digest = try digest(ofDelta: try scanOverlayUpper(kept.appending("delta")))
-        try writeFile(digest.hexBytes, to: kept.appending("digest"))
-        let delta = try settings.store.keep(directoryAt: kept, on: .layers, key: key).appending("delta")
-        below.append(Below(placement: layer.placement, packages: request.packages, delta: delta, lower: layer.lower))
-        return try request.tree(placement: layer.placement, delta: try scanOverlayUpper(delta))
+        try moveItem(at: built.upper, to: kept.appending("delta"))
+        var change = try scanOverlayUpper(kept.appending("delta"))
+        try writeFile(try digest(ofDelta: change).hexBytes, to: kept.appending("digest"))
+        let delta = try store.keep(directoryAt: kept, on: .layers, key: key).appending("delta")
+        change.moveContent(to: delta)
+        let tree = try request.tree(placement: built.placement, delta: change)
+        return (
+            Layer(
+                key: key, isFresh: false, packages: request.packages, placement: built.placement, delta: delta,
+                tree: tree), built.lower
+        )
     }
+}
 
-    /// The directories of the layers so far, topmost first; those not made yet in this build are made now.
-    private mutating func lowerDirectories() throws -> [FilePath] {
-        for index in below.indices where below[index].lower == nil {
-            let path = work.path.appending("lower-\(index)")
-            try below[index].placement.makeLowerDirectory(of: below[index].packages, at: path)
-            below[index].lower = path
+extension TreeChange {
+    /// Follows the directory that was scanned to another place.
+    fileprivate mutating func moveContent(to directory: FilePath) {
+        for index in puts.indices {
+            guard case .file(var blob, let group) = puts[index].kind, case .file(_, let path) = blob.source else {
+                continue
+            }
+            blob.source = .file(directory: directory.string, path: path)
+            puts[index].kind = .file(blob, linkGroup: group)
         }
-        return below.reversed().flatMap { [$0.delta, $0.lower].compactMap { $0 } }
     }
 }
 
@@ -154,15 +204,14 @@ func digest(ofDelta delta: TreeChange) throws -> Digest {
 }
 
 /// `--shell-on-failure`: the user's terminal in the sandbox, at the point where a script failed.
-private func openShell(in sandbox: Sandbox, moment: Timestamp, settings: BuildSettings) {
-    guard settings.shellOnFailure else { return }
-    settings.progress(.note("a shell in the sandbox where it failed; leave it with exit"))
-    settings.progress(.terminalTaken)
-    let environment = MaintainerScripts.environment(moment: moment).filter { $0.0 != "TERM" } + [("TERM", "linux")]
-    do {
-        _ = try sandbox.runShell(Command(arguments: ["/bin/sh", "-i"], environment: environment))
-    } catch {
-        settings.progress(.warning("no shell could be opened: \(error)"))
+private func openShell(in sandbox: Sandbox, moment: Timestamp, workshop: Workshop) {
+    guard workshop.settings.shellOnFailure else { return }
+    workshop.withTerminal("a shell in the sandbox where it failed; leave it with exit") {
+        let environment = MaintainerScripts.environment(moment: moment).filter { $0.0 != "TERM" } + [("TERM", "linux")]
+        do {
+            _ = try sandbox.runShell(Command(arguments: ["/bin/sh", "-i"], environment: environment))
+        } catch {
+            workshop.settings.progress(.warning("no shell could be opened: \(error)"))
+        }
     }
-    settings.progress(.terminalReturned)
 }
