@@ -100,8 +100,11 @@ let package = Package(
         .testTarget(name: "BootingTests", dependencies: [model, "Booting", "Kernels"]),
         .testTarget(
             name: "PipelineTests",
-            dependencies: [model, "Debian", "Dpkg", "Storage", "Pipeline", "ArchiveFixture", systemPackage]),
-        .testTarget(name: "CommandsTests", dependencies: ["rootfs-build"], exclude: ["Golden"]),
+            dependencies: [
+                model, "Debian", "Dpkg", "Storage", "Pipeline", "ArchiveFixture", "TestSupport", systemPackage,
+            ]),
+        .testTarget(
+            name: "CommandsTests", dependencies: ["rootfs-build", "Commands", "Pipeline"], exclude: ["Golden"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [model, "Debian", "Recipes", "Storage", "Ext4", "Pipeline", "ArchiveFixture", systemPackage]),

@@ -21,6 +21,9 @@ void csandbox_raise_loopback(void);
 /// Makes fsync and its family succeed at once, for this process and its children.
 void csandbox_ignore_sync(void);
 
+/// Lets sleeping take no time.
+void csandbox_ignore_sleep(void);
+
 /// Gives up what lets root reach beyond its namespaces, for good.
 void csandbox_drop_capabilities(void);
 

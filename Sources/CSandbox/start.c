@@ -101,6 +101,7 @@ static _Noreturn void run_first_process(const struct csandbox_plan *plan, int st
     csandbox_raise_loopback();
     csandbox_enter_root(plan);
     csandbox_ignore_sync();
+    if (plan->ignores_sleep) csandbox_ignore_sleep();
     csandbox_drop_capabilities();
 
     int maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);

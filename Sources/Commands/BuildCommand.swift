@@ -31,6 +31,9 @@ struct BuildCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "When a maintainer script fails, open a shell in the sandbox at that point.")
     var shellOnFailure = false
 
+    @Flag(name: .long, help: "Print on stderr, at the end, when each stage ran, what it cost and what it waited for.")
+    var timings = false
+
     @Argument(help: ArgumentHelp("The recipes to build.", valueName: "recipe"))
     var recipes: [String] = []
 
@@ -59,6 +62,10 @@ struct BuildCommand: AsyncParsableCommand {
                 if isPlain { print("\(result.imageHash)  \(shownPath(result.imagePath))") }
             }
             if command.output.json { print(jsonText(results)) }
+            if command.timings {
+                let builds = results.map { (recipe: FilePath($0.recipe).stem ?? $0.recipe, stages: $0.stages) }
+                writeToStandardError(timingChart(builds, width: terminalWidth()))
+            }
             return .done
         }
     }

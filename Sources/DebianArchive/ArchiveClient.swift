@@ -29,11 +29,13 @@ public struct ArchiveClient: ~Copyable {
     ///
     /// - Parameters:
     ///   - progress: what of this call is done; called some times a second, on this thread.
-    ///   - arrived: called with a file's index as soon as it is in the store, in no particular order, on this thread.
+    ///   - arrived: called with a file's index as soon as it is in the store, in no particular order, on this thread;
+    ///     it says whether the file's digest was taken just now, while it was written.
     /// - Returns: the files in the store, in the order of the request.
     public mutating func fetch(
         _ files: [PinnedFile], progress: (FetchProgress) -> Void = { _ in },
-        isCancelled: () -> Bool = { Task.isCancelled }, arrived: (Int, FilePath) throws -> Void = { _, _ in }
+        isCancelled: () -> Bool = { Task.isCancelled },
+        arrived: (Int, FilePath, _ isNew: Bool) throws -> Void = { _, _, _ in }
     ) throws -> [FilePath] {
         var paths = [FilePath?](repeating: nil, count: files.count)
         // Of files with the same digest one is fetched.
@@ -42,7 +44,7 @@ public struct ArchiveClient: ~Copyable {
         for (index, file) in files.enumerated() {
             if let path = store.file(file.digest, size: file.size) {
                 paths[index] = path
-                try arrived(index, path)
+                try arrived(index, path, false)
             } else if sharers[file.digest] != nil {
                 sharers[file.digest]?.append(index)
             } else {
@@ -70,7 +72,7 @@ public struct ArchiveClient: ~Copyable {
                 let path = try store.keep(fileAt: temporary, as: digest)
                 for index in sharers[digest] ?? [] {
                     paths[index] = path
-                    try arrived(index, path)
+                    try arrived(index, path, true)
                 }
             }
             try Self.check(outcomes)

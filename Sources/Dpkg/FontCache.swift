@@ -5,7 +5,8 @@ internal import SystemPackage
 
 /// fontconfig's caches, made once when all scripts have run.
 ///
-/// During configuring fc-cache is neutralized: it sleeps two seconds a call, and with SOURCE_DATE_EPOCH it stamps its
+/// During configuring fc-cache is neutralized, because once is enough. After that it need not sleep either, which it does
+/// for two seconds so that later changes have later times: here times are set. With SOURCE_DATE_EPOCH it stamps its
 /// caches with the moment, finds that the directories have another time and deletes them again. So the font
 /// directories get the moment as their time first.
 struct FontCache {
@@ -32,9 +33,11 @@ struct FontCache {
         }
         var sandbox = sandbox
         sandbox.neutralized = []
+        sandbox.ignoresSleep = true
         let command = Command(
             arguments: [Self.program, "-s", "-f"], environment: MaintainerScripts.environment(moment: request.moment))
         let outcome = try sandbox.run(command) { output(String(decoding: $0, as: UTF8.self)) }
+        progress(.ran(cpu: outcome.cpu))
         guard outcome.succeeded else {
             onFailure(sandbox)
             throw Failure(

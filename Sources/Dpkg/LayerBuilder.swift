@@ -63,6 +63,8 @@ public enum LayerStep: Hashable, Sendable {
     case unpacking(package: String, reason: String)
     case configured(Int, of: Int, package: String)
     case fontCache
+    /// A program ran in the sandbox: its CPU time in nanoseconds.
+    case ran(cpu: UInt64)
 }
 
 /// A layer that was made: directories in the working directory that the caller gave.
@@ -222,6 +224,7 @@ public struct LayerBuilder {
             }
             let command = MaintainerScripts.preinst(of: package, dpkgVersion: version, moment: request.moment)
             let outcome = try sandbox.run(command) { output(String(decoding: $0, as: UTF8.self)) }
+            progress(.ran(cpu: outcome.cpu))
             guard outcome.succeeded else {
                 onFailure(sandbox)
                 throw MaintainerScripts.failure(
@@ -305,6 +308,7 @@ public struct LayerBuilder {
             case .quiet: break
             }
         }
+        progress(.ran(cpu: outcome.cpu))
         guard outcome.succeeded else {
             onFailure(sandbox)
             throw log.failure(operation, outcome: outcome)

@@ -117,7 +117,7 @@ private struct Explainer {
                 missing.files.append(reason)
             }
             if payloads.insert(package.sha256).inserted,
-                soundPayload(package.sha256, label: what, in: settings.store) == nil
+                Payload.sound(package.sha256, label: what, in: settings.store) == nil
             {
                 let isThere = settings.store.directory(.payloads, key: package.sha256) != nil
                 missing.payloads.append(

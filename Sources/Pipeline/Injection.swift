@@ -43,12 +43,12 @@ public func inject(
     let finished = try FinishedTree(tree, moment: moment)
     let staging = try TemporaryDirectory(beside: destination)
     do {
-        let stage = StageProgress(recipe: record.name, stage: "image", sink: progress)
-        progress(.started(recipe: record.name, stage: "image"))
+        let name = record.name
+        progress(.started(recipe: name, stage: "image"))
         let written = try writeImage(
             finished, to: staging.path.appending("image"), record.fileSystem, jobs: jobs,
-            progress: { stage.advance($0, of: $1, .bytes) })
-        progress(.finished(recipe: record.name, stage: "image", detail: byteText(written.size)))
+            progress: { progress(.advanced(recipe: name, stage: "image", done: $0, total: $1, unit: .bytes)) })
+        progress(.finished(recipe: name, stage: "image", detail: byteText(written.size)))
         record.contentHash = finished.contentHash.description
         record.imageHash = written.digest.description
         record.imageSize = written.size

@@ -5,125 +5,163 @@ internal import Sandboxing
 internal import Storage
 internal import SystemPackage
 
+/// A layer that was made or taken from the store.
+struct Layer: Sendable {
+    var key: LayerKey
+    /// Why it was made; nothing where the store had it.
+    var because: [Reason]
+    var packages: [LayerPackage]
+    var placement: Placement
+    /// In the store.
+    var delta: FilePath
+    /// With all layers below.
+    var tree: FileTree
+}
+
 /// Makes the layers of one image, bottom up, or takes them from the store.
 ///
-/// A layer in the store is its delta. The lower directory is hard links to payloads and is made again only when a layer above has to be built. The tree is known
+/// A layer in the store is its delta (`StoredLayer`). The lower directory is hard links to payloads and is made again only when a layer above has to be built. The tree is known
 /// without it.
 struct LayerStage {
-    /// What a layer came to.
-    struct Made {
-        var key: LayerKey
-        /// Why it was made; nothing where the store had it.
-        var because: [Reason]
-        var packages: Int
-    }
-
-    private struct Below {
-        var placement: Placement
-        var packages: [LayerPackage]
-        var delta: FilePath
-        var lower: FilePath?
-    }
-
-    let settings: BuildSettings
+    let workshop: Workshop
+    let clock: StageClock
     let architecture: String
     let moment: Timestamp
     /// The last build of the same outputs, for saying what made a layer stale.
     let previous: BuildRecord?
-    private let work: TemporaryDirectory
-    private var below: [Below] = []
-    private(set) var tree = FileTree()
-    private(set) var made: [Made] = []
+    private(set) var layers: [Layer] = []
 
+    var tree: FileTree { layers.last?.tree ?? FileTree() }
     /// All that the layers so far install.
-    var packages: [PackageStanza] { below.flatMap { $0.packages.map(\.stanza) } }
+    var packages: [PackageStanza] { layers.flatMap { $0.packages.map(\.stanza) } }
 
-    init(settings: BuildSettings, architecture: String, moment: Timestamp, previous: BuildRecord?) throws {
-        self.settings = settings
+    init(workshop: Workshop, clock: StageClock, architecture: String, moment: Timestamp, previous: BuildRecord?) {
+        self.workshop = workshop
+        self.clock = clock
         self.architecture = architecture
         self.moment = moment
         self.previous = previous
-        self.work = try settings.store.makeTemporaryDirectory("layers")
     }
 
-    /// Lays one more layer over the tree.
-    mutating func add(_ layer: LayerKey, _ payloads: [(payload: Payload, deb: FilePath)], clock: inout StageClock)
-        throws
-    {
+    /// Lays one more layer over the tree. `waits` is what its payloads and the layer below were waited for.
+    mutating func add(
+        _ key: LayerKey, _ payloads: [(payload: Payload, deb: FilePath)], waits: [StageWait]
+    ) async throws {
         let unordered = try payloads.map { try LayerPackage(payload: $0.payload, deb: $0.deb) }
         let batches = configureBatches(unordered.map(\.stanza))
         let byName = Dictionary(unordered.map { ($0.stanza.name, $0) }, uniquingKeysWith: { first, _ in first })
         let packages = batches.joined().compactMap { byName[$0] }
         let request = LayerRequest(
-            moment: moment, architecture: architecture, isBase: below.isEmpty, below: tree, lower: [],
+            moment: moment, architecture: architecture, isBase: layers.isEmpty, below: tree, lower: [],
             packages: packages, configureBatches: batches, hostname: LayerKey.hostname)
         let count = packages.count == 1 ? "1 package" : "\(packages.count) packages"
-        var because = [Reason]()
-        tree = try clock.run(layer.stage) { progress in
-            let stored = try StoredLayer(layer.digest, in: settings.store)
-            because = stored.staleness(of: layer, since: previous)
-            switch stored {
-            case .intact(let delta, let change):
-                let placement = try request.placement()
-                let tree = try request.tree(placement: placement, delta: change)
-                below.append(Below(placement: placement, packages: packages, delta: delta))
-                return (tree, "\(count), fresh")
-            case .damaged:
-                settings.progress(
-                    .warning(
-                        "\(layer.stage) in the store is not what it was when it was kept: it is made again"))
-                try settings.store.discard(.layers, key: layer.digest)
-            case .absent: break
+        let (workshop, clock, below, previous) = (workshop, clock, layers, previous)
+        let asked = clock.now
+        let (layer, isOurs) = try await workshop.layers.value(key.digest) {
+            try await workshop.slots.run(.layer) { _ in
+                let stage = try clock.begin(
+                    key.stage, waits: waits + [StageWait(for: "a free job", clock.now - asked)])
+                let making = LayerMaking(
+                    request: request, key: key, previous: previous, workshop: workshop, stage: stage)
+                let layer = try await making.run(on: below)
+                stage.end(layer.because.isEmpty ? "\(count), fresh" : "\(count), configured")
+                return layer
             }
-            return (try build(request, key: layer.digest, progress: progress), "\(count), configured")
         }
-        made.append(Made(key: layer, because: because, packages: packages.count))
+        if !isOurs {
+            let wait = StageWait(for: "another recipe's layer", clock.now - asked)
+            try clock.begin(key.stage, waits: waits + [wait]).end("\(count), fresh")
+        }
+        var kept = layer
+        if !isOurs { kept.because = [] }
+        layers.append(kept)
+    }
+}
+
+/// The making of one layer.
+private struct LayerMaking {
+    var request: LayerRequest
+    let key: LayerKey
+    let previous: BuildRecord?
+    let workshop: Workshop
+    let stage: RunningStage
+
+    private var store: Store { workshop.settings.store }
+
+    func run(on below: [Layer]) async throws -> Layer {
+        let (kept, because) = try stage.work { try keptLayer() }
+        if let kept { return kept }
+        var lower = [FilePath]()
+        for layer in below.reversed() {
+            let (directory, _) = try await workshop.lowerDirectories.value(layer.key.digest) {
+                let path = workshop.freePath("lower")
+                try stage.work { try layer.placement.makeLowerDirectory(of: layer.packages, at: path) }
+                return path
+            }
+            lower += [layer.delta, directory]
+        }
+        let (layer, directory) = try stage.work { try build(lower, because) }
+        _ = try await workshop.lowerDirectories.value(key.digest) { directory }
+        return layer
     }
 
-    private mutating func build(_ request: LayerRequest, key: Digest, progress: StageProgress) throws
-        -> FileTree
-    {
+    /// The layer of the store, if its delta is what it was when it was kept, and why it is to be made where it is not. A
+    /// damaged one is discarded.
+    private func keptLayer() throws -> (Layer?, because: [Reason]) {
+        let stored = try StoredLayer(key.digest, in: store)
+        let because = stored.staleness(of: key, since: previous)
+        switch stored {
+        case .intact(let delta, let change):
+            let placement = try request.placement()
+            let layer = Layer(
+                key: key, because: [], packages: request.packages, placement: placement, delta: delta,
+                tree: try request.tree(placement: placement, delta: change))
+            return (layer, because)
+        case .damaged:
+            workshop.settings.progress(
+                .warning("\(key.stage) in the store is not what it was when it was kept: it is made again"))
+            try store.discard(.layers, key: key.digest)
+        case .absent: break
+        }
+        return (nil, because)
+    }
+
+    /// Builds the layer and keeps its delta; gives its lower directory too.
+    private func build(_ lower: [FilePath], _ because: [Reason]) throws -> (Layer, lower: FilePath) {
         var request = request
-        request.lower = try lowerDirectories()
-        let directory = work.path.appending("build-\(below.count)")
+        request.lower = lower
+        let directory = workshop.freePath("build")
         try makeDirectory(at: directory)
-        let settings = settings
-        let moment = moment
-        let layer = try LayerBuilder.build(
-            request, in: directory, output: { progress.output($0) },
+        let moment = request.moment
+        let built = try LayerBuilder.build(
+            request, in: directory, output: { stage.output($0) },
             progress: { step in
                 switch step {
-                case .configured(let done, let total, _): progress.advance(UInt64(done), of: UInt64(total), .packages)
+                case .configured(let done, let total, _): stage.advance(UInt64(done), of: UInt64(total), .packages)
+                case .ran(let cpu): stage.add(cpu: cpu)
                 case .linking, .preinst, .unpacking, .fontCache: break
                 }
-            }, onFailure: { openShell(in: $0, moment: moment, settings: settings) })
-        let delta = try StoredLayer.keep(
-            delta: layer.upper, as: key, by: work.path.appending("keep-\(below.count)"), in: settings.store)
-        below.append(Below(placement: layer.placement, packages: request.packages, delta: delta, lower: layer.lower))
-        return try request.tree(placement: layer.placement, delta: try scanOverlayUpper(delta))
-    }
-
-    /// The directories of the layers so far, topmost first; those not made yet in this build are made now.
-    private mutating func lowerDirectories() throws -> [FilePath] {
-        for index in below.indices where below[index].lower == nil {
-            let path = work.path.appending("lower-\(index)")
-            try below[index].placement.makeLowerDirectory(of: below[index].packages, at: path)
-            below[index].lower = path
-        }
-        return below.reversed().flatMap { [$0.delta, $0.lower].compactMap { $0 } }
+            }, onFailure: { openShell(in: $0, moment: moment, workshop: workshop) })
+        let (delta, change) = try StoredLayer.keep(
+            delta: built.upper, as: key.digest, by: workshop.freePath("keep"), in: store)
+        let tree = try request.tree(placement: built.placement, delta: change)
+        return (
+            Layer(
+                key: key, because: because, packages: request.packages, placement: built.placement, delta: delta,
+                tree: tree), built.lower
+        )
     }
 }
 
 /// `--shell-on-failure`: the user's terminal in the sandbox, at the point where a script failed.
-private func openShell(in sandbox: Sandbox, moment: Timestamp, settings: BuildSettings) {
-    guard settings.shellOnFailure else { return }
-    settings.progress(.note("a shell in the sandbox where it failed; leave it with exit"))
-    settings.progress(.terminalTaken)
-    let environment = MaintainerScripts.environment(moment: moment).filter { $0.0 != "TERM" } + [("TERM", "linux")]
-    do {
-        _ = try sandbox.runShell(Command(arguments: ["/bin/sh", "-i"], environment: environment))
-    } catch {
-        settings.progress(.warning("no shell could be opened: \(error)"))
+private func openShell(in sandbox: Sandbox, moment: Timestamp, workshop: Workshop) {
+    guard workshop.settings.shellOnFailure else { return }
+    workshop.withTerminal("a shell in the sandbox where it failed; leave it with exit") {
+        let environment = MaintainerScripts.environment(moment: moment).filter { $0.0 != "TERM" } + [("TERM", "linux")]
+        do {
+            _ = try sandbox.runShell(Command(arguments: ["/bin/sh", "-i"], environment: environment))
+        } catch {
+            workshop.settings.progress(.warning("no shell could be opened: \(error)"))
+        }
     }
-    settings.progress(.terminalReturned)
 }

@@ -3,6 +3,7 @@ internal import DebianArchive
 internal import Recipes
 internal import RootfsModel
 internal import Storage
+internal import Synchronization
 internal import SystemPackage
 
 /// A recipe's lock, found or made.
@@ -40,16 +41,19 @@ private func readLock(at path: FilePath) throws -> Lock? {
 /// Finds the recipe's lock and checks it against the recipe, or resolves one and writes it. A lock that is there
 /// moves with `update` only.
 func holdLock(
-    recipePath: String, recipe: Recipe, update: Bool, settings: BuildSettings, client: inout ArchiveClient,
-    clock: inout StageClock
+    recipePath: String, recipe: Recipe, update: Bool, settings: BuildSettings,
+    client: borrowing Mutex<ArchiveClient>, clock: StageClock
 ) throws -> HeldLock {
     if !update, let held = try findLock(recipePath: recipePath, recipe: recipe, settings: settings) { return held }
     let path = lockPath(forRecipe: recipePath)
     let resolution = Resolution(recipe, hostArchitecture: settings.hostArchitecture)
     let old = try readLock(at: path)
-    let lock = try clock.run("resolve") { progress in
-        let lock = try resolution.resolve(&client, settings: settings, progress: progress)
-        return (lock, "\(lock.packages.count) packages")
+    let asked = clock.now
+    let lock = try client.withLock { client in
+        try clock.run("resolve", waits: [StageWait(for: "another recipe's downloads", clock.now - asked)]) { progress in
+            let lock = try resolution.resolve(&client, settings: settings, progress: progress)
+            return (lock, "\(lock.packages.count) packages")
+        }
     }
     let text = lock.text
     if old?.text != text { try writeFile(Array(text.utf8), to: path) }
@@ -68,12 +72,12 @@ public struct LockResult: Encodable, Sendable {
 
 /// Locks recipes without building them.
 public func lock(recipes: [String], update: Bool, settings: BuildSettings) throws -> [LockResult] {
-    var client = try archiveClient(settings)
+    let client = Mutex(try archiveClient(settings))
     return try recipes.map { path in
         let recipe = try loadRecipe(path, settings: settings)
-        var clock = StageClock(recipe: recipe.name.value, settings: settings)
+        let clock = StageClock(recipe: recipe.name.value, settings: settings)
         let held = try holdLock(
-            recipePath: path, recipe: recipe, update: update, settings: settings, client: &client, clock: &clock)
+            recipePath: path, recipe: recipe, update: update, settings: settings, client: client, clock: clock)
         return LockResult(
             recipe: path, lockPath: held.path.string, lockDigest: held.digest.description,
             packages: held.lock.packages.count, changes: held.changes.map(\.description))

@@ -41,17 +41,23 @@ func outputNames(of recipe: String) -> [String] {
     ]
 }
 
-/// Writes all outputs but the image and build.json.
-func writeOutputs(_ directory: FilePath, _ finished: FinishedTree, _ kernel: BuiltKernel?, _ record: ImageRecord) throws
+/// Writes kernel and initrd, and gives what the record says of them.
+func writeKernel(_ directory: FilePath, _ kernel: BuiltKernel, arguments: [String]) throws(Failure)
+    -> ImageRecord.KernelEntry
 {
-    try writeFile(finished.listing, to: directory.appending("\(record.name).listing"))
-    try writeFile(try recordBytes(record), to: directory.appending(ImageRecord.fileName))
-    guard let kernel else { return }
     try writeFile(kernel.bytes, to: directory.appending(kernel.fileName))
     if let initrd = kernel.initrd { try writeFile(initrd, to: directory.appending("initrd")) }
+    return ImageRecord.KernelEntry(kernel, arguments: arguments)
+}
+
+/// Writes all outputs but the image, the kernel's and build.json.
+func writeOutputs(_ directory: FilePath, _ finished: FinishedTree, _ record: ImageRecord) throws {
+    try writeFile(finished.listing, to: directory.appending("\(record.name).listing"))
+    try writeFile(try recordBytes(record), to: directory.appending(ImageRecord.fileName))
+    guard let kernel = record.kernel else { return }
     let configuration = FirecrackerConfiguration(
-        kernel: kernel.fileName, initrd: kernel.initrd == nil ? nil : "initrd", image: "\(record.name).ext4",
-        arguments: record.kernel?.arguments ?? [], vcpus: record.boot.vcpus, memory: record.boot.memoryMiB)
+        kernel: kernel.file, initrd: kernel.initrd == nil ? nil : "initrd", image: "\(record.name).ext4",
+        arguments: kernel.arguments, vcpus: record.boot.vcpus, memory: record.boot.memoryMiB)
     try writeFile(Array(try configuration.text().utf8), to: directory.appending("firecracker.json"))
 }
 

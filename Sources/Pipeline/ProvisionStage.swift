@@ -15,7 +15,7 @@ struct ProvisionedTree {
 /// Lays everything of a recipe that is not a package over the packages' tree.
 func provisionTree(
     _ base: FileTree, recipe: Recipe, overlays: [(Recipe.Overlay, FileTree)], moment: Timestamp, store: Store,
-    clock: inout StageClock
+    clock: StageClock
 ) throws -> ProvisionedTree {
     var nodeRelease: TarballTree?
     if case .archive(let archive)? = recipe.node {

@@ -84,7 +84,7 @@ struct Resolution {
     }
 
     /// Reads the archive and solves all layers in one request.
-    func resolve(_ client: inout ArchiveClient, settings: BuildSettings, progress: StageProgress) throws -> Lock {
+    func resolve(_ client: inout ArchiveClient, settings: BuildSettings, progress: RunningStage) throws -> Lock {
         let mirrors = try mirrors(settings)
         let requests = try SuiteRequest.pockets(
             pockets.map(\.pocket), of: mirrors, components: recipe.archive.components.map(\.value),

@@ -28,14 +28,18 @@ enum StoredLayer {
         }
     }
 
-    /// Keeps a delta that was made; the directory is one of its own on the store's file system.
-    static func keep(delta upper: FilePath, as key: Digest, by directory: FilePath, in store: Store) throws -> FilePath
-    {
+    /// Keeps a delta that was made, and gives it as it lies in the store. The directory is one of its own on the store's
+    /// file system.
+    static func keep(
+        delta upper: FilePath, as key: Digest, by directory: FilePath, in store: Store
+    ) throws -> (delta: FilePath, change: TreeChange) {
         try makeDirectory(at: directory)
         try moveItem(at: upper, to: directory.appending("delta"))
-        let digest = try digest(ofDelta: try scanOverlayUpper(directory.appending("delta")))
-        try writeFile(digest.hexBytes, to: directory.appending("digest"))
-        return try store.keep(directoryAt: directory, on: .layers, key: key).appending("delta")
+        var change = try scanOverlayUpper(directory.appending("delta"))
+        try writeFile(try digest(ofDelta: change).hexBytes, to: directory.appending("digest"))
+        let delta = try store.keep(directoryAt: directory, on: .layers, key: key).appending("delta")
+        change.moveContent(to: delta)
+        return (delta, change)
     }
 
     /// Why a layer has to be made; nothing where it is taken from the store.
@@ -47,6 +51,19 @@ enum StoredLayer {
             let last = previous?.layers.first { $0.stage == layer.stage }
             let changes = last.map { layer.inputs.changes(since: $0.inputs) } ?? []
             return changes.isEmpty ? [Reason("layer \(layer.name)", state: "not in the store")] : changes
+        }
+    }
+}
+
+extension TreeChange {
+    /// Follows the directory that was scanned to another place.
+    fileprivate mutating func moveContent(to directory: FilePath) {
+        for index in puts.indices {
+            guard case .file(var blob, let group) = puts[index].kind, case .file(_, let path) = blob.source else {
+                continue
+            }
+            blob.source = .file(directory: directory.string, path: path)
+            puts[index].kind = .file(blob, linkGroup: group)
         }
     }
 }

@@ -32,10 +32,13 @@ public struct Outcome: Hashable, Sendable {
     public var status: Status
     /// The last 64 KiB of its output, stdout and stderr as they came. Empty for a shell.
     public var tail: [UInt8]
+    /// User and system time of all that ran in the sandbox, in nanoseconds.
+    public var cpu: UInt64
 
-    public init(status: Status, tail: [UInt8] = []) {
+    public init(status: Status, tail: [UInt8] = [], cpu: UInt64 = 0) {
         self.status = status
         self.tail = tail
+        self.cpu = cpu
     }
 
     public var succeeded: Bool { status == .exited(0) }

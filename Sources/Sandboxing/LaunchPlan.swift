@@ -18,6 +18,7 @@ struct LaunchPlan: ~Copyable {
     private let arguments: CStrings
     private let environment: CStrings
     private let directory: CStrings
+    private let ignoresSleep: Bool
 
     init(
         _ sandbox: Sandbox, _ root: borrowing PreparedRoot, _ command: Command, interactive: Bool = false,
@@ -49,6 +50,7 @@ struct LaunchPlan: ~Copyable {
         arguments = CStrings(command.arguments)
         environment = CStrings(command.environment.map { "\($0.0)=\($0.1)" })
         directory = CStrings([command.workingDirectory])
+        ignoresSleep = sandbox.ignoresSleep
     }
 
     deinit { mounts.deallocate() }
@@ -69,6 +71,7 @@ struct LaunchPlan: ~Copyable {
         plan.arguments = UnsafePointer(arguments.pointer)
         plan.environment = UnsafePointer(environment.pointer)
         plan.directory = UnsafePointer(directory.pointer[0])
+        plan.ignores_sleep = ignoresSleep ? 1 : 0
         return body(&plan)
     }
 

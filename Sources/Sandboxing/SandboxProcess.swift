@@ -58,6 +58,12 @@ struct SandboxProcess: ~Copyable {
         return try readStatus()
     }
 
+    /// User and system time of all that ran inside, once that has ended, in nanoseconds.
+    var cpu: UInt64 {
+        var child = child
+        return csandbox_cpu_time(&child)
+    }
+
     private func awaitEndAlone() throws -> Bool {
         while true {
             if Task.isCancelled { throw CancellationError() }

@@ -40,6 +40,8 @@ public struct Sandbox: Sendable {
     /// Absolute paths of executables that do nothing and succeed while a command runs; those that do not exist are skipped.
     public var neutralized: [String]
     public var binds: [Bind]
+    /// Whether sleep(3) and its kin return at once: for a program that waits only for the clock to go on.
+    public var ignoresSleep = false
 
     public init(root: Root, hostname: String, neutralized: [String] = [], binds: [Bind] = []) {
         self.root = root
@@ -59,7 +61,7 @@ public struct Sandbox: Sendable {
         try process.release()
         var lines = OutputLines()
         let status = try process.awaitEnd(&lines, output: output)
-        return Outcome(status: status, tail: lines.tail)
+        return Outcome(status: status, tail: lines.tail, cpu: process.cpu)
     }
 
     /// Runs an interactive command on the caller's stdin, stdout and stderr; the terminal's signals go to it alone.

@@ -33,7 +33,7 @@ struct ArchiveClientTests {
         var client = try site.client()
         var arrived = [Int]()
         let files = try site.files(suite)
-        let paths = try client.fetch(files, arrived: { index, _ in arrived.append(index) })
+        let paths = try client.fetch(files, arrived: { index, _, _ in arrived.append(index) })
         #expect(arrived.sorted() == [0, 1, 2])
         for (package, path) in zip(site.suite.packages, paths) { #expect(try readFile(at: path) == package.deb()) }
         let xz = try #require(suite.release.files["main/binary-amd64/Packages.xz"]?.digest.hex)

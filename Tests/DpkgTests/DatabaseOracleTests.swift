@@ -17,7 +17,7 @@ import Testing
         let packages = try debs.map { path, deb in
             let source = DebSource(
                 path: path, digest: Digest(hashing: deb.bytes), label: path.lastComponent?.stem ?? "")
-            return try LayerPackage(payload: try unpackPayload(source, store: scratch.store), deb: path)
+            return try LayerPackage(payload: try Payload.take(source, store: scratch.store), deb: path)
         }
         let request = LayerRequest(
             moment: moment, architecture: "amd64", isBase: false, below: try scanDirectory(root, digesting: false),

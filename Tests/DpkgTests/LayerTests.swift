@@ -35,7 +35,7 @@ private let canBuildLayers: Bool = {
                 let digest = Digest(hashing: bytes)
                 let path = try scratch.write(bytes, as: "\(digest.hex).deb")
                 let source = DebSource(path: path, digest: digest, label: "\(deb.name) 1.0")
-                return try LayerPackage(payload: try unpackPayload(source, store: scratch.store), deb: path)
+                return try LayerPackage(payload: try Payload.take(source, store: scratch.store), deb: path)
             }
             let request = LayerRequest(
                 moment: moment, architecture: HostTools.architecture, isBase: lower.isEmpty, below: tree, lower: lower,

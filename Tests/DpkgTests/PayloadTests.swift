@@ -15,7 +15,7 @@ import Testing
 
     private func unpack(_ bytes: [UInt8], in scratch: Scratch, label: String = "sample") throws -> Payload {
         let path = try scratch.write(bytes, as: "\(label).deb")
-        return try unpackPayload(
+        return try Payload.take(
             DebSource(path: path, digest: Digest(hashing: bytes), label: label), store: scratch.store)
     }
 
@@ -234,29 +234,27 @@ import Testing
             try refusal(of: deb.bytes) == "sample: control member ./sub/postinst is not in the archive's top directory")
     }
 
-    @Test func `many are unpacked in their order, and a second time come from the store`() async throws {
+    @Test func `a package is unpacked once, and comes from the store a second time`() throws {
         let scratch = try Scratch()
         defer { scratch.remove() }
-        let debs = try (0..<12).map { number in
-            var deb = CraftedDeb("p\(number)")
-            deb.data.add("./f\(number)", content: [UInt8](repeating: UInt8(number), count: number * 1000))
-            let path = try scratch.write(deb, as: "p\(number).deb")
-            return DebSource(path: path, digest: Digest(hashing: deb.bytes), label: "p\(number)")
-        }
-        let payloads = try await unpackPayloads(debs + [debs[3]], store: scratch.store, jobs: 3)
-        #expect(payloads.map(\.label) == (debs + [debs[3]]).map(\.label))
-        for deb in debs { unlink(deb.path.string) }
-        #expect(try await unpackPayloads(debs, store: scratch.store, jobs: 3) == payloads.dropLast())
+        var deb = CraftedDeb("p")
+        deb.data.add("./f", content: [UInt8](repeating: 7, count: 1000))
+        let path = try scratch.write(deb, as: "p.deb")
+        let source = DebSource(path: path, digest: Digest(hashing: deb.bytes), label: "p 1.0")
+        let payload = try Payload.take(source, store: scratch.store)
+        unlink(path.string)
+        #expect(try Payload.take(source, store: scratch.store) == payload)
+        #expect(try payload.isIntact())
     }
 
-    @Test func `a payload that is damaged beside its tree is unpacked again`() async throws {
+    @Test func `a payload that is damaged beside its tree is unpacked again`() throws {
         let scratch = try Scratch()
         defer { scratch.remove() }
         var deb = CraftedDeb()
         deb.data.add("./f", content: [UInt8](repeating: 7, count: 1000))
         let source = DebSource(
             path: try scratch.write(deb, as: "p.deb"), digest: Digest(hashing: deb.bytes), label: "p")
-        let payload = try await unpackPayloads([source], store: scratch.store, jobs: 1)[0]
+        let payload = try Payload.take(source, store: scratch.store)
         let tree = try payload.tree()
         #expect(try payload.isIntact() && payload.contentSize() == 1000)
         for name in ["listing", "traits", "list", "oddities", "size", "digest", "control/control"] {
@@ -265,7 +263,7 @@ import Testing
             for damaged in [Array(whole.dropLast()), whole + [10], nil] where damaged != whole {
                 if let damaged { try writeFile(damaged, to: path) } else { unlink(path.string) }
                 #expect(try !payload.isIntact())
-                _ = try await unpackPayloads([source], store: scratch.store, jobs: 1)
+                _ = try Payload.take(source, store: scratch.store)
                 #expect(try readFile(at: path) == whole)
             }
         }
@@ -277,31 +275,31 @@ import Testing
         #expect(try payload.tree() == tree)
     }
 
-    @Test func `a package file that is not what was fetched is not unpacked`() async throws {
+    @Test func `a package file that is not what was fetched is not unpacked`() throws {
         let scratch = try Scratch()
         defer { scratch.remove() }
         let deb = CraftedDeb()
         let path = try scratch.write(deb.bytes + [0], as: "p.deb")
         let (expected, actual) = (Digest(hashing: deb.bytes), Digest(hashing: deb.bytes + [0]))
         let source = DebSource(path: path, digest: expected, label: "p 1.0")
-        await #expect(
+        #expect(
             throws: Failure(
                 "cannot unpack p 1.0: \(path) is not the package that was fetched",
                 notes: ["it should have the digest \(expected)", "it has \(actual)"],
                 hint: "remove this file, and it is fetched again")
-        ) { try await unpackPayloads([source], store: scratch.store, jobs: 1) }
+        ) { try Payload.take(source, store: scratch.store) }
     }
 
-    @Test func `the first package that cannot be unpacked is named`() async throws {
+    @Test func `what is no package is named`() throws {
         let scratch = try Scratch()
         defer { scratch.remove() }
         let bytes = Array("!<arch>\n".utf8)
         let source = DebSource(
             path: try scratch.write(bytes, as: "x.deb"), digest: Digest(hashing: bytes), label: "broken 1.0")
-        await #expect(throws: Failure("broken 1.0 is no Debian package: it is an empty archive")) {
-            try await unpackPayloads([source], store: scratch.store, jobs: 2)
+        #expect(throws: Failure("broken 1.0 is no Debian package: it is an empty archive")) {
+            _ = try Payload.take(source, store: scratch.store)
         }
         let absent = DebSource(path: "/nonexistent.deb", digest: Digest(hashing: "x"), label: "gone 1.0")
-        await #expect(throws: Failure.self) { try await unpackPayloads([absent], store: scratch.store, jobs: 2) }
+        #expect(throws: Failure.self) { try Payload.take(absent, store: scratch.store) }
     }
 }

@@ -53,11 +53,16 @@ private let canLoopMount: Bool = {
 
                 """)
         let build = try JSON(warm.text("out/demo/build.json"))
+        let stages = build["stages"].list
+        // Those that overlap come in any order.
         #expect(
-            build["stages"].list.map { $0["stage"].string } == [
-                "resolve", "fetch", "unpack", "layer base", "layer system", "layer odd", "kernel", "provision",
-                "listing",
-                "image",
+            stages.map { $0["stage"].string ?? "" }.sorted() == [
+                "fetch", "image", "kernel", "layer base", "layer odd", "layer system", "listing", "normalise",
+                "provision", "resolve", "unpack",
+            ])
+        #expect(
+            stages.compactMap { $0["stage"].string }.filter { !["fetch", "unpack", "kernel"].contains($0) } == [
+                "resolve", "layer base", "layer system", "layer odd", "normalise", "provision", "listing", "image",
             ])
         #expect(build["removed"].list.map { $0["paths"].list.map(\.string) } == [["/usr/share/hello/empty"]])
         #expect(try warm.leftovers == [])
@@ -68,22 +73,41 @@ private let canLoopMount: Bool = {
         #expect(
             lines.allSatisfy { (try? #/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ demo: .*/#.wholeMatch(in: $0)) != nil },
             "\(lines)")
-        same(
-            untimed(try World.shared().built.stderr),
-            """
-            demo: resolve: 7 packages
-            demo: fetch: # fetched
-            demo: unpack: 7 packages
-            demo: layer base: 2 packages, configured
-            demo: layer system: 2 packages, configured
-            demo: layer odd: 1 package, configured
-            demo: kernel: 6.1.0-test, initrd: the drivers of the root file system are built in
-            demo: provision: 0 services, 1 overlay
-            demo: listing: \(try pathCount()) paths, #
-            demo: image: #, # free
-            demo: not pinned: packages were resolved now: recipes/demo.lock pins them from now on
+        // What overlaps ends in any order.
+        let said = untimed(try World.shared().built.stderr).split(separator: "\n").map(String.init)
+        let overlapping = ["demo: fetch: ", "demo: unpack: ", "demo: kernel: "]
+        #expect(
+            said.filter { line in overlapping.contains { line.hasPrefix($0) } }.sorted() == [
+                "demo: fetch: # fetched",
+                "demo: kernel: 6.1.0-test, initrd: the drivers of the root file system are built in",
+                "demo: unpack: 7 packages",
+            ])
+        let paths = try pathCount()
+        #expect(
+            said.filter { line in !overlapping.contains { line.hasPrefix($0) } } == [
+                "demo: resolve: 7 packages", "demo: layer base: 2 packages, configured",
+                "demo: layer system: 2 packages, configured", "demo: layer odd: 1 package, configured",
+                said.first { $0.hasPrefix("demo: normalise: ") } ?? "no line of normalise",
+                "demo: provision: 0 services, 1 overlay", "demo: listing: \(paths) paths, #",
+                "demo: image: #, # free",
+                "demo: not pinned: packages were resolved now: recipes/demo.lock pins them from now on",
+            ])
+    }
 
-            """)
+    @Test func `--timings draws the stages as bars and says what they waited for`() throws {
+        let workspace = try World.shared().warmWorkspace()
+        let built = try workspace.build("demo", ["--timings", "--quiet"])
+        #expect(built.status == 0, "\(built.stderr)")
+        let lines = built.stderr.split(separator: "\n").map(String.init)
+        #expect(lines.first?.hasPrefix("demo  ") == true && lines.first?.hasSuffix("  wall       cpu") == true)
+        #expect(lines.allSatisfy { $0.count < 80 }, "\(built.stderr)")
+        let record = try JSON(workspace.text("out/demo/build.json"))
+        for stage in record["stages"].list {
+            let name = try #require(stage["stage"].string)
+            #expect(lines.contains { $0.hasPrefix(name + " ") && $0.contains("#") && $0.hasSuffix(" s") }, "\(name)")
+        }
+        let waits = lines.filter { $0.hasPrefix("  ") && $0.contains(" s for ") }
+        #expect(waits.count == record["stages"].list.flatMap { $0["waits"].list }.count)
     }
 
     private func pathCount() throws -> Int {

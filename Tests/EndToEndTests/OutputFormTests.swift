@@ -16,7 +16,7 @@ import Testing
         #expect(result["imagePath"] == .text("\(workspace.output("demo", "demo.ext4"))"))
         #expect(result["contentHash"] == (try JSON(workspace.text("out/demo/image.json")))["contentHash"])
         #expect(result["fresh"] == .boolean(false))
-        #expect(result["stages"].list.count == 9)
+        #expect(result["stages"].list.count == 10)
         let again = try #require(try JSON(workspace.build("demo", ["--json"]).stdout).list.first)
         #expect(again["fresh"] == .boolean(true))
         #expect(again["imageHash"] == result["imageHash"])
@@ -77,7 +77,7 @@ import Testing
         let built = try World.shared().coldWorkspace().build("demo", ["--verbose"])
         let lines = untimed(built.stderr).split(separator: "\n")
         #expect(lines.starts(with: ["demo: resolve …", "demo: resolve: 7 packages", "demo: fetch …"]))
-        #expect(lines.contains("layer system | hello is configured"), "\(built.stderr)")
+        #expect(lines.contains("demo: layer system | hello is configured"), "\(built.stderr)")
     }
 
     @Test func `on a terminal there is a live line below a log that stays`() throws {

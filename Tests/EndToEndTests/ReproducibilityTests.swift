@@ -80,12 +80,13 @@ import Testing
             try shell(damage, in: workspace.root)
             let again = try workspace.build("demo", ["--offline"])
             #expect(again.stdout == world.built.stdout, "\(damage)")
+            let said = Set(untimed(again.stderr).split(separator: "\n"))
             #expect(
-                untimed(again.stderr).split(separator: "\n").prefix(5) == [
+                said.isSuperset(of: [
                     "demo: fetch: 7 packages in the store", "demo: unpack: 7 packages",
                     "demo: layer base: 2 packages, fresh", "demo: layer system: 2 packages, fresh",
                     "demo: layer odd: 1 package, fresh",
-                ], "\(damage)")
+                ]), "\(damage)")
             func withoutRecord(_ text: String) -> [Substring] {
                 text.split(separator: "\n").filter { !$0.contains("build.json") }
             }

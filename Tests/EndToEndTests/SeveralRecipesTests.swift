@@ -25,16 +25,79 @@ import Testing
         let debs = server.requests.map(\.path).filter { $0.hasSuffix(".deb") }.sorted()
         #expect(debs == Set(debs).sorted())
         #expect(debs.count == 5)
-        let log = untimed(built.stderr)
-        #expect(log.contains("one: layer base: 2 packages, configured\none: layer system: 2 packages, configured\n"))
-        #expect(
-            log.contains(
-                "two: layer base: 2 packages, fresh\ntwo: layer system: 2 packages, fresh\ntwo: layer more: 1 package, configured\n"
-            ))
-        // Each as if it had been built alone.
+        // One of them makes a layer, and the other takes it.
+        let log = untimed(built.stderr).split(separator: "\n").map(String.init)
+        for layer in ["base", "system"] {
+            #expect(
+                log.filter { $0.contains(": layer \(layer): ") }.map { String($0.dropFirst(5)) }.sorted() == [
+                    "layer \(layer): 2 packages, configured", "layer \(layer): 2 packages, fresh",
+                ])
+        }
+        #expect(log.contains("two: layer more: 1 package, configured"))
+        #expect(try workspace.leftovers == [])
+    }
+
+    @Test(arguments: [1, 3]) func `recipes in one call are what they are one by one`(jobs: Int) throws {
+        let world = try World.shared()
+        let together = try world.coldWorkspace()
         let alone = try world.coldWorkspace()
-        try write(alone)
-        #expect(try alone.build("two").stdout == "\(digests[1])  out/two/two.ext4\n")
+        for workspace in [together, alone] {
+            try write(workspace)
+            try workspace.recipe("three", Workspace.demo.replacing("[odd-names]", with: "[odd-names, extra]"))
+        }
+        let names = ["one", "two", "three"]
+        let built = try together.run(names.map { "recipes/\($0).manifest" } + ["--jobs", "\(jobs)"])
+        #expect(built.status == 0, "\(built.stderr)")
+        let oneByOne = try names.map { try alone.build($0) }
+        #expect(oneByOne.map(\.status) == [0, 0, 0])
+        #expect(built.stdout == oneByOne.map(\.stdout).joined())
+        func outputs(_ workspace: Workspace) throws -> [Substring] {
+            try workspace.state().split(separator: "\n").filter { !$0.hasSuffix("build.json") }
+        }
+        #expect(try outputs(together) == outputs(alone))
+        #expect(try outputs(together).count > 12)
+        func stored(_ workspace: Workspace) throws -> String {
+            try shell("find payloads layers -mindepth 2 -maxdepth 2 | sort", in: workspace.cache)
+        }
+        #expect(try stored(together) == stored(alone))
+    }
+
+    @Test func `a recipe that fails leaves the others theirs, and every failure is told`() throws {
+        let workspace = try World.shared().warmWorkspace()
+        try write(workspace)
+        try workspace.recipe("bad", "layers: [{name: system, packages: [hello, broken]}]\nkernel: none")
+        try workspace.recipe("worse", "layers: [{name: system, packages: [lonely]}]\nkernel: none")
+        let built = try workspace.run(["one", "bad", "two", "worse"].map { "recipes/\($0).manifest" })
+        #expect(built.status == 2)
+        let digests = try ["one", "two"].map { name in
+            Digest(hashing: try readFile(at: workspace.output(name, "\(name).ext4")))
+        }
+        #expect(built.stdout == "\(digests[0])  out/one/one.ext4\n\(digests[1])  out/two/two.ext4\n")
+        let told = built.stderr.split(separator: "\n").filter { $0.contains("error: ") }
+        #expect(told.count == 2, "\(built.stderr)")
+        #expect(
+            told.first == "error: bad: postinst configure of broken failed: exit status 3", "\(built.stderr)")
+        #expect(told.last == "error: worse: cannot install lonely", "\(built.stderr)")
+        #expect(!exists(workspace.path("out/bad")) && !exists(workspace.path("out/worse")))
+        #expect(try workspace.leftovers == [])
+    }
+
+    @Test func `recipes that share a damaged store mend it together`() throws {
+        let workspace = try World.shared().warmWorkspace()
+        try write(workspace)
+        let library = try shell("find payloads -name libhello.so.1.0", in: workspace.cache).split(separator: "\n")
+        let path = workspace.cache.pushing(FilePath(String(try #require(library.first))))
+        try writeFile(Array("librarY".utf8), to: path)
+        let built = try workspace.run(["recipes/one.manifest", "recipes/two.manifest"])
+        #expect(built.status == 0, "\(built.stderr)")
+        #expect(
+            built.stderr.split(separator: "\n").compactMap { $0.split(separator: "warning: ").dropFirst().first } == [
+                "libhello1 2.1 in the store is not what it was when it was unpacked: it is unpacked again"
+            ])
+        #expect(try readFile(at: path) == Array("library".utf8))
+        let sound = try World.shared().warmWorkspace()
+        try write(sound)
+        #expect(try sound.run(["recipes/one.manifest", "recipes/two.manifest"]).stdout == built.stdout)
     }
 
     @Test func `mistakes of all recipes are told at once, before anything is built`() throws {

@@ -32,6 +32,19 @@ struct RunTests {
         #expect(try #require(first) + .milliseconds(300) < total)
     }
 
+    @Test(.timeLimit(.minutes(1))) func sleepingTakesNoTimeWhereItIsIgnored() throws {
+        var sandbox = tree.sandbox()
+        sandbox.ignoresSleep = true
+        #expect(try sandbox.run(tree.shell("sleep 100000 && echo awake")).lastLines(1) == ["awake"])
+    }
+
+    @Test func theTimeOfAllThatRanIsCounted() throws {
+        let busy = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"
+        let outcome = try tree.sandbox().run(tree.shell("(\(busy)) & (\(busy)); wait"))
+        let idle = try tree.sandbox().run(tree.shell("exit 0"))
+        #expect(outcome.cpu > 2 * idle.cpu)
+    }
+
     @Test func bigOutputIsWholeAndItsTailKept() throws {
         var count = 0
         var last = ""

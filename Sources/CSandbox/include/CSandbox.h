@@ -30,6 +30,8 @@ struct csandbox_plan {
     char *const *arguments;
     char *const *environment;
     const char *directory;
+    /// 1: sleeping takes no time.
+    int ignores_sleep;
 };
 
 struct csandbox_child {
@@ -70,6 +72,9 @@ void csandbox_kill(const struct csandbox_child *child);
 
 /// Waits for pid 1 and gives back its wait status.
 int csandbox_wait(const struct csandbox_child *child);
+
+/// User and system time of all that ran in the sandbox, in nanoseconds; after its end and before csandbox_wait.
+uint64_t csandbox_cpu_time(const struct csandbox_child *child);
 
 /// Tries whether namespaces and mounts are allowed; with 1, whether a user namespace is. Returns 0, or an errno with
 /// *step naming what was refused.

@@ -115,13 +115,8 @@ private func hostArchitecture() throws(Failure) -> String {
 }
 
 @Sendable private func measureNow() -> Measurement {
-    func cpu(_ who: Int32) -> UInt64 {
-        // RUSAGE_SELF and RUSAGE_CHILDREN, which import as a type of their own.
-        var usage = rusage()
-        getrusage(who, &usage)
-        let seconds = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec
-        let microseconds = usage.ru_utime.tv_usec + usage.ru_stime.tv_usec
-        return UInt64(seconds) * 1_000_000_000 + UInt64(microseconds) * 1000
-    }
-    return Measurement(wall: monotonicNanoseconds(), cpu: cpu(0) + cpu(-1))
+    var time = timespec()
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+    return Measurement(
+        wall: monotonicNanoseconds(), cpu: UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec))
 }

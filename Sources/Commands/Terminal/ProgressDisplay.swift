@@ -16,8 +16,9 @@ final class ProgressDisplay: Sendable {
         /// How many live lines stand on the terminal now.
         var drawn = 0
         var lastDraw: UInt64 = 0
-        /// A shell has the terminal.
+        /// A shell has the terminal; what others say meanwhile comes when it gives it back.
         var isSuspended = false
+        var heldBack = [String]()
         var isFinished = false
     }
 
@@ -81,11 +82,16 @@ final class ProgressDisplay: Sendable {
                 log("\(recipe): \(stage): \(detail) (\(took))", atLeast: .normal, &state)
             case .note(let text): log(text, atLeast: .normal, &state)
             case .warning(let text): log("warning: \(text)", atLeast: .quiet, &state)
-            case .output(let stage, let line): log("\(stage) | \(line)", atLeast: .verbose, &state)
+            case .stopped(let recipe): state.running.removeAll { $0.recipe == recipe }
+            case .output(let recipe, let stage, let line):
+                log("\(recipe): \(stage) | \(line)", atLeast: .verbose, &state)
             case .terminalTaken:
                 erase(&state)
                 state.isSuspended = true
-            case .terminalReturned: state.isSuspended = false
+            case .terminalReturned:
+                state.isSuspended = false
+                for line in state.heldBack { writeToStandardError(line) }
+                state.heldBack = []
             }
             if isTerminal, verbosity > .quiet, now > state.lastDraw + 80_000_000 { draw(&state, now: now) }
         }
@@ -102,9 +108,10 @@ final class ProgressDisplay: Sendable {
 
     private func log(_ text: String, atLeast level: Verbosity, _ state: inout State) {
         guard verbosity >= level else { return }
+        let line = (isTerminal ? text : "\(utcTime()) \(text)") + "\n"
+        if state.isSuspended { return state.heldBack.append(line) }
         erase(&state)
-        let line = isTerminal ? text : "\(utcTime()) \(text)"
-        writeToStandardError(line + "\n")
+        writeToStandardError(line)
         if isTerminal { draw(&state, now: monotonicNanoseconds()) }
     }
 
@@ -190,8 +197,8 @@ func decimal(_ value: Double, places: Int) -> String {
     return "\(scaled / Int(scale))." + String(repeating: "0", count: places - fraction.count) + fraction
 }
 
-/// The terminal's width in columns; 80 where it does not say.
-private func terminalWidth() -> Int {
+/// The width of the terminal on stderr in columns; 80 where it does not say.
+func terminalWidth() -> Int {
     var size = winsize()
     guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 10 else { return 80 }
     return Int(size.ws_col)

@@ -1,0 +1,268 @@
+internal import Debian
+internal import DebianArchive
+internal import Dpkg
+internal import Ext4
+internal import Recipes
+internal import RootfsModel
+internal import Sandboxing
+internal import Solving
+internal import Storage
+internal import SystemPackage
+
+/// The build of one recipe.
+struct RecipeBuild: Sendable {
+    /// What came of it.
+    enum Outcome: Sendable {
+        case done(BuildResult)
+        /// With what was used, where that may be to blame.
+        case failed(any Error, Visit?)
+    }
+
+    /// What it is made of.
+    struct Sources: Sendable {
+        var held: HeldLock
+        var files: LocalFiles
+        var inputs: [Input]
+        /// The last build of the same outputs, for saying what made a layer stale.
+        var previous: BuildRecord?
+    }
+
+    let path: String
+    let recipe: Recipe
+    let settings: BuildSettings
+    let directory: FilePath
+    let clock: StageClock
+
+    private var name: String { recipe.name.value }
+    private var architecture: String { settings.hostArchitecture }
+    private var imageName: String { "\(name).ext4" }
+
+    /// - Parameter origin: when the build began, in nanoseconds.
+    init(path: String, recipe: Recipe, settings: BuildSettings, threads: ThreadTimes, origin: UInt64) {
+        self.path = path
+        self.recipe = recipe
+        self.settings = settings
+        self.directory = settings.directory(of: recipe)
+        self.clock = StageClock(recipe: recipe.name.value, settings: settings, threads: threads, origin: origin)
+    }
+
+    func run(in workshop: Workshop) async -> Outcome {
+        let visit = Visit(workshop)
+        defer { visit.leaveLayers() }
+        do {
+            return .done(try await run(visit))
+        } catch {
+            settings.progress(.stopped(recipe: name))
+            if let error = error as? PackageSupply.FetchError { return .failed(error.failure, nil) }
+            return .failed(error, visit)
+        }
+    }
+
+    private func run(_ visit: Visit) async throws -> BuildResult {
+        try settings.checkArchitecture(of: recipe)
+        let held = try holdLock(
+            recipePath: path, recipe: recipe, update: false, settings: settings, client: visit.workshop.client,
+            clock: clock)
+        let files = try LocalFiles(of: recipe)
+        let inputs = try buildInputs(recipe, held, files: files, settings: settings)
+        let previous = PreviousBuild(in: directory)
+        if try previous.staleness(for: inputs).isEmpty, let record = previous.image {
+            settings.progress(.note("\(name): fresh, nothing to do"))
+            return result(record, fresh: true)
+        }
+        if case .unavailable(let failure) = Sandbox.availability() { throw failure }
+        let output = try OutputDirectory(replacing: directory, of: name)
+        visit.use(held.lock)
+        let sources = Sources(held: held, files: files, inputs: inputs, previous: previous.record)
+        let record = try await make(sources, in: output.staging, visit)
+        try Task.checkCancellation()
+        try output.commit()
+        return result(record, fresh: false)
+    }
+
+    /// Fetches, unpacks, makes layers and kernel, each as soon as what it needs is there; then the outputs.
+    private func make(_ sources: Sources, in staging: FilePath, _ visit: Visit) async throws -> ImageRecord {
+        let lock = sources.held.lock
+        let supply = PackageSupply(
+            lock, layers: LayerKey.all(of: lock).map(\.name),
+            resolution: Resolution(recipe, hostArchitecture: settings.hostArchitecture),
+            workshop: visit.workshop, clock: clock)
+        return try await withThrowingTaskGroup(of: ImageRecord?.self) { group in
+            let kernel = Promise<(entry: ImageRecord.KernelEntry?, time: Double)>()
+            group.addTask {
+                try await supply.run()
+                return nil
+            }
+            group.addTask {
+                do {
+                    let entry = try await makeKernel(sources, supply, visit.workshop, in: staging)
+                    kernel.fulfil(.success((entry, clock.now)))
+                } catch {
+                    kernel.fulfil(.failure(error))
+                }
+                return nil
+            }
+            // It meets failures in this order: packages as layers need them, layers, the recipe's own things, the kernel.
+            // So the first one is the same in every run.
+            group.addTask {
+                try await makeImage(sources, supply, kernel, in: staging, visit)
+            }
+            var record: ImageRecord?
+            for try await made in group { record = made ?? record }
+            guard let record else { throw CancellationError() }
+            return record
+        }
+    }
+
+    private func makeLayers(_ sources: Sources, _ supply: PackageSupply, _ visit: Visit) async throws -> LayerStage {
+        let lock = sources.held.lock
+        var stage = LayerStage(
+            workshop: visit.workshop, clock: clock, architecture: architecture, moment: Timestamp(seconds: lock.moment),
+            previous: sources.previous)
+        for layer in LayerKey.all(of: lock) {
+            let free = clock.now
+            var members = [(payload: Payload, deb: FilePath)]()
+            var last: (label: String, time: Double)?
+            for (index, package) in lock.packages.enumerated() where package.purpose == .layer(layer.name) {
+                let supplied = try await supply.package(index)
+                members.append((supplied.payload, supplied.deb))
+                if supplied.time > last?.time ?? 0 { last = (package.label, supplied.time) }
+            }
+            guard let last else { continue }
+            var wait = StageWait(for: "unpacking \(last.label)", last.time - free)
+            if wait.seconds < 0, let below = stage.layers.last {
+                wait = StageWait(for: below.key.stage, -wait.seconds)
+            }
+            try await stage.add(layer, members, waits: [wait])
+            visit.use(layers: stage.layers.map(\.key.digest))
+        }
+        return stage
+    }
+
+    /// Makes kernel and initrd and writes them.
+    private func makeKernel(
+        _ sources: Sources, _ supply: PackageSupply, _ workshop: Workshop, in staging: FilePath
+    ) async throws -> ImageRecord.KernelEntry? {
+        let lock = sources.held.lock
+        guard let kernel = recipe.kernel else { return nil }
+        let free = clock.now
+        var waits = [StageWait]()
+        func payload(_ purpose: Lock.Purpose) async throws -> Payload? {
+            guard let index = lock.packages.firstIndex(where: { $0.purpose == purpose }) else { return nil }
+            let supplied = try await supply.package(index)
+            waits.append(StageWait(for: "unpacking \(lock.packages[index].label)", supplied.time - free))
+            return supplied.payload
+        }
+        let kernelPayload = try await payload(Resolution.kernelRole)
+        let busyboxPayload = try await payload(Resolution.initrdRole)
+        let wait = waits.max { $0.seconds < $1.seconds }.map { [$0] } ?? []
+        return try await workshop.slots.run(.image) { _ in
+            try clock.run("kernel", waits: wait) { _ in
+                let made = try Pipeline.makeKernel(
+                    kernel, file: sources.files.kernel, architecture: architecture, kernelPayload: kernelPayload,
+                    busyboxPayload: busyboxPayload, moment: Timestamp(seconds: lock.moment))
+                let entry = try writeKernel(staging, made, arguments: kernel.arguments.map(\.value))
+                return (entry, "\(made.release), initrd: \(made.initrdBecause)")
+            }
+        }
+    }
+
+    /// Makes the layers, lays the recipe's own things over them and writes the outputs.
+    private func makeImage(
+        _ sources: Sources, _ supply: PackageSupply,
+        _ kernel: Promise<(entry: ImageRecord.KernelEntry?, time: Double)>, in staging: FilePath, _ visit: Visit
+    ) async throws -> ImageRecord {
+        let (held, lock) = (sources.held, sources.held.lock)
+        let moment = Timestamp(seconds: lock.moment)
+        let layers = try await makeLayers(sources, supply, visit)
+        let layersTime = clock.now
+        async let leaving: Void = visit.leaveLayers()
+        let base = try clock.run("normalise") { _ in
+            let base = try finishLayers(layers, lock: lock, moment: moment)
+            return (base, "\(base.nodes.count) paths")
+        }
+        let provisioned = try provisionTree(
+            base, recipe: recipe, overlays: sources.files.overlays, moment: moment, store: settings.store, clock: clock)
+        for warning in provisioned.warnings { settings.progress(.warning(warning)) }
+        let finished = try clock.run("listing") { _ in
+            let finished = try FinishedTree(provisioned.tree, moment: moment)
+            return (finished, "\(finished.tree.nodes.count) paths, \(byteText(finished.tree.contentSize))")
+        }
+        let listed = clock.now
+        let (kernelEntry, kernelTime) = try await kernel.value()
+        let last = layers.layers.last?.key.stage ?? ""
+        let wait =
+            kernelTime > listed
+            ? StageWait(for: "kernel", kernelTime - listed) : StageWait(for: last, layersTime - kernelTime)
+        let fileSystem = ImageRecord.FileSystemEntry(recipe.image, moment: moment)
+        let imagePath = staging.appending(imageName)
+        let asked = clock.now
+        let image = try await visit.workshop.slots.run(.image, most: settings.jobs) { jobs in
+            let stage = try clock.begin("image", waits: [wait, StageWait(for: "a free job", clock.now - asked)])
+            let image = try stage.workOnManyThreads {
+                try Pipeline.writeImage(
+                    finished, to: imagePath, fileSystem, jobs: jobs,
+                    progress: { stage.advance($0, of: $1, .bytes) })
+            }
+            stage.end("\(byteText(image.size)), \(byteText(image.freeBytes)) free")
+            return image
+        }
+        var payloads = [Payload]()
+        for index in lock.packages.indices { payloads.append(try await supply.package(index).payload) }
+        let record = ImageRecord(
+            name: name, description: recipe.description, architecture: architecture,
+            contentHash: finished.contentHash.description, imageHash: image.digest.description, imageSize: image.size,
+            imageFree: image.freeBytes, paths: finished.tree.nodes.count,
+            kernel: kernelEntry, fileSystem: fileSystem, boot: ImageRecord.BootEntry(recipe),
+            lockDigest: held.digest.description,
+            recipeDigest: recipe.digest.description, toolVersion: settings.toolVersion,
+            layers: layers.layers.map {
+                .init(name: $0.key.name, key: $0.key.digest.description, packages: $0.packages.count)
+            }, packages: try packageEntries(lock, payloads))
+        try writeOutputs(staging, finished, record)
+        let unpinned = held.isNew ? ["packages were resolved now: \(held.path.string) pins them from now on"] : []
+        for input in unpinned { settings.progress(.note("\(name): not pinned: \(input)")) }
+        let buildRecord = BuildRecord(
+            inputs: sources.inputs, stages: clock.timings,
+            layers: layers.layers.map {
+                .init(
+                    stage: $0.key.stage, fresh: $0.because.isEmpty, because: $0.because,
+                    key: $0.key.digest.description, inputs: $0.key.inputs)
+            },
+            unpinned: unpinned, removed: provisioned.removed, warnings: provisioned.warnings,
+            outputs: try outputSignatures(in: staging))
+        try writeFile(try recordBytes(buildRecord), to: staging.appending(BuildRecord.fileName))
+        await leaving
+        return record
+    }
+
+    private func result(_ record: ImageRecord, fresh: Bool) -> BuildResult {
+        BuildResult(
+            recipe: path, directory: directory.string, imagePath: directory.appending(imageName).string,
+            imageHash: record.imageHash, contentHash: record.contentHash, fresh: fresh, stages: clock.timings)
+    }
+
+    /// The packages' tree without what is of the build's moment, with what apt and the kernel look for.
+    private func finishLayers(_ layers: LayerStage, lock: Lock, moment: Timestamp) throws -> FileTree {
+        var tree = try layers.tree.applying(Normalization.change(for: layers.tree))
+        let installed = layers.packages
+        let manual = basePackageNames(installed).union(Resolution.baseAdditions).union(lock.requests.flatMap(\.names))
+        let automatic = installed.filter { !manual.contains($0.name) }
+        let states = ExtendedStates.bytes(
+            autoInstalled: automatic.map { ($0.name, $0.architecture) }, nativeArchitecture: lock.architecture)
+        let file = FileNode(
+            path: "var/lib/apt/extended_states", kind: .file(Blob(states), linkGroup: 0),
+            metadata: Metadata(mode: 0o644, mtime: moment))
+        if tree["var/lib/apt"] != nil { tree = try tree.applying(TreeChange(puts: [file])) }
+        return try tree.applying(deviceNodes(moment: moment))
+    }
+
+    private func packageEntries(_ lock: Lock, _ payloads: [Payload]) throws -> [ImageRecord.PackageEntry] {
+        try zip(lock.packages, payloads).compactMap { package, payload in
+            guard case .layer(let layer) = package.purpose else { return nil }
+            return ImageRecord.PackageEntry(
+                name: package.name, version: package.version, architecture: package.architecture, layer: layer,
+                size: try payload.contentSize())
+        }
+    }
+}

@@ -1,0 +1,98 @@
+internal import Debian
+internal import DebianArchive
+internal import Dpkg
+internal import RootfsModel
+internal import Storage
+internal import Synchronization
+internal import SystemPackage
+
+/// What the recipes of one call share: the connections, the limit of what goes on at once, and what is made once for
+/// all of them.
+final class Workshop: Sendable {
+    let settings: BuildSettings
+    let slots: WorkSlots
+    /// One recipe at a time reads indexes or downloads; the next one finds in the store what this one fetched.
+    let client: Mutex<ArchiveClient>
+    /// By the .deb's digest.
+    let payloads = SharedWork<Digest, Payload>()
+    /// By their keys.
+    let layers = SharedWork<Digest, Layer>()
+    /// The layers' lower directories, by the layers' keys.
+    let lowerDirectories = SharedWork<Digest, FilePath>()
+    private let directory: TemporaryDirectory
+    private let directories = Mutex(0)
+    private let fetched = Mutex(Set<Digest>())
+    private let terminal = Mutex(())
+    /// How many recipes may still make layers.
+    private let visitors: Mutex<Int>
+
+    /// - Parameter recipes: how many there are.
+    init(_ settings: BuildSettings, recipes: Int) throws {
+        self.settings = settings
+        visitors = Mutex(recipes)
+        slots = WorkSlots(settings.jobs)
+        client = Mutex(try archiveClient(settings))
+        directory = try settings.store.makeTemporaryDirectory("layers")
+    }
+
+    /// A path on the store's file system that nothing is at; what is made there goes with the workshop.
+    func freePath(_ purpose: String) -> FilePath {
+        let number = directories.withLock { number in
+            number += 1
+            return number
+        }
+        return directory.path.appending("\(purpose)-\(number)")
+    }
+
+    fileprivate func oneLeaves() {
+        let left = visitors.withLock { visitors in
+            visitors -= 1
+            return visitors
+        }
+        if left == 0 { directory.remove() }
+    }
+
+    /// Notes that a file's digest was taken while it was written just now.
+    func noteFetched(_ digest: Digest) {
+        _ = fetched.withLock { $0.insert(digest) }
+    }
+
+    func wasFetched(_ digest: Digest) -> Bool {
+        fetched.withLock { $0.contains(digest) }
+    }
+
+    /// Gives the user's terminal to one at a time; `note` tells the user why.
+    func withTerminal(_ note: String, _ body: () -> Void) {
+        terminal.withLock { _ in
+            settings.progress(.note(note))
+            settings.progress(.terminalTaken)
+            body()
+            settings.progress(.terminalReturned)
+        }
+    }
+}
+
+/// One recipe's stay in the workshop, and what it used: looked at when it fails.
+final class Visit: Sendable {
+    let workshop: Workshop
+    private let used = Mutex<(lock: Lock?, layers: [Digest], hasLeft: Bool)>((nil, [], false))
+
+    init(_ workshop: Workshop) {
+        self.workshop = workshop
+    }
+
+    var lock: Lock? { used.withLock { $0.lock } }
+    var layers: [Digest] { used.withLock { $0.layers } }
+
+    func use(_ lock: Lock) { used.withLock { $0.lock = lock } }
+    func use(layers: [Digest]) { used.withLock { $0.layers = layers } }
+
+    /// Makes no more layers. With the last recipe the directories go, which have tens of thousands of links.
+    func leaveLayers() {
+        let isFirst = used.withLock { used in
+            defer { used.hasLeft = true }
+            return !used.hasLeft
+        }
+        if isFirst { workshop.oneLeaves() }
+    }
+}
