@@ -103,6 +103,7 @@ private struct RecipeBuild {
             return result(record, fresh: true)
         }
         if case .unavailable(let failure) = Sandbox.availability() { throw failure }
+        try checkOwners(of: settings.store)
         let output = try OutputDirectory(replacing: directory, of: name)
 
         let lock = held.lock
