@@ -9,7 +9,7 @@ BUILD_FLAGS ?= --explicit-target-dependency-import-check error
 BUILD_PACKAGES = libarchive-dev libext2fs-dev comerr-dev libcurl4-openssl-dev libxxhash-dev pkg-config gpgv
 # What the tests compare with and boot in.
 TEST_PACKAGES = qemu-system-x86 gnupg libarchive-tools e2fsprogs dpkg-dev xz-utils bzip2 gzip lz4 zstd lzop \
-	busybox-static python3
+	busybox-static python3 uidmap
 
 .PHONY: all image test build release install boot-smoke format lint clean build-packages test-packages
 

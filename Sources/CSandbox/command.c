@@ -100,6 +100,14 @@ static _Noreturn void copy_up(char *const *paths) {
     _exit(0);
 }
 
+/// Removes a directory of a lower layer and makes it anew: a whiteout, and the attribute that hides what was in it.
+static _Noreturn void probe(void) {
+    if (unlink("/d/f") < 0) csandbox_fail(csandbox_start_failed, "remove", "/d/f");
+    if (rmdir("/d") < 0) csandbox_fail(csandbox_start_failed, "remove", "/d");
+    if (mkdir("/d", 0755) < 0) csandbox_fail(csandbox_start_failed, "make", "/d");
+    _exit(0);
+}
+
 _Noreturn void csandbox_run_command(const struct csandbox_plan *plan, int root) {
     if (fchdir(root) < 0 || chroot(".") < 0) csandbox_fail(csandbox_setup_failed, "return to the root directory", NULL);
     if (plan->interactive) {
@@ -115,6 +123,7 @@ _Noreturn void csandbox_run_command(const struct csandbox_plan *plan, int root) 
     limit(RLIMIT_NOFILE, 1024, 524288);
     limit(RLIMIT_STACK, 8 << 20, RLIM_INFINITY);
     umask(022);
+    if (plan->probe) probe();
     if (plan->copied_up[0]) copy_up(plan->copied_up);
     if (chdir(plan->directory) < 0) csandbox_fail(csandbox_start_failed, "enter", plan->directory);
 

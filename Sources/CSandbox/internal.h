@@ -10,6 +10,9 @@ enum { status_fd = 3, output_fd = 4, lifeline_fd = 5, first_free_fd = 6 };
 /// Says what failed (errno) and ends the process.
 _Noreturn void csandbox_fail(enum csandbox_kind kind, const char *step, const char *path);
 
+/// Like fork, without the handlers that other libraries have registered for it.
+pid_t csandbox_clone(unsigned long flags, int *pidfd);
+
 void csandbox_send(enum csandbox_kind kind, int code, const char *step, const char *path);
 
 /// Makes the tree the root directory, with /proc, /sys and /dev, and puts the host's tree out of reach.

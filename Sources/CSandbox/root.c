@@ -152,6 +152,17 @@ static void make_read_only(const char *path) {
             "make read-only", path);
 }
 
+/// Device nodes of the tree are content, not devices.
+static void mount_tree(const struct csandbox_plan *plan) {
+    if (!plan->tree) {
+        require(mount("overlay", "root", "overlay", MS_NODEV, plan->overlay_options) == 0, "mount overlayfs", NULL);
+        return;
+    }
+    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_NODEV};
+    require(mount(plan->tree, "root", NULL, MS_BIND, NULL) == 0, "bind-mount", plan->tree);
+    require(mount_setattr(AT_FDCWD, "root", 0, &attributes, sizeof attributes) == 0, "forbid devices in", plan->tree);
+}
+
 void csandbox_enter_root(const struct csandbox_plan *plan) {
     require(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0, "make mounts private", NULL);
     // The scratch directory needs a place that exists on every host and holds no layer: the old /proc is not needed any more.
@@ -159,8 +170,7 @@ void csandbox_enter_root(const struct csandbox_plan *plan) {
     require(chdir("/proc") == 0 && mkdir("root", 0755) == 0, "make directory", "root");
     for (size_t i = 0; plan->link_names[i]; i++)
         require(symlink(plan->link_targets[i], plan->link_names[i]) == 0, "name the layer", plan->link_targets[i]);
-    // Device nodes of the tree are content, not devices.
-    require(mount("overlay", "root", "overlay", MS_NODEV, plan->overlay_options) == 0, "mount overlayfs", NULL);
+    mount_tree(plan);
     make_devices();
     make_no_operation();
     size_t count = 0;

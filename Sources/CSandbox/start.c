@@ -30,8 +30,7 @@ _Noreturn void csandbox_fail(enum csandbox_kind kind, const char *step, const ch
     _exit(127);
 }
 
-/// Like fork, without the handlers that other libraries have registered for it.
-static pid_t clone_process(unsigned long flags, int *pidfd) {
+pid_t csandbox_clone(unsigned long flags, int *pidfd) {
     // The third argument is the same on x86-64 and aarch64; the two behind it change places and are null.
     return (pid_t)syscall(SYS_clone, flags, NULL, pidfd, NULL, NULL);
 }
@@ -111,7 +110,7 @@ static _Noreturn void run_first_process(const struct csandbox_plan *plan, int st
     if (chroot("/dev/shm") < 0 || chdir("/") < 0)
         csandbox_fail(csandbox_setup_failed, "change the root directory of pid 1", NULL);
 
-    pid_t command = clone_process(SIGCHLD, NULL);
+    pid_t command = csandbox_clone(SIGCHLD, NULL);
     if (command < 0) csandbox_fail(csandbox_setup_failed, "fork", NULL);
     if (command == 0) csandbox_run_command(plan, root);
     close(root);
@@ -139,7 +138,7 @@ int csandbox_start(const struct csandbox_plan *plan, struct csandbox_child *chil
         pthread_sigmask(SIG_SETMASK, &all, &before);
         int pidfd = -1;
         // No exit signal: nobody else's wait(-1) can take this child, and an ignored SIGCHLD does not lose it.
-        pid_t pid = clone_process(namespaces | CLONE_PIDFD, &pidfd);
+        pid_t pid = csandbox_clone(namespaces | CLONE_PIDFD, &pidfd);
         if (pid == 0) run_first_process(plan, status[1], output[1], lifeline[0]);
         if (pid < 0) error = errno;
         pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -191,14 +190,12 @@ int csandbox_wait(const struct csandbox_child *child) {
     return status;
 }
 
-int csandbox_probe(int user_namespace, const char **step) {
+int csandbox_probe(const char **step) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    pid_t pid = clone_process(user_namespace ? namespaces | CLONE_NEWUSER : namespaces, NULL);
+    pid_t pid = csandbox_clone(namespaces, NULL);
     if (pid == 0) {
-        // In a user namespace without maps nothing more can be tried.
-        if (user_namespace) _exit(0);
         if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) _exit(errno);
         _exit(mount("tmpfs", "/proc", "tmpfs", 0, NULL) < 0 ? errno : 0);
     }

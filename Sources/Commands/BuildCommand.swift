@@ -50,6 +50,7 @@ struct BuildCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        enterUserNamespaceIfNeeded()
         let command = self
         try await output.perform { progress in
             var settings = try command.options.settings(progress: progress)

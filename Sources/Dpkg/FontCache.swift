@@ -15,7 +15,7 @@ struct FontCache {
 
     var request: LayerRequest
     var placement: Placement
-    var upper: FilePath
+    var root: LayerRoot
     /// The tree below the upper directory.
     var below: FileTree
 
@@ -24,11 +24,11 @@ struct FontCache {
     ) throws {
         guard try isNeeded() else { return }
         progress(.fontCache)
-        var directory = try UpperDirectory.open(upper, below: below)
+        var directory = try root.open(below: below)
         for node in below.nodes where isFontDirectory(node) && node.metadata.mtime != request.moment {
             try directory.setTime(ofDirectory: node.path, request.moment)
         }
-        for node in try scanDirectory(upper, digesting: false).nodes where isFontDirectory(node) {
+        for node in try scanDirectory(root.upper, digesting: false).nodes where isFontDirectory(node) {
             try directory.setTime(ofDirectory: node.path, request.moment)
         }
         var sandbox = sandbox
@@ -50,7 +50,7 @@ struct FontCache {
     private func isNeeded() throws -> Bool {
         let program: TreePath = "usr/bin/fc-cache"
         let change = placement.change.puts
-        if below[program] == nil, !exists(hostPath(upper.string, program)) { return false }
+        if below[program] == nil, !exists(hostPath(root.upper.string, program)) { return false }
         return !placement.guarded.isEmpty
             || change.contains { node in
                 node.path == program || Self.directories.contains { node.path.isWithin($0) }

@@ -79,9 +79,7 @@ public struct BuiltLayer: Sendable {
 /// Makes a layer: places payloads, writes dpkg's database, runs maintainer scripts in a sandbox.
 public struct LayerBuilder {
     private let request: LayerRequest
-    private let lower: FilePath
-    private let upper: FilePath
-    private let work: FilePath
+    private var root: LayerRoot
     private let placement: Placement
     private let output: (String) -> Void
     private let progress: (LayerStep) -> Void
@@ -94,11 +92,19 @@ public struct LayerBuilder {
         _ request: LayerRequest, in directory: FilePath, output: @escaping (String) -> Void = { _ in },
         progress: @escaping (LayerStep) -> Void = { _ in }, onFailure: @escaping (Sandbox) -> Void = { _ in }
     ) throws -> BuiltLayer {
-        let builder = LayerBuilder(
+        try build(request, root: .automatic, in: directory, output: output, progress: progress, onFailure: onFailure)
+    }
+
+    static func build(
+        _ request: LayerRequest, root: LayerRoot.Kind, in directory: FilePath,
+        output: @escaping (String) -> Void = { _ in }, progress: @escaping (LayerStep) -> Void = { _ in },
+        onFailure: @escaping (Sandbox) -> Void = { _ in }
+    ) throws -> BuiltLayer {
+        var builder = LayerBuilder(
             request: request, directory: directory, placement: try request.placement(), output: output,
             progress: progress, onFailure: onFailure)
-        try builder.build()
-        return BuiltLayer(placement: builder.placement, lower: builder.lower, upper: builder.upper)
+        try builder.build(root)
+        return BuiltLayer(placement: builder.placement, lower: builder.root.lower, upper: builder.root.upper)
     }
 
     init(
@@ -106,24 +112,23 @@ public struct LayerBuilder {
         progress: @escaping (LayerStep) -> Void, onFailure: @escaping (Sandbox) -> Void
     ) {
         self.request = request
-        self.lower = directory.appending("lower")
-        self.upper = directory.appending("upper")
-        self.work = directory.appending("work")
+        self.root = LayerRoot(in: directory, layersBelow: request.lower)
         self.placement = placement
         self.output = output
         self.progress = progress
         self.onFailure = onFailure
     }
 
-    private func build() throws {
-        try makeDirectory(at: upper)
+    private mutating func build(_ kind: LayerRoot.Kind) throws {
         progress(.linking(files: placement.links.count))
-        try placement.makeLowerDirectory(of: request.packages, at: lower)
+        try placement.makeLowerDirectory(of: request.packages, at: root.lower)
         let before = request.ground
+        try root.prepare(kind, ground: before, output: output)
         let after = try before.applying(placement.change)
         let wroteRcPolicy: Bool
         if request.isBase {
-            var directory = try UpperDirectory.open(upper, below: after)
+            try root.showPackages(placement, ground: before, tree: after)
+            var directory = try root.open(below: after)
             for node in Skeleton.change(architecture: request.architecture, moment: request.moment).puts {
                 if node.isDirectory {
                     try directory.makeDirectory(node.path, node.metadata)
@@ -137,33 +142,33 @@ public struct LayerBuilder {
         } else {
             wroteRcPolicy = try writeRcPolicy(below: before)
             try runPreinsts(sandbox(seesPackages: false), below: before)
+            try root.showPackages(placement, ground: before, tree: after)
             try writeDatabase(below: after)
         }
         let sandbox = sandbox(seesPackages: true)
         for guarded in placement.guarded { try unpackByDpkg(guarded, sandbox) }
         try configure(sandbox, below: after)
         if wroteRcPolicy {
-            var directory = try UpperDirectory.open(upper, below: after)
+            var directory = try root.open(below: after)
             try directory.remove(MaintainerScripts.policyPath)
         }
-        try FontCache(request: request, placement: placement, upper: upper, below: after).build(
+        try FontCache(request: request, placement: placement, root: root, below: after).build(
             in: sandbox, output: output, progress: progress, onFailure: onFailure)
-        try sandbox.settleHardLinks(after.hardLinks.map { $0.map(\.description) })
-        var directory = try UpperDirectory.open(upper, below: after)
+        try root.finish(sandbox, after: after)
+        var directory = try UpperDirectory.open(root.upper, below: after)
         try directory.clampTimes(to: request.moment)
     }
 
     /// Before the packages' files become visible, or with them.
     private func sandbox(seesPackages: Bool) -> Sandbox {
-        let lower = (seesPackages ? [lower] : []) + request.lower
-        return Sandbox(
-            root: Sandbox.Root(lower: lower.map(\.string), upper: upper.string, work: work.string),
-            hostname: request.hostname, neutralized: [FontCache.program])
+        Sandbox(
+            root: root.sandboxRoot(seesPackages: seesPackages), hostname: request.hostname,
+            neutralized: [FontCache.program])
     }
 
     /// Whether it was written, and is to be removed: a tree that has one of its own keeps it.
     private func writeRcPolicy(below: FileTree) throws -> Bool {
-        var directory = try UpperDirectory.open(upper, below: below)
+        var directory = try root.open(below: below)
         if directory.has(MaintainerScripts.policyPath) { return false }
         try directory.write(
             MaintainerScripts.policy, to: MaintainerScripts.policyPath, Metadata(mode: 0o755, mtime: request.moment))
@@ -178,7 +183,7 @@ public struct LayerBuilder {
 
     /// Conffiles and dpkg's database.
     func writeDatabase(below: FileTree) throws {
-        var directory = try UpperDirectory.open(upper, below: below)
+        var directory = try root.open(below: below)
         var firstNames = [UInt32: TreePath]()
         for link in placement.conffiles {
             if let first = firstNames[link.node.linkGroup], link.node.linkGroup != 0 {
@@ -214,7 +219,7 @@ public struct LayerBuilder {
             let package = request.packages[index]
             guard try package.payload.controlMember("preinst") != nil else { continue }
             progress(.preinst(package: package.stanza.name))
-            var directory = try UpperDirectory.open(upper, below: below)
+            var directory = try root.open(below: below)
             let control = MaintainerScripts.controlDirectory
             try directory.makeDirectory(control, Metadata(mode: 0o755, mtime: request.moment))
             for member in try package.payload.control() {
@@ -231,7 +236,7 @@ public struct LayerBuilder {
                     package: package.payload.label, script: "preinst install", how: outcome.status.description,
                     lines: outcome.lastLines(DpkgLog.lineLimit))
             }
-            var cleared = try UpperDirectory.open(upper, below: below)
+            var cleared = try root.open(below: below)
             try cleared.removeDirectory(control)
         }
     }
@@ -289,7 +294,7 @@ public struct LayerBuilder {
     }
 
     private func unfinished(_ below: FileTree) throws -> [(name: String, status: String)] {
-        var directory = try UpperDirectory.open(upper, below: below)
+        var directory = try root.open(below: below)
         return try PackageDatabase.unfinishedPackages(try directory.read("var/lib/dpkg/status") ?? [])
     }
 

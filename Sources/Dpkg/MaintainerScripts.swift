@@ -17,7 +17,7 @@ public enum MaintainerScripts {
     }
 
     /// The changes of code that change what a layer is: part of a layer's key.
-    public static let layerFormat = 1
+    public static let layerFormat = 2
 
     /// Says to invoke-rc.d that no service is to be started, while scripts run.
     static let policy = Array("#!/bin/sh\nexit 101\n".utf8)

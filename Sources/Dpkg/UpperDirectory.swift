@@ -38,6 +38,43 @@ struct UpperDirectory: ~Copyable {
         return below[path] != nil
     }
 
+    /// Whether it has anything at a path itself, be it a whiteout.
+    mutating func hasOwn(_ path: TreePath) -> Bool { tree.status(path) != nil }
+
+    /// Makes and removes files so that the times of all directories above them stay what they were.
+    mutating func keepingTimes(
+        ofParents paths: [TreePath], _ body: (inout UpperDirectory) throws -> Void
+    ) throws {
+        var times = [TreePath: Timestamp]()
+        for path in paths {
+            var ancestor = path.parent
+            while let path = ancestor, !path.isRoot, times[path] == nil {
+                if let status = tree.status(path) {
+                    times[path] = Timestamp(
+                        seconds: Int64(status.st_mtim.tv_sec), nanoseconds: UInt32(status.st_mtim.tv_nsec))
+                } else {
+                    times[path] = below[path]?.metadata.mtime
+                }
+                ancestor = path.parent
+            }
+        }
+        try body(&self)
+        for (path, time) in times where tree.status(path) != nil { try tree.setTime(path, time) }
+    }
+
+    /// Lets what is below a directory be seen in it. overlayfs hides it in every directory that a script makes where there was none,
+    /// because it does not reckon with layers that are added later.
+    mutating func showBelow(_ path: TreePath) throws {
+        guard let status = tree.status(path), status.st_mode & S_IFMT == S_IFDIR else { return }
+        let directory = try tree.enter(path)
+        for name in ["trusted.overlay.opaque", "user.overlay.opaque"] {
+            // Outside of the first user namespace the first one is refused, and is not there.
+            guard fremovexattr(directory, name) == 0 || [ENODATA, EOPNOTSUPP, EPERM].contains(errno) else {
+                throw tree.failure("remove \(name) of", path)
+            }
+        }
+    }
+
     /// Writes a file, in place of one that is there.
     mutating func write(_ bytes: [UInt8], to path: TreePath, _ metadata: Metadata) throws {
         try makeParents(of: path)

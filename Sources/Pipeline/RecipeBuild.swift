@@ -71,6 +71,7 @@ struct RecipeBuild: Sendable {
             return result(record, fresh: true)
         }
         if case .unavailable(let failure) = Sandbox.availability() { throw failure }
+        try checkOwners(of: settings.store)
         let output = try OutputDirectory(replacing: directory, of: name)
         visit.use(held.lock)
         let sources = Sources(held: held, files: files, inputs: inputs, previous: previous.record)

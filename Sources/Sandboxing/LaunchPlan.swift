@@ -5,6 +5,8 @@ import RootfsModel
 /// All strings that the child needs, laid out in memory before it exists.
 struct LaunchPlan: ~Copyable {
     private let interactive: Bool
+    private let probe: Bool
+    private let tree: CStrings
     private let copiedUp: CStrings
     private let hostname: CStrings
     private let linkNames: CStrings
@@ -22,15 +24,17 @@ struct LaunchPlan: ~Copyable {
 
     init(
         _ sandbox: Sandbox, _ root: borrowing PreparedRoot, _ command: Command, interactive: Bool = false,
-        copiedUp: [String] = []
+        probe: Bool = false, copiedUp: [String] = []
     ) throws(Failure) {
         try Self.check(sandbox, command)
-        let layers = root.lower.indices.map(String.init)
+        let layers = (root.lower ?? []).indices.map(String.init)
         self.interactive = interactive
+        self.probe = probe
+        tree = CStrings(root.lower == nil ? [root.upper] : [])
         self.copiedUp = CStrings(copiedUp)
         hostname = CStrings([sandbox.hostname])
         linkNames = CStrings(layers + ["u", "w"])
-        linkTargets = CStrings(root.lower + [root.upper, root.work])
+        linkTargets = CStrings((root.lower ?? []) + [root.upper, root.work])
         // volatile: no write reaches the disk because of a sync.
         // xino: one device number for all files, also with layers on several file systems, or find -xdev misses some.
         var options = "lowerdir=\(layers.joined(separator: ":")),upperdir=u,workdir=w,volatile,xino=auto"
@@ -58,6 +62,8 @@ struct LaunchPlan: ~Copyable {
     func withPlan<Result>(_ body: (inout csandbox_plan) -> Result) -> Result {
         var plan = csandbox_plan()
         plan.interactive = interactive ? 1 : 0
+        plan.probe = probe ? 1 : 0
+        plan.tree = UnsafePointer(tree.pointer[0])
         plan.hostname = UnsafePointer(hostname.pointer[0])
         plan.link_names = UnsafePointer(linkNames.pointer)
         plan.link_targets = UnsafePointer(linkTargets.pointer)

@@ -4,21 +4,23 @@ import RootfsModel
 
 /// The directories of a root, checked and made ready for one mount, and locked against a second.
 struct PreparedRoot: ~Copyable {
-    /// Canonical paths, topmost first; the last one holds the mount points.
-    let lower: [String]
+    /// Canonical paths, topmost first; the last one holds the mount points. nil for a plain directory.
+    let lower: [String]?
     let upper: String
     let work: String
     private let lock: Int32
+    private let mountPoints: MountPoints
 
     /// overlayfs stacks at most 500 lower layers; one is ours.
     static let lowerLimit = 499
 
     static func prepare(_ root: Sandbox.Root, binds: [Sandbox.Bind]) throws(Failure) -> PreparedRoot {
-        guard root.lower.count <= lowerLimit else {
-            throw Failure("cannot stack \(root.lower.count) layers: overlayfs takes \(lowerLimit)")
+        let layers = root.lower ?? []
+        guard layers.count <= lowerLimit else {
+            throw Failure("cannot stack \(layers.count) layers: overlayfs takes \(lowerLimit)")
         }
         var lower = [String]()
-        for directory in root.lower { lower.append(try canonicalDirectory(directory, "layer")) }
+        for directory in layers { lower.append(try canonicalDirectory(directory, "layer")) }
         try makeDirectory(root.upper)
         try makeDirectory(root.work)
         let upper = try canonicalDirectory(root.upper, "upper directory")
@@ -34,14 +36,26 @@ struct PreparedRoot: ~Copyable {
             }
             throw Failure("cannot lock \(work): \(errorText(code))")
         }
-        let prepared = PreparedRoot(
-            lower: lower + [work + "/mountpoints"], upper: upper, work: work + "/overlay", lock: lock)
-        try clean(upper: upper, work: work)
-        try makeMountPoints(in: work + "/mountpoints", binds: binds)
-        return prepared
+        var mountPoints = MountPoints(in: root.lower == nil ? upper : work + "/mountpoints")
+        do throws(Failure) {
+            if root.lower != nil { try clean(upper: upper, work: work) }
+            try mountPoints.make(for: binds)
+        } catch {
+            mountPoints.remove()
+            flock(lock, LOCK_UN)
+            close(lock)
+            throw error
+        }
+        if root.lower == nil {
+            return PreparedRoot(lower: nil, upper: upper, work: work, lock: lock, mountPoints: mountPoints)
+        }
+        return PreparedRoot(
+            lower: lower + [work + "/mountpoints"], upper: upper, work: work + "/overlay", lock: lock,
+            mountPoints: mountPoints)
     }
 
     deinit {
+        if lower == nil { mountPoints.remove() }
         // Unlocked by name: a child that another thread is just starting may hold a copy of the descriptor for a moment.
         flock(lock, LOCK_UN)
         close(lock)
@@ -60,10 +74,20 @@ struct PreparedRoot: ~Copyable {
         let code = csandbox_remove_attribute(upper, name)
         guard code == 0 else { throw Failure("cannot remove \(name) of \(upper): \(errorText(code))") }
     }
+}
 
-    /// A layer below all others with the directories that mounts need, so that none has to be made in the tree.
-    private static func makeMountPoints(in directory: String, binds: [Sandbox.Bind]) throws(Failure) {
-        for name in ["proc", "sys", "dev"] { try makeDirectory(directory + "/" + name) }
+/// The files and directories that mounts need: in a layer below all others, so that none has to be made in the tree, or in a plain tree,
+/// where what was made is taken away again.
+private struct MountPoints {
+    private let directory: String
+    private var made: [String] = []
+    /// Directories in which something was made, with their times until then, outermost first.
+    private var changed: [(path: String, times: [timespec])] = []
+
+    init(in directory: String) { self.directory = directory }
+
+    mutating func make(for binds: [Sandbox.Bind]) throws(Failure) {
+        for name in ["proc", "sys", "dev"] { try make(directory: directory + "/" + name) }
         for bind in binds {
             var information = stat()
             guard stat(bind.host, &information) == 0 else { throw systemFailure("cannot bind \(bind.host)") }
@@ -75,17 +99,45 @@ struct PreparedRoot: ~Copyable {
             var path = directory
             for component in components.dropLast() {
                 path += "/" + component
-                try makeDirectory(path)
+                try make(directory: path)
             }
             path += "/" + components[components.count - 1]
             if information.st_mode & S_IFMT == S_IFDIR {
-                try makeDirectory(path)
-            } else {
-                let file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0o644)
+                try make(directory: path)
+            } else if !isThere(path) {
+                rememberParent(of: path)
+                let file = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0o644)
                 guard file >= 0 else { throw systemFailure("cannot make \(path)") }
                 close(file)
+                made.append(path)
             }
         }
+    }
+
+    /// Takes away what was made, and gives the directories their times back. What a command filled stays.
+    func remove() {
+        for path in made.reversed() where unlink(path) != 0 { rmdir(path) }
+        for (path, times) in changed.reversed() { utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) }
+    }
+
+    private mutating func make(directory path: String) throws(Failure) {
+        if isThere(path) { return }
+        rememberParent(of: path)
+        try makeDirectory(path)
+        made.append(path)
+    }
+
+    private func isThere(_ path: String) -> Bool {
+        var information = stat()
+        return lstat(path, &information) == 0
+    }
+
+    private mutating func rememberParent(of path: String) {
+        let parent = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+        var information = stat()
+        guard !made.contains(parent), !changed.contains(where: { $0.path == parent }), lstat(parent, &information) == 0
+        else { return }
+        changed.append((parent, [information.st_atim, information.st_mtim]))
     }
 }
 
@@ -118,7 +170,7 @@ private func makeDirectory(_ path: String) throws(Failure) {
 }
 
 /// Removes a directory with all in it; one that does not exist is no failure.
-private func removeTree(_ path: String) throws(Failure) {
+func removeTree(_ path: String) throws(Failure) {
     if unlink(path) == 0 || errno == ENOENT { return }
     guard errno == EISDIR || errno == EPERM else { throw systemFailure("cannot remove \(path)") }
     // overlayfs makes its own directories without any permission.

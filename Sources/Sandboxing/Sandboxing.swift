@@ -1,15 +1,16 @@
 // Sandboxing runs a program in a tree of files as if that tree were a machine: namespaces of its own for mounts, processes, IPC,
 // host name and network, an overlayfs that catches every write, and nothing of the host in reach. It knows nothing of packages.
+// Where overlayfs cannot be used, the tree is a plain directory that the caller filled, and is written to.
 // Each run is complete in itself: it mounts, runs, and leaves no process and no mount, whether the command ended, was cancelled, or
 // the builder was killed. Between runs nothing is mounted and the caller may edit `upper` directly.
 import RootfsModel
 
 /// A tree of files in which commands can be run.
 public struct Sandbox: Sendable {
-    /// The directories that overlayfs lays over each other. All are paths on the host.
+    /// The directories that overlayfs lays over each other, or a plain one. All are paths on the host.
     public struct Root: Hashable, Sendable {
-        /// Read only, topmost first; may be empty.
-        public var lower: [String]
+        /// Read only, topmost first; may be empty. nil: there is no overlayfs, `upper` is the whole tree.
+        public var lower: [String]?
         /// Where writes land; made if missing. Whiteouts are character devices 0:0, opaque directories carry `trusted.overlay.opaque` (in
         /// a user namespace `user.overlay.opaque`). Its own mode and owner are those of `/`.
         public var upper: String
@@ -19,6 +20,13 @@ public struct Sandbox: Sendable {
         public init(lower: [String], upper: String, work: String) {
             self.lower = lower
             self.upper = upper
+            self.work = work
+        }
+
+        /// A plain directory with the whole tree in it. A mount point that it lacks is in it for as long as a command runs.
+        public init(tree: String, work: String) {
+            self.lower = nil
+            self.upper = tree
             self.work = work
         }
     }

@@ -20,6 +20,18 @@ enum UserNamespace: Equatable {
     }
 }
 
+extension Sandbox {
+    /// Which ids of the machine this process's user and group ids are, a range a line as the kernel has them. Files that it made
+    /// belong to others in the eyes of a process with another text.
+    public static var idMap: String {
+        ["uid", "gid"].map { kind in
+            (readSmallFile("/proc/self/\(kind)_map") ?? "").split(separator: "\n").map { line in
+                "\(kind) \(line.split(separator: " ").joined(separator: " "))\n"
+            }.joined()
+        }.joined()
+    }
+}
+
 /// The text of a file of the system, at most 64 KiB of it; nil if it cannot be read.
 func readSmallFile(_ path: String) -> String? {
     let file = open(path, O_RDONLY | O_CLOEXEC)

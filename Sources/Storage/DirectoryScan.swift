@@ -12,7 +12,8 @@ public func scanDirectory(_ directory: FilePath, digesting: Bool) throws -> File
 }
 
 /// What an overlayfs upper directory changes in the tree below it: whiteouts become removals, opaque
-/// directories keep nothing of what was below, and overlayfs' own attributes are left out. Digests are taken.
+/// directories keep nothing of what was below, and the attributes that overlayfs and the host's file system put there are left
+/// out. Digests are taken.
 /// Source: Documentation/filesystems/overlayfs.rst of the kernel.
 public func scanOverlayUpper(_ directory: FilePath) throws -> TreeChange {
     var scan = DirectoryScan(directory: directory, digesting: true, isOverlayUpper: true)
@@ -92,7 +93,7 @@ private struct DirectoryScan {
             mode: UInt16(status.st_mode & 0o7777), uid: status.st_uid, gid: status.st_gid,
             mtime: Timestamp(seconds: Int64(status.st_mtim.tv_sec), nanoseconds: UInt32(status.st_mtim.tv_nsec)))
         let attributes = try extendedAttributes(of: host, shown: path)
-        metadata.xattrs = isOverlayUpper ? attributes.filter { !isOverlayAttribute($0.name) } : attributes
+        metadata.xattrs = isOverlayUpper ? attributes.filter { !isOfHost($0.name) } : attributes
         if isOverlayUpper {
             let opaque = ["trusted.overlay.opaque", "user.overlay.opaque"]
             if attributes.contains(where: { opaque.contains($0.name) && $0.value == Array("y".utf8) }) {
@@ -138,7 +139,8 @@ private struct DirectoryScan {
         return attributes.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
     }
 
-    private func isOverlayAttribute(_ name: String) -> Bool {
-        name.hasPrefix("trusted.overlay.") || name.hasPrefix("user.overlay.")
+    private func isOfHost(_ name: String) -> Bool {
+        // xfs shows root a second form of every ACL; SELinux labels files as the host's policy says.
+        ["trusted.overlay.", "user.overlay.", "trusted.SGI_ACL_", "security.selinux"].contains { name.hasPrefix($0) }
     }
 }

@@ -50,10 +50,12 @@ public func writeTree(_ nodes: [FileNode], at top: TreePath, to destination: Fil
 }
 
 extension TreeDirectory {
-    /// Writes a new file from a blob, in pieces; runs of zeros of a whole piece become holes.
+    /// Writes a new file from a blob: sharing the blocks of the file that has it, where the file system can (btrfs, xfs), else in
+    /// pieces; runs of zeros of a whole piece become holes.
     public mutating func writeFile(_ blob: Blob, to path: TreePath, _ metadata: Metadata) throws(Failure) {
         let descriptor = try createFile(path)
         defer { close(descriptor) }
+        if Self.shareBlocks(of: blob, with: descriptor) { return try finish(descriptor, path, metadata) }
         let reader = try BlobReader(blob)
         var buffer = [UInt8](repeating: 0, count: Int(min(blob.size, 1 << 20)))
         var offset: UInt64 = 0
@@ -78,5 +80,14 @@ extension TreeDirectory {
         }
         guard ftruncate(descriptor, off_t(blob.size)) == 0 else { throw failure("write", path) }
         try finish(descriptor, path, metadata)
+    }
+    /// False where the blob is no whole file, or where file systems do not share.
+    private static func shareBlocks(of blob: Blob, with descriptor: Int32) -> Bool {
+        guard case .file(let directory, let path) = blob.source,
+            let file = try? OpenFile(reading: hostPath(directory, path))
+        else { return false }
+        var status = stat()
+        return fstat(file.descriptor, &status) == 0 && UInt64(status.st_size) == blob.size
+            && clone_file(descriptor, file.descriptor) == 0
     }
 }

@@ -10,7 +10,7 @@ import Testing
 @testable import Dpkg
 
 /// Whether the host has what a layer of crafted packages needs: dpkg and its tools, and namespaces.
-private let canBuildLayers: Bool = {
+let canBuildLayers: Bool = {
     guard HostTools.programs.allSatisfy({ exists(FilePath($0)) }) else { return false }
     if case .available = Sandbox.availability() { return true }
     return false
@@ -20,9 +20,10 @@ private let canBuildLayers: Bool = {
     private let moment = Timestamp(seconds: 1_700_000_000)
 
     /// Layers upon each other, as the pipeline makes them.
-    private struct Stack {
+    struct Stack {
         let scratch: Scratch
         let moment: Timestamp
+        var root = LayerRoot.Kind.automatic
         var tree = FileTree()
         var lower = [FilePath]()
         var output = [String]()
@@ -50,7 +51,7 @@ private let canBuildLayers: Bool = {
                 failedSandboxes += failures
             }
             let built = try LayerBuilder.build(
-                request, in: work, output: { lines.append($0) }, onFailure: { _ in failures += 1 })
+                request, root: root, in: work, output: { lines.append($0) }, onFailure: { _ in failures += 1 })
             tree = try request.tree(placement: built.placement, delta: try scanOverlayUpper(built.upper))
             lower = [built.upper, built.lower] + lower
             return built
@@ -226,7 +227,7 @@ private let canBuildLayers: Bool = {
 }
 
 /// A base package of the host's own dpkg, shell and libraries: enough for scripts and dpkg to run.
-private enum HostTools {
+enum HostTools {
     static let programs = [
         "/usr/bin/dpkg", "/usr/bin/dpkg-deb", "/usr/bin/dpkg-split", "/usr/bin/dpkg-divert", "/usr/bin/dpkg-query",
         "/usr/bin/dpkg-trigger", "/usr/bin/tar", "/usr/bin/rm", "/usr/bin/diff", "/usr/bin/dash", "/usr/sbin/ldconfig",
@@ -236,7 +237,9 @@ private enum HostTools {
     static let architecture =
         (try? shell("dpkg --print-architecture").output.split(separator: "\n").first).map(String.init) ?? "amd64"
 
-    static func deb() throws -> CraftedDeb {
+    /// With more programs of the host, by their paths.
+    static func deb(with more: [String] = []) throws -> CraftedDeb {
+        let programs = programs + more
         var deb = CraftedDeb("dpkg")
         var directories = Set<String>()
         func addParents(_ path: String) {

@@ -75,4 +75,29 @@ import Testing
         let silent = try program.run(["boot", "out/minimal", "--expect", "no one ever says this", "--within", "20"])
         #expect(silent.status == 1, "\(silent.stderr)")
     }
+
+    @Test(.enabled(if: OrdinaryUser.isPossible, "needs \(OrdinaryUser.words)"))
+    func `an ordinary user builds the same minimal image`() throws {
+        let scratch = try repository()
+        let program = program(scratch)
+        let built = try program.run(["recipes/minimal.manifest"], within: 540)
+        if let obstacle = obstacle(built) {
+            print("skipped: the host's APT sources do not serve bookworm: \(obstacle)")
+            return
+        }
+        #expect(built.status == 0, "\(built.stderr)")
+        // A store of his own with the same packages.
+        try shell(
+            """
+            mv out roots && files="${XDG_CACHE_HOME:-$HOME/.cache}/rootfs-build/files"
+            sed -n 's/^SHA256: \\(..\\)/\\1\\//p' recipes/minimal.lock | while read file; do
+                mkdir -p "store/files/${file%/*}" && cp "$files/$file" "store/files/$file"
+            done
+            chown -R \(OrdinaryUser.id) .
+            """, in: scratch.path, environment: program.environment)
+        var users = program
+        users.wrapper = try OrdinaryUser.wrapper(in: scratch.path)
+        let ending = try users.run(["recipes/minimal.manifest", "--cache", "store", "--offline"], within: 540)
+        #expect(ending.stdout == built.stdout, "\(ending.stderr)")
+    }
 }

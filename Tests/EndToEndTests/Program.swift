@@ -125,10 +125,11 @@ final class Scratch: Sendable {
 
 /// Runs a command of the host's shell; both its streams, and its status where it is not 0.
 @discardableResult
-func shell(_ command: String, in directory: FilePath = "/") throws -> String {
-    let running = try Running(
-        ["/bin/sh", "-c", "exec 2>&1; " + command], in: directory,
-        environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"])
+func shell(
+    _ command: String, in directory: FilePath = "/",
+    environment: [String] = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"]
+) throws -> String {
+    let running = try Running(["/bin/sh", "-c", "exec 2>&1; " + command], in: directory, environment: environment)
     let ending = try running.wait()
     return ending.stdout + (ending.status == 0 ? "" : "status \(ending.status)\n")
 }

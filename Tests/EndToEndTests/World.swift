@@ -131,6 +131,36 @@ final class World: Sendable {
                 scripts: ["postinst": "#!/bin/sh\necho one\necho cannot go on >&2\nexit 3\n"]),
             FixturePackage(
                 slow, scripts: ["postinst": "#!/bin/sh\nwhile :; do sleep 1; done\n"]),
+            FixturePackage(
+                "things",
+                files: [
+                    .file("usr/share/things/written", "old\n"),
+                    .hardLink("usr/share/things/written-too", to: "usr/share/things/written"),
+                    .file("usr/share/things/left", "left\n"),
+                    .hardLink("usr/share/things/left-too", to: "usr/share/things/left"),
+                    .file("usr/share/things/gone", "gone\n"), .file("usr/share/things/other/file", "other\n"),
+                    .file("usr/share/things/tree/a/b", "b\n"), .file("usr/share/things/owned", "owned\n"),
+                ]),
+            // Does what overlayfs does in ways of its own.
+            FixturePackage(
+                "rearranging",
+                files: [.file("usr/share/rearranging", "rearranging\n")],
+                scripts: [
+                    "preinst": "#!/bin/sh\nset -e\nrm /usr/share/things/gone\n",
+                    "postinst": """
+                    #!/bin/sh
+                    set -e
+                    cd /usr/share/things
+                    echo new >> written
+                    cat written-too > copied
+                    rm -r tree && mkdir tree && echo c > tree/c
+                    rm -r other && echo file > other
+                    chown 4:60000 owned && chmod 4750 owned
+                    ln left left-again && mv left-again moved
+                    mkfifo pipe && ln -s nowhere link
+
+                    """,
+                ]),
             FixturePackage("lonely", fields: ["Depends": "company (>= 3)"]),
             FixturePackage("company", version: "2.0"),
             FixturePackage("rival", fields: ["Conflicts": "hello"]),
@@ -152,7 +182,8 @@ enum HostBase {
         (try? shell("dpkg --print-architecture"))?.split(separator: "\n").first.map(String.init) ?? "none"
 
     static func package() throws -> FixturePackage {
-        let present = programs + ["/usr/sbin/setcap", "/usr/bin/sleep"].filter { exists(FilePath($0)) }
+        let more = ["chown", "ln", "mkfifo", "mv", "sleep", "touch"].map { "/usr/bin/" + $0 } + ["/usr/sbin/setcap"]
+        let present = programs + more.filter { exists(FilePath($0)) }
         let list = present.joined(separator: " ")
         let libraries = try shell("for p in \(list); do ldd $p; done | grep -o '/[^ ]*' | sort -u")
             .split(separator: "\n").map(String.init).filter { $0.contains(".so") }

@@ -204,6 +204,8 @@ private func scratch() throws -> (store: Store, directory: TemporaryDirectory) {
         try writeFile(Array("x".utf8), to: upper.appending("new"))
         setxattr(upper.appending("opaque").string, "trusted.overlay.opaque", "y", 1, 0)
         setxattr(upper.appending("new").string, "trusted.overlay.origin", "o", 1, 0)
+        // As a store on xfs has it.
+        setxattr(upper.appending("new").string, "trusted.SGI_ACL_FILE", "a", 1, 0)
         setxattr(upper.appending("new").string, "user.kept", "v", 1, 0)
         let change = try scanOverlayUpper(upper)
         #expect(change.removals == ["gone"])

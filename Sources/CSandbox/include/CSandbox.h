@@ -10,7 +10,12 @@ struct csandbox_plan {
     /// 1: the command keeps the caller's stdin, stdout, stderr and session, and gets the foreground of its terminal.
     int interactive;
 
+    /// 1: what overlayfs must be able to do is tried on /d, which holds the file f; nothing is executed.
+    int probe;
+
     const char *hostname;
+    /// The tree, if it is a plain directory; then there are no options of overlayfs.
+    const char *tree;
     /// overlayfs takes at most a page of options, so layers go by short names: symbolic links in a scratch directory.
     char *const *link_names;
     char *const *link_targets;
@@ -76,9 +81,32 @@ int csandbox_wait(const struct csandbox_child *child);
 /// User and system time of all that ran in the sandbox, in nanoseconds; after its end and before csandbox_wait.
 uint64_t csandbox_cpu_time(const struct csandbox_child *child);
 
-/// Tries whether namespaces and mounts are allowed; with 1, whether a user namespace is. Returns 0, or an errno with
-/// *step naming what was refused.
-int csandbox_probe(int user_namespace, const char **step);
+/// Tries whether namespaces and mounts are allowed. Returns 0, or an errno with *step naming what was refused.
+int csandbox_probe(const char **step);
+
+/// A user namespace that is being made: a child holds it.
+struct csandbox_user_namespace {
+    pid_t pid;
+    int socket;
+};
+
+/// Starts a child in a new user namespace, which has no ids yet. Returns 0 or an errno; with 0 it wants csandbox_end_user_namespace.
+int csandbox_make_user_namespace(struct csandbox_user_namespace *space);
+
+/// Tries in it, once it has ids, whether it may mount. Returns 0 or an errno.
+int csandbox_try_user_namespace(const struct csandbox_user_namespace *space);
+
+/// A descriptor of the namespace, -1 with errno.
+int csandbox_open_user_namespace(const struct csandbox_user_namespace *space);
+
+/// Ends the child; the namespace lives on while it is open.
+void csandbox_end_user_namespace(const struct csandbox_user_namespace *space);
+
+/// Starts this program anew with these arguments, so that it enters the namespace before main. Returns only if that fails: an errno.
+int csandbox_restart_in(int space, char *const *arguments);
+
+/// Why the namespace that this program was started for could not be entered; 0 if it was, or if there was none.
+int csandbox_entry_error(void);
 
 /// Removes an extended attribute of a file, not following a symbolic link. Returns 0, also if there was none, or an errno.
 int csandbox_remove_attribute(const char *path, const char *name);

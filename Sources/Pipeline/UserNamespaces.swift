@@ -1,0 +1,26 @@
+internal import RootfsModel
+internal import Sandboxing
+internal import Storage
+
+/// For commands that write files with owners of their own, or run maintainer scripts: an ordinary user's program starts anew as root of
+/// a user namespace, as the same process. Comes first in a command, before anything is done.
+///
+/// Where there is no such namespace to be had it changes nothing, and what cannot be done without is refused where it comes to it.
+public func enterUserNamespaceIfNeeded() {
+    Sandbox.enterUserNamespace()
+}
+
+/// Throws where the payloads in the store have other owners than they should, because they were unpacked under other ids: by root, or
+/// by an ordinary user. A layer made from them would not be the same.
+func checkOwners(of store: Store) throws(Failure) {
+    let (record, ids) = ("owners", Sandbox.idMap)
+    guard let held = store.record(record) else { return try store.setRecord(record, Array(ids.utf8)) }
+    let text = String(decoding: held, as: UTF8.self)
+    guard text == ids else {
+        throw Failure(
+            "the files in the store \(store.root) belong to other users than this one's builds need",
+            notes: [("it was filled with", text), ("this build has", ids)].map { words, ids in
+                "\(words) the ids (inside, outside, count) \(ids.split(separator: "\n").joined(separator: ", "))"
+            }, hint: "name another store with --cache, or delete this one")
+    }
+}
