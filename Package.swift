@@ -66,6 +66,14 @@ let package = Package(
             name: "rootfs-build",
             dependencies: ["Commands", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
+        // Figures: how long and how much, against other programs and at other sizes.
+        .executableTarget(
+            name: "rootfs-bench",
+            dependencies: [
+                model, "Debian", "Solving", "Storage", "Dpkg", "Ext4", "Kernels", "ArchiveFixture", "CLinux",
+                systemPackage, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+
         // What several tests need.
         .target(name: "TestSupport", path: "Tests/TestSupport"),
 
@@ -100,6 +108,7 @@ let package = Package(
         .testTarget(
             name: "PipelineTests",
             dependencies: [model, "Debian", "Dpkg", "Storage", "Pipeline", "ArchiveFixture", systemPackage]),
+        .testTarget(name: "BenchTests", dependencies: ["rootfs-bench"]),
         .testTarget(name: "CommandsTests", dependencies: ["rootfs-build"], exclude: ["Golden"]),
         .testTarget(
             name: "EndToEndTests",
