@@ -10,8 +10,13 @@ BUILD_PACKAGES = libarchive-dev libext2fs-dev comerr-dev libcurl4-openssl-dev li
 # What the tests compare with and boot in.
 TEST_PACKAGES = qemu-system-x86 gnupg libarchive-tools e2fsprogs dpkg-dev xz-utils bzip2 gzip lz4 zstd lzop \
 	busybox-static python3 uidmap
+# What `make bench` measures with, and against.
+BENCH_PACKAGES = mmdebstrap e2fsprogs dpkg-dev xz-utils bzip2 gzip lz4 zstd lzop
+# Where the benches work; 12 GB free.
+BENCH_WORK ?= $(or $(TMPDIR),.build)
 
-.PHONY: all image test build release install boot-smoke format lint clean build-packages test-packages
+.PHONY: all image test build release install boot-smoke bench bench-scale bench-program format lint clean \
+	build-packages test-packages bench-packages
 
 all: release
 
@@ -37,6 +42,17 @@ boot-smoke: release test-packages
 	.build/release/rootfs-build recipes/minimal.manifest
 	.build/release/rootfs-build boot out/minimal
 
+# Builds in turn with mmdebstrap and mke2fs, as root: bench.json, and the table in the README.
+bench: release bench-program bench-packages
+	.build/release/rootfs-bench compare --recipe $(RECIPE) --work $(BENCH_WORK)
+
+# How time and memory grow with the size of a tree and of an archive.
+bench-scale: bench-program
+	.build/release/rootfs-bench scale --work $(BENCH_WORK)
+
+bench-program: build-packages
+	swift build -c release --product rootfs-bench $(BUILD_FLAGS)
+
 format:
 	swift format --in-place --recursive Package.swift Sources Tests
 
@@ -52,6 +68,9 @@ build-packages:
 
 test-packages:
 	@$(call install-missing,$(TEST_PACKAGES))
+
+bench-packages:
+	@$(call install-missing,$(BENCH_PACKAGES))
 
 define install-missing
 missing=""; \

@@ -67,6 +67,14 @@ let package = Package(
             name: "rootfs-build",
             dependencies: ["Commands", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
+        // Figures: how long and how much, against other programs and at other sizes.
+        .executableTarget(
+            name: "rootfs-bench",
+            dependencies: [
+                model, "Debian", "Solving", "Storage", "Dpkg", "Ext4", "Kernels", "ArchiveFixture", "CLinux",
+                systemPackage, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+
         // What several tests need.
         .target(name: "TestSupport", path: "Tests/TestSupport"),
 
@@ -103,6 +111,7 @@ let package = Package(
             dependencies: [
                 model, "Debian", "Dpkg", "Storage", "Pipeline", "ArchiveFixture", "TestSupport", systemPackage,
             ]),
+        .testTarget(name: "BenchTests", dependencies: ["rootfs-bench"]),
         .testTarget(
             name: "CommandsTests", dependencies: ["rootfs-build", "Commands", "Pipeline"], exclude: ["Golden"]),
         .testTarget(

@@ -1,5 +1,6 @@
 // The parts of the C library that Swift's Glibc module leaves out.
 #pragma once
+#include <malloc.h>
 #include <sys/sysmacros.h>
 #include <sys/types.h>
 #include <sys/xattr.h>

@@ -56,7 +56,8 @@ struct Ext4Plan {
             demands.append(demand)
             if !demand.runs.isEmpty || demand.hasAttributeBlock { ordered[rank].append(position) }
         }
-        order = ordered.flatMap { $0 }
+        order.reserveCapacity(ordered.reduce(0) { $0 + $1.count })
+        for part in ordered { order += part }
     }
 
     /// The names in a directory, by its node; the root's with `lost+found`, in its place by name.

@@ -61,6 +61,7 @@ public enum Ext4Writer {
     /// The runs of the image that are content of files, in order.
     private static func pieces(of tree: FileTree, _ plan: Ext4Plan, _ blockPlan: BlockPlan) -> [DataPiece] {
         var pieces = [DataPiece]()
+        pieces.reserveCapacity(blockPlan.extents.count)
         for (position, inode) in plan.inodes.inodes.enumerated() {
             guard let node = inode.node, tree.nodes[node].blob != nil else { continue }
             let range = blockPlan.ranges[position]

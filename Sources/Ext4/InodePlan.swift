@@ -3,11 +3,21 @@ import RootfsModel
 /// One inode to be written: its number, the node whose metadata and content it has, and how many names lead to it.
 struct PlannedInode {
     var number: UInt32
-    /// The index in the tree's nodes; nil for the `lost+found` that the writer makes.
-    var node: Int?
+    /// -1 for none.
+    private let index: Int32
     var links: UInt32
     /// The number of the directory that it is in, for a directory.
     var parent: UInt32
+
+    init(number: UInt32, node: Int?, links: UInt32, parent: UInt32) {
+        self.number = number
+        self.index = node.map { Int32($0) } ?? -1
+        self.links = links
+        self.parent = parent
+    }
+
+    /// The index in the tree's nodes; nil for the `lost+found` that the writer makes.
+    var node: Int? { index < 0 ? nil : Int(index) }
 }
 
 /// Which inode each node of a tree gets. The children of a directory stand together, in the order of their names;
@@ -35,6 +45,7 @@ struct InodePlan {
         makesLostAndFound = tree["lost+found"] == nil
         inodes = [PlannedInode(number: Self.root, node: 0, links: 2, parent: Self.root)]
         numbers[0] = Self.root
+        inodes.reserveCapacity(nodes.count + 1)
         try Self.check(nodes[0])
         if makesLostAndFound {
             inodes.append(PlannedInode(number: Self.lostAndFound, node: nil, links: 2, parent: Self.root))

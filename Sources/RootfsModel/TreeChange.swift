@@ -57,7 +57,7 @@ extension FileTree {
     /// The tree after a change, in time linear in both. Parents that the change needs and nobody has are made
     /// with mode 0755 and owner 0:0.
     public func applying(_ change: TreeChange) throws(Failure) -> FileTree {
-        var gone = Set(change.removals)
+        var gone = change.removals
         let groupShift = highestLinkGroup
         var puts = change.puts
         for index in puts.indices {
@@ -65,10 +65,10 @@ extension FileTree {
                 puts[index].kind = .file(blob, linkGroup: group + groupShift)
             }
         }
-        for put in puts where !put.isDirectory { gone.insert(put.path) }
-
         // Nothing that goes or is emptied can hide a put: puts come after.
         puts.sort { $0.path < $1.path }
+        for put in puts where !put.isDirectory { gone.append(put.path) }
+        gone.sort()
         var merged = [FileNode]()
         merged.reserveCapacity(nodes.count + puts.count)
         var fate = Fate(gone: gone, emptied: Set(change.opaques))
@@ -89,27 +89,31 @@ extension FileTree {
 
 /// Which nodes of a tree go, asked in path order.
 private struct Fate {
-    let gone: Set<TreePath>
-    let emptied: Set<TreePath>
+    /// In path order, as what is asked: one walk through both, and no table of them.
+    private let gone: [TreePath]
+    private var next = 0
+    private let emptied: Set<TreePath>
     /// Of the directories so far: whether what is in them goes.
     private var takes = [TreePath: Bool]()
     /// The one that was asked for last.
     private var last: (directory: TreePath, takes: Bool)?
 
-    init(gone: Set<TreePath>, emptied: Set<TreePath>) {
+    init(gone: [TreePath], emptied: Set<TreePath>) {
         self.gone = gone
         self.emptied = emptied
     }
 
     mutating func takesAway(_ node: FileNode) -> Bool {
         if gone.isEmpty && emptied.isEmpty { return false }
+        while next < gone.count, gone[next] < node.path { next += 1 }
+        let isGone = next < gone.count && gone[next] == node.path
         let goes: Bool
         if let last, node.path.isChild(of: last.directory) {
-            goes = last.takes || gone.contains(node.path)
+            goes = last.takes || isGone
         } else if let parent = node.path.parent {
             let takes = takes[parent] ?? false
             last = (parent, takes)
-            goes = takes || gone.contains(node.path)
+            goes = takes || isGone
         } else {
             goes = false
         }

@@ -30,6 +30,10 @@ import Testing
             "RootfsModel", "Recipes", "Storage", "Pipeline", "ArgumentParser", "FoundationEssentials", "Dispatch",
         ]).union(system),
         "rootfs-build": ["ArgumentParser", "Commands"],
+        "rootfs-bench": Set([
+            "RootfsModel", "Debian", "Solving", "Storage", "Dpkg", "Ext4", "Kernels", "ArchiveFixture",
+            "ArgumentParser", "FoundationEssentials",
+        ]).union(system),
     ]
 
     /// Outside modules and those above them see the system; values do not.

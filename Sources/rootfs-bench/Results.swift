@@ -1,0 +1,64 @@
+/// What the rounds gave, by what was measured.
+struct Results {
+    private var values = [String: [Double]]()
+    /// The image hash of each kind of build; it must be the same in every round.
+    private var hashes = [String: String]()
+
+    var imageHash: String? { hashes[Self.cold] }
+
+    static let cold = "cold build"
+    static let unpacked = "payloads in the store, no layer"
+    static let late = "one package added to the last layer"
+    static let overlay = "an overlay changed"
+    static let unchanged = "unchanged"
+    static let bootstrap = "mmdebstrap + mke2fs -d"
+    static let write = "tree → ext4, and the image's SHA-256"
+    static let plainWrite = "tree → ext4"
+    static let mke2fs = "mke2fs -d"
+    static let copy = "cp of the image"
+    static let kernel = "vmlinux out of a bzImage"
+    static let pipe = "decompressor in a pipe"
+    static let bare = "bare decompression"
+    static let solve = "load and solve from a stored index"
+    static let apt = "apt-get --print-uris"
+    static let memory = "memory of the program, cold build"
+    static let children = "memory of the largest program below it"
+    static let writeMemory = "memory, tree → ext4"
+    static let peerMemory = "mmdebstrap or any program below it"
+    static let mke2fsMemory = "mke2fs -d, memory"
+
+    mutating func add(_ name: String, _ value: Double) {
+        values[name, default: []].append(value)
+    }
+
+    /// Whether an image is the one that the same build gave before.
+    mutating func isSame(_ name: String, _ hash: String) -> Bool {
+        defer { hashes[name] = hash }
+        return hashes[name].map { $0 == hash } ?? true
+    }
+
+    /// The table, goals included.
+    var lines: [Line] {
+        [
+            line(Self.cold, of: Self.bootstrap, .ratio(0.33)),
+            line(Self.unpacked, of: Self.bootstrap, .ratio(0.18)),
+            line(Self.late, of: Self.bootstrap, .ratio(0.10)),
+            line(Self.overlay, of: Self.bootstrap, .amount(1.5)),
+            line(Self.unchanged, of: Self.bootstrap, .amount(0.2)),
+            line(Self.plainWrite, of: Self.copy, .ratio(1.5)),
+            line(Self.plainWrite, of: Self.mke2fs, .ratio(0.15)),
+            line(Self.write, of: Self.copy, nil),
+            line(Self.write, of: Self.mke2fs, nil),
+            line(Self.kernel, of: Self.bare, .ratio(2)),
+            line(Self.kernel, of: Self.pipe, nil),
+            line(Self.solve, of: Self.apt, .amount(0.4)),
+            line(Self.memory, of: Self.peerMemory, .amount(400), .mebibytes),
+            line(Self.children, of: nil, nil, .mebibytes),
+            line(Self.writeMemory, of: Self.mke2fsMemory, nil, .mebibytes),
+        ].compactMap { $0 }
+    }
+
+    private func line(_ name: String, of peer: String?, _ goal: Line.Goal?, _ unit: Line.Unit = .seconds) -> Line? {
+        Line(name, unit, ours: values[name] ?? [], peer: peer.map { ($0, values[$0] ?? []) }, goal: goal)
+    }
+}
