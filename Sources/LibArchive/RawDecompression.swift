@@ -15,6 +15,8 @@ public func decompress(_ bytes: [UInt8], as compression: Compression, name: Stri
     throws(Failure) -> [UInt8]
 {
     var result = [UInt8]()
+    // Room that is not written to costs nothing; growing into it would copy all of it several times.
+    if limit <= 1 << 28 { result.reserveCapacity(limit) }
     try decompress(bytes, as: compression, name: name, limit: limit) { chunk in
         result.append(contentsOf: chunk)
     }
