@@ -36,6 +36,8 @@ __attribute__((constructor)) static void enter_user_namespace(void) {
         close((int)descriptor);
         // The kernel takes /proc/self from who gained capabilities; the exec before it was our own.
         prctl(PR_SET_DUMPABLE, 1);
+        // Who was executed as /proc/self/exe is listed as exe.
+        prctl(PR_SET_NAME, program_invocation_short_name);
     }
 }
 

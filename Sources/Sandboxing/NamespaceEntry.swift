@@ -35,7 +35,9 @@ extension Sandbox {
         guard notes.isEmpty else { throw refusal(user, notes) }
         for (mapper, own, ids) in [(mappers[0], user.uid, uids), (mappers[1], user.gid, gids)] {
             let words = [UInt64(space.pid), 0, UInt64(own), 1, 1, ids.first, ids.count].map(String.init)
-            if let complaint = complaint(of: [mapper] + words) { throw refusal(user, [complaint]) }
+            if let complaint = complaint(of: [mapper] + words) {
+                throw refusal(user, [complaint] + NamespaceSettings.ofHost.obstacles)
+            }
         }
         let tried = csandbox_try_user_namespace(&space)
         guard tried == 0 else {

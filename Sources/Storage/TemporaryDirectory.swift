@@ -72,8 +72,16 @@ public final class TemporaryDirectory: Sendable {
                 try? removeTree(at: directory)
                 continue
             }
-            if flock(lock, LOCK_EX | LOCK_NB) == 0 { try? removeTree(at: directory) }
+            if flock(lock, LOCK_EX | LOCK_NB) == 0 { try? removeLockLast(directory) }
             close(lock)
         }
+    }
+
+    /// The lock last: where files of others stop this one, the next one still sees that the owner is gone.
+    private static func removeLockLast(_ directory: FilePath) throws(Failure) {
+        for name in try directoryNames(at: directory) where !name.elementsEqual(lockName.utf8) {
+            try removeTree(at: directory.appending(String(decoding: name, as: UTF8.self)))
+        }
+        try removeTree(at: directory)
     }
 }

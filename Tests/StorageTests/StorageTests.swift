@@ -49,6 +49,29 @@ private func scratch() throws -> (store: Store, directory: TemporaryDirectory) {
         #expect(exists(held.path))
     }
 
+    @Test(.enabled(if: geteuid() == 0, "needs root"))
+    func whatCannotBeSweptKeepsTheSignThatItsOwnerIsDead() async throws {
+        let (store, _) = try scratch()
+        defer { try? removeTree(at: store.root) }
+        let left = store.root.appending("tmp/layer-dead00")
+        try makeDirectory(at: left.appending("others"))
+        for name in [".owner", "mine", "others/file"] { try writeFile([], to: left.appending(name)) }
+        let root = store.root.string
+        // All is nobody's but the directory `others`, as an ordinary user's build leaves it behind.
+        for path in ["", "/tmp", "/records", "/files", "/payloads", "/layers", "/kernels"] {
+            chown(root + path, 65534, 65534)
+        }
+        for path in ["", "/.owner", "/mine"] { chown(left.string + path, 65534, 65534) }
+        await #expect(processExitsWith: .success) { [root = root as String] in
+            try #require(setgid(65534) == 0 && setuid(65534) == 0)
+            _ = try Store(at: FilePath(root))
+        }
+        #expect(!exists(left.appending("mine")) && exists(left.appending("others/file")))
+        #expect(exists(left.appending(".owner")))
+        _ = try Store(at: store.root)
+        #expect(!exists(left))
+    }
+
     @Test func aTemporaryDirectoryThatIsSweptWhileItIsMadeIsMadeAgain() throws {
         let (store, _) = try scratch()
         defer { try? removeTree(at: store.root) }
