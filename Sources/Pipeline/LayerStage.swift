@@ -54,7 +54,7 @@ struct LayerStage {
         let request = LayerRequest(
             moment: moment, architecture: architecture, isBase: layers.isEmpty, below: tree, lower: [],
             packages: packages, configureBatches: batches, hostname: LayerKey.hostname)
-        let count = packages.count == 1 ? "1 package" : "\(packages.count) packages"
+        let count = packagesText(packages.count)
         let (workshop, clock, below, previous) = (workshop, clock, layers, previous)
         let asked = clock.now
         let (layer, isOurs) = try await workshop.layers.value(key.digest) {
@@ -152,6 +152,8 @@ private struct LayerMaking {
         )
     }
 }
+
+func packagesText(_ count: Int) -> String { count == 1 ? "1 package" : "\(count) packages" }
 
 /// `--shell-on-failure`: the user's terminal in the sandbox, at the point where a script failed.
 private func openShell(in sandbox: Sandbox, moment: Timestamp, workshop: Workshop) {

@@ -115,6 +115,45 @@ struct RecipeBuild: Sendable {
         }
     }
 
+    /// The tree of all layers, and what each came to.
+    private struct Base {
+        var tree: FileTree
+        var layers: [(key: LayerKey, because: [Reason], packages: Int)]
+    }
+
+    /// Makes the layers and puts their tree together, or takes it from the store.
+    private func makeBase(_ sources: Sources, _ supply: PackageSupply, _ visit: Visit) async throws -> Base {
+        let lock = sources.held.lock
+        let stored = StoredTree(of: sources.held, settings: settings)
+        let keys = LayerKey.all(of: lock)
+        if try await areKept(keys), let tree = try stored.find() {
+            visit.use(layers: keys.map(\.digest))
+            let layers = keys.map { ($0, [Reason](), lock.packages(for: .layer($0.name)).count) }
+            for (key, _, count) in layers { try clock.begin(key.stage).end("\(packagesText(count)), fresh") }
+            return Base(tree: tree, layers: layers)
+        }
+        let made = try await makeLayers(sources, supply, visit)
+        return try clock.run("normalise") { _ in
+            let tree = try finishLayers(made, lock: lock, moment: Timestamp(seconds: lock.moment))
+            try stored.keep(tree)
+            let layers = made.layers.map { ($0.key, $0.because, $0.packages.count) }
+            return (Base(tree: tree, layers: layers), "\(tree.nodes.count) paths")
+        }
+    }
+
+    /// Whether the store has all these layers as they were made.
+    private func areKept(_ keys: [LayerKey]) async throws -> Bool {
+        let store = settings.store
+        return try await withThrowingTaskGroup(of: Bool.self) { group in
+            for key in keys {
+                group.addTask {
+                    if case .intact = try StoredLayer(key.digest, in: store) { true } else { false }
+                }
+            }
+            return try await group.reduce(true) { $0 && $1 }
+        }
+    }
+
     private func makeLayers(_ sources: Sources, _ supply: PackageSupply, _ visit: Visit) async throws -> LayerStage {
         let lock = sources.held.lock
         var stage = LayerStage(
@@ -175,15 +214,12 @@ struct RecipeBuild: Sendable {
     ) async throws -> ImageRecord {
         let (held, lock) = (sources.held, sources.held.lock)
         let moment = Timestamp(seconds: lock.moment)
-        let layers = try await makeLayers(sources, supply, visit)
+        let base = try await makeBase(sources, supply, visit)
         let layersTime = clock.now
         async let leaving: Void = visit.leaveLayers()
-        let base = try clock.run("normalise") { _ in
-            let base = try finishLayers(layers, lock: lock, moment: moment)
-            return (base, "\(base.nodes.count) paths")
-        }
         let provisioned = try provisionTree(
-            base, recipe: recipe, overlays: sources.files.overlays, moment: moment, store: settings.store, clock: clock)
+            base.tree, recipe: recipe, overlays: sources.files.overlays, moment: moment, store: settings.store,
+            clock: clock)
         for warning in provisioned.warnings { settings.progress(.warning(warning)) }
         let finished = try clock.run("listing") { _ in
             let finished = try FinishedTree(provisioned.tree, moment: moment)
@@ -191,7 +227,7 @@ struct RecipeBuild: Sendable {
         }
         let listed = clock.now
         let (kernelEntry, kernelTime) = try await kernel.value()
-        let last = layers.layers.last?.key.stage ?? ""
+        let last = base.layers.last?.key.stage ?? ""
         let wait =
             kernelTime > listed
             ? StageWait(for: "kernel", kernelTime - listed) : StageWait(for: last, layersTime - kernelTime)
@@ -217,15 +253,15 @@ struct RecipeBuild: Sendable {
             kernel: kernelEntry, fileSystem: fileSystem, boot: ImageRecord.BootEntry(recipe),
             lockDigest: held.digest.description,
             recipeDigest: recipe.digest.description, toolVersion: settings.toolVersion,
-            layers: layers.layers.map {
-                .init(name: $0.key.name, key: $0.key.digest.description, packages: $0.packages.count)
+            layers: base.layers.map {
+                .init(name: $0.key.name, key: $0.key.digest.description, packages: $0.packages)
             }, packages: try packageEntries(lock, payloads))
         try writeOutputs(staging, finished, record)
         let unpinned = held.isNew ? ["packages were resolved now: \(held.path.string) pins them from now on"] : []
         for input in unpinned { settings.progress(.note("\(name): not pinned: \(input)")) }
         let buildRecord = BuildRecord(
             inputs: sources.inputs, stages: clock.timings,
-            layers: layers.layers.map {
+            layers: base.layers.map {
                 .init(
                     stage: $0.key.stage, fresh: $0.because.isEmpty, because: $0.because,
                     key: $0.key.digest.description, inputs: $0.key.inputs)

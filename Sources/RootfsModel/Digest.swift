@@ -7,12 +7,7 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
     private let words: (UInt64, UInt64, UInt64, UInt64)
 
     init(_ digest: SHA256Digest) {
-        self.words = digest.withUnsafeBytes { bytes in
-            func word(_ index: Int) -> UInt64 {
-                UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
-            }
-            return (word(0), word(1), word(2), word(3))
-        }
+        self = digest.withUnsafeBytes { Digest(bytes: $0) }
     }
 
     /// The digest of these bytes.
@@ -25,6 +20,14 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The digest of this text's UTF-8.
     public init(hashing text: String) {
         self.init(hashing: Array(text.utf8))
+    }
+
+    /// A digest from its 32 bytes.
+    init(bytes: UnsafeRawBufferPointer) {
+        func word(_ index: Int) -> UInt64 {
+            UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
+        }
+        self.words = (word(0), word(1), word(2), word(3))
     }
 
     /// A digest from 64 hexadecimal digits, with or without `sha256:` in front; nil for anything else.

@@ -6,10 +6,11 @@ internal import Glibc
 public struct TreePath: Hashable, Comparable, Sendable, CustomStringConvertible {
     public let bytes: [UInt8]
 
-    public static let root = TreePath(unchecked: [])
+    public static let root = TreePath(trusted: [])
     static let slash = UInt8(ascii: "/")
 
-    private init(unchecked bytes: [UInt8]) {
+    /// Bytes that are known to have the form above.
+    init(trusted bytes: [UInt8]) {
         self.bytes = bytes
     }
 
@@ -34,20 +35,20 @@ public struct TreePath: Hashable, Comparable, Sendable, CustomStringConvertible 
     /// The path of the child with this name; the name holds no slash and is not empty, `.` or `..`.
     public func appending(_ name: some Collection<UInt8>) -> TreePath {
         precondition(!name.isEmpty && !name.contains(Self.slash), "a name is one component")
-        if bytes.isEmpty { return TreePath(unchecked: Array(name)) }
+        if bytes.isEmpty { return TreePath(trusted: Array(name)) }
         var result = [UInt8]()
         result.reserveCapacity(bytes.count + 1 + name.count)
         result.append(contentsOf: bytes)
         result.append(Self.slash)
         result.append(contentsOf: name)
-        return TreePath(unchecked: result)
+        return TreePath(trusted: result)
     }
 
     /// This path with another below it.
     public func appending(_ path: TreePath) -> TreePath {
         if bytes.isEmpty { return path }
         if path.isRoot { return self }
-        return TreePath(unchecked: bytes + [Self.slash] + path.bytes)
+        return TreePath(trusted: bytes + [Self.slash] + path.bytes)
     }
 
     public var isRoot: Bool { bytes.isEmpty }
@@ -56,7 +57,7 @@ public struct TreePath: Hashable, Comparable, Sendable, CustomStringConvertible 
     public var parent: TreePath? {
         if bytes.isEmpty { return nil }
         guard let index = bytes.lastIndex(of: Self.slash) else { return .root }
-        return TreePath(unchecked: Array(bytes[..<index]))
+        return TreePath(trusted: Array(bytes[..<index]))
     }
 
     /// Whether this directory is the one it is in. Makes no path, as `parent` does.
@@ -89,7 +90,7 @@ public struct TreePath: Hashable, Comparable, Sendable, CustomStringConvertible 
     public func relative(to directory: TreePath) -> TreePath? {
         guard isWithin(directory) else { return nil }
         if directory.isRoot { return self }
-        return TreePath(unchecked: Array(bytes.dropFirst(directory.bytes.count + 1)))
+        return TreePath(trusted: Array(bytes.dropFirst(directory.bytes.count + 1)))
     }
 
     /// With a leading slash, for messages: bytes that are not UTF-8 show as U+FFFD.

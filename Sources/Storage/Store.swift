@@ -7,13 +7,14 @@ public import SystemPackage
 ///     files/ab/cdef…          an immutable file; its name is its SHA-256
 ///     payloads/ab/cdef…/      an unpacked .deb
 ///     layers/ab/cdef…/        a layer's delta
+///     trees/ab/cdef…/         the tree of all layers of a lock
 ///     records/NAME            replaced by rename
 ///     tmp/PURPOSE-XXXXXX/     what is being made now
 public struct Store: Sendable {
     public let root: FilePath
 
     public enum Shelf: String, Sendable, CaseIterable {
-        case payloads, layers, kernels
+        case payloads, layers, trees
     }
 
     /// Opens or makes the store, and removes what killed processes left in it. Payloads hold setuid programs of every

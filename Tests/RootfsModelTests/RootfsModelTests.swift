@@ -291,3 +291,63 @@ private func link(_ path: TreePath, _ target: String) -> FileNode {
         #expect(bytes.withUnsafeBytes { Checksum(of: $0) } == hasher.finalized())
     }
 }
+
+@Suite struct TreeSnapshotTests {
+    private static let root = "/store"
+
+    /// A tree of every kind, with content in every sort of place.
+    private func tree(seed: UInt64) throws -> FileTree {
+        var random = SeededGenerator(seed: seed)
+        var tree = try ListingTests.tree(seed: seed)
+        tree.updateEach { node in
+            guard case .file(var blob, let group) = node.kind, group == 0 else { return }
+            switch Int.random(in: 0..<6, using: &random) {
+            case 0: blob = Blob((0..<Int.random(in: 0...300, using: &random)).map { UInt8(truncatingIfNeeded: $0) })
+            case 1:
+                blob.source = .file(
+                    directory: "/store/payloads/\(Int.random(in: 0...2, using: &random))", path: node.path)
+            case 2: blob.source = .file(directory: "/elsewhere", path: "a/b")
+            case 3: blob.source = .file(directory: "/storehouse", path: node.path)
+            case 4:
+                let extents = (0..<3).map { ContentExtent(offset: $0 << 40, source: $0 << 50, length: 1 << 30) }
+                blob.source = .extents(file: "/store/image", extents)
+            default: blob.digest = nil
+            }
+            let checksum = Checksum(high: .random(in: 0 ... .max, using: &random), low: 1)
+            switch Int.random(in: 0..<3, using: &random) {
+            case 0: blob.traits = ContentTraits(checksum: checksum, dataRuns: nil)
+            case 1: blob.traits = ContentTraits(checksum: checksum, dataRuns: [DataRun(start: 3, count: .max)])
+            default: break
+            }
+            node.kind = .file(blob, linkGroup: group)
+        }
+        return tree
+    }
+
+    @Test(arguments: 1...100) func whatIsWrittenIsRead(seed: UInt64) throws {
+        let tree = try tree(seed: seed)
+        let bytes = TreeSnapshot.bytes(of: tree, below: Self.root)
+        #expect(try TreeSnapshot.parse(bytes, below: Self.root, name: "snapshot").tree == tree)
+        // Another place of the store moves what is below it, and nothing else.
+        let (moved, directories) = try TreeSnapshot.parse(bytes, below: "/moved", name: "snapshot")
+        for (old, new) in zip(tree.nodes, moved.nodes) {
+            guard case .file(let before, _)? = old.blob?.source, case .file(let after, _)? = new.blob?.source else {
+                continue
+            }
+            let expected = before.hasPrefix("/store/") ? "/moved" + before.dropFirst("/store".count) : before
+            #expect(after == expected && directories.contains(after))
+        }
+    }
+
+    @Test(arguments: 1...100) func garbageIsRefusedWithoutACrash(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        let whole = TreeSnapshot.bytes(of: try tree(seed: seed % 5 + 1), below: Self.root)
+        var bytes = whole
+        for _ in 0..<5 { bytes[Int.random(in: 0..<bytes.count, using: &random)] = .random(in: 0...255, using: &random) }
+        _ = try? TreeSnapshot.parse(bytes, below: Self.root, name: "garbage")
+        let short = Array(whole.prefix(Int.random(in: 0..<whole.count, using: &random)))
+        #expect(throws: Failure("short is no tree that this program wrote")) {
+            try TreeSnapshot.parse(short, below: Self.root, name: "short")
+        }
+    }
+}
