@@ -64,6 +64,10 @@ private struct RecipeBuild {
         var client = try archiveClient(settings)
         let held = try holdLock(
             recipePath: path, recipe: recipe, update: false, settings: settings, client: &client, clock: &clock)
+        let packages = held.lock.packages.map(\.sha256)
+        let use = try settings.store.use(
+            files: packages, payloads: packages, layers: LayerKey.all(of: held.lock).map(\.digest))
+        defer { use.end() }
         let files = try LocalFiles(of: recipe)
         let inputs = try buildInputs(recipe, held, files: files, settings: settings)
         let previous = PreviousBuild(in: directory)

@@ -75,12 +75,12 @@ struct LayerStage {
                 try settings.store.discard(.layers, key: layer.digest)
             case .absent: break
             }
-            return (try build(request, key: layer.digest, progress: progress), "\(count), configured")
+            return (try build(request, as: layer, progress: progress), "\(count), configured")
         }
         made.append(Made(key: layer, because: because, packages: packages.count))
     }
 
-    private mutating func build(_ request: LayerRequest, key: Digest, progress: StageProgress) throws
+    private mutating func build(_ request: LayerRequest, as key: LayerKey, progress: StageProgress) throws
         -> FileTree
     {
         var request = request

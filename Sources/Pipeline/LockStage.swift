@@ -48,6 +48,9 @@ func holdLock(
     let resolution = Resolution(recipe, hostArchitecture: settings.hostArchitecture)
     let old = try readLock(at: path)
     let lock = try clock.run("resolve") { progress in
+        // Which indexes it needs shows as it goes.
+        let gate = try settings.store.holdOffRemoval()
+        defer { gate.open() }
         let lock = try resolution.resolve(&client, settings: settings, progress: progress)
         return (lock, "\(lock.packages.count) packages")
     }
