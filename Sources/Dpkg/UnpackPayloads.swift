@@ -109,7 +109,7 @@ func unpackPayload(_ deb: DebSource, store: Store) throws -> Payload {
 }
 
 /// It was verified when it was fetched; that may be long ago.
-private func verify(_ deb: DebSource) throws(Failure) {
+func verify(_ deb: DebSource) throws(Failure) {
     let (name, folder) = (deb.path.lastComponent?.string ?? "", deb.path.removingLastComponent().string)
     guard let path = TreePath(normalizing: name) else { return }
     let blob = Blob(size: fileSize(deb.path), digest: nil, source: .file(directory: folder, path: path))

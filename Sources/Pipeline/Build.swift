@@ -64,19 +64,20 @@ private struct RecipeBuild {
         var client = try archiveClient(settings)
         let held = try holdLock(
             recipePath: path, recipe: recipe, update: false, settings: settings, client: &client, clock: &clock)
-        let packages = held.lock.packages.map(\.sha256)
-        let use = try settings.store.use(
-            files: packages, payloads: packages, layers: LayerKey.all(of: held.lock).map(\.digest))
-        defer { use.end() }
         let files = try LocalFiles(of: recipe)
         let inputs = try buildInputs(recipe, held, files: files, settings: settings)
         let previous = PreviousBuild(in: directory)
+        let packages = held.lock.packages.map(\.sha256)
+        let layers = LayerKey.all(of: held.lock).map(\.digest)
         if try previous.staleness(for: inputs).isEmpty, let record = previous.image {
+            settings.store.noteUse(files: packages, payloads: packages, layers: layers)
             settings.progress(.note("\(name): fresh, nothing to do"))
             return result(record, fresh: true)
         }
         if case .unavailable(let failure) = Sandbox.availability() { throw failure }
         let output = try OutputDirectory(replacing: directory, of: name)
+        let use = try settings.store.use(files: packages, payloads: packages, layers: layers)
+        defer { use.end() }
 
         let lock = held.lock
         let debs = try fetch(lock, &client)
@@ -107,10 +108,13 @@ private struct RecipeBuild {
     ) async throws -> ImageRecord {
         let lock = held.lock
         let architecture = architecture
+        let store = settings.store
+        let kept = lock.packages.map(\.sha256).filter { store.directory(.payloads, key: $0) != nil }
         let payloads = try await unpack(lock, debs)
         let moment = Timestamp(seconds: lock.moment)
         var layers = try LayerStage(
-            settings: settings, architecture: architecture, moment: moment, previous: previous.record)
+            settings: settings, architecture: architecture, moment: moment, previous: previous.record,
+            unread: Set(kept))
         for layer in LayerKey.all(of: lock) {
             let members = zip(lock.packages, zip(payloads, debs)).filter { $0.0.purpose == .layer(layer.name) }
             try layers.add(layer, members.map { ($0.1.0, $0.1.1) }, clock: &clock)

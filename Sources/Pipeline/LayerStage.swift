@@ -30,6 +30,9 @@ struct LayerStage {
     let moment: Timestamp
     /// The last build of the same outputs, for saying what made a layer stale.
     let previous: BuildRecord?
+    /// The payloads that the store had before, whose files nobody has read since: what is in the image is compared when
+    /// it is written, but scripts may read what is not.
+    private var unread: Set<Digest>
     private let work: TemporaryDirectory
     private var below: [Below] = []
     private(set) var tree = FileTree()
@@ -38,11 +41,14 @@ struct LayerStage {
     /// All that the layers so far install.
     var packages: [PackageStanza] { below.flatMap { $0.packages.map(\.stanza) } }
 
-    init(settings: BuildSettings, architecture: String, moment: Timestamp, previous: BuildRecord?) throws {
+    init(settings: BuildSettings, architecture: String, moment: Timestamp, previous: BuildRecord?, unread: Set<Digest>)
+        throws
+    {
         self.settings = settings
         self.architecture = architecture
         self.moment = moment
         self.previous = previous
+        self.unread = unread
         self.work = try settings.store.makeTemporaryDirectory("layers")
     }
 
@@ -83,6 +89,13 @@ struct LayerStage {
     private mutating func build(_ request: LayerRequest, as key: LayerKey, progress: StageProgress) throws
         -> FileTree
     {
+        for package in below.flatMap(\.packages) + request.packages
+        where unread.remove(package.payload.digest) != nil {
+            try Task.checkCancellation()
+            if try !package.payload.isIntact() {
+                throw Failure("\(package.payload.label) in the store is not what it was when it was unpacked")
+            }
+        }
         var request = request
         request.lower = try lowerDirectories()
         let directory = work.path.appending("build-\(below.count)")

@@ -125,11 +125,9 @@ public struct Store: Sendable {
     /// Removes an entry so that nobody sees a half of it.
     private func takeOut(_ path: FilePath) throws(Failure) {
         guard exists(path) else { return }
-        let trash = try makeTemporaryDirectory("removed")
-        guard rename(path.string, trash.path.appending("entry").string) == 0 || errno == ENOENT else {
-            throw systemFailure("remove", path)
-        }
-        trash.remove()
+        let trash = StoreTrash(of: self)
+        try trash.take(path)
+        trash.empty()
     }
 
     /// A small named record; nil when there is none. Reading it is a use.

@@ -82,9 +82,9 @@ extension Store {
             ($0.lastUse, order.firstIndex(of: $0.kind) ?? 0, $0.name)
                 < ($1.lastUse, order.firstIndex(of: $1.kind) ?? 0, $1.name)
         }
-        let trash = try makeTemporaryDirectory("removed")
+        let trash = StoreTrash(of: self)
         // After the gate is open again: it takes a while.
-        defer { trash.remove() }
+        defer { trash.empty() }
         let gate = try StoreGate(of: self, .alone, waiting: waiting)
         defer { gate.open() }
         let used = try entriesInUse()
@@ -102,13 +102,36 @@ extension Store {
             guard let status = Status(at: path.string), Int64(status.raw.st_mtim.tv_sec) == entry.lastUse else {
                 continue
             }
-            if !dryRun, rename(path.string, trash.path.appending(String(result.removed.count)).string) != 0 {
-                throw systemFailure("remove", path)
-            }
+            if !dryRun { try trash.take(path) }
             result.removed.append(entry)
             result.left -= entry.bytes
         }
         return result
+    }
+}
+
+/// Where entries go by rename on their way out of a store, so that nobody sees a half of one: a directory of tmp/ that
+/// this process owns, and on a disk too full to make one tmp/ itself. What a killed process left in either is swept away.
+final class StoreTrash {
+    private let parent: FilePath
+    private let owned: TemporaryDirectory?
+    private var taken = [FilePath]()
+
+    init(of store: Store) {
+        parent = store.root.appending("tmp")
+        owned = try? store.makeTemporaryDirectory("removed")
+    }
+
+    func take(_ path: FilePath) throws(Failure) {
+        let name = owned == nil ? "removed-\(UInt64.random(in: 0 ... .max))" : String(taken.count)
+        let place = (owned?.path ?? parent).appending(name)
+        guard rename(path.string, place.string) == 0 || errno == ENOENT else { throw systemFailure("remove", path) }
+        taken.append(place)
+    }
+
+    func empty() {
+        for place in taken { try? removeTree(at: place) }
+        owned?.remove()
     }
 }
 

@@ -65,17 +65,26 @@ public final class StoreUse: Sendable {
 extension Store {
     /// Says that these entries, there or still to be made, are going to be used, and that they were used now.
     public func use(files: [Digest], payloads: [Digest], layers: [Digest]) throws -> StoreUse {
-        let paths =
-            files.map { Self.relativePlace(of: $0, on: "files") }
-            + payloads.map { Self.relativePlace(of: $0, on: Shelf.payloads.rawValue) }
-            + layers.map { Self.relativePlace(of: $0, on: Shelf.layers.rawValue) }
+        let paths = Self.paths(files: files, payloads: payloads, layers: layers)
         let mark = try makeTemporaryDirectory(StoreUse.purpose)
         let gate = try holdOffRemoval()
         defer { gate.open() }
-        try writeFile(
-            Array(paths.map { $0 + "\n" }.joined().utf8), to: mark.path.appending(StoreUse.listName))
+        try writeFile(Array(paths.map { $0 + "\n" }.joined().utf8), to: mark.path.appending(StoreUse.listName))
         for path in paths { noteUse(of: root.pushing(FilePath(path))) }
         return StoreUse(mark: mark)
+    }
+
+    /// Says only that these entries were used now.
+    public func noteUse(files: [Digest], payloads: [Digest], layers: [Digest]) {
+        for path in Self.paths(files: files, payloads: payloads, layers: layers) {
+            noteUse(of: root.pushing(FilePath(path)))
+        }
+    }
+
+    private static func paths(files: [Digest], payloads: [Digest], layers: [Digest]) -> [String] {
+        files.map { relativePlace(of: $0, on: "files") }
+            + payloads.map { relativePlace(of: $0, on: Shelf.payloads.rawValue) }
+            + layers.map { relativePlace(of: $0, on: Shelf.layers.rawValue) }
     }
 
     /// Holds off removing for what looks entries up as it goes.
