@@ -33,6 +33,7 @@ struct ExplainCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        enterUserNamespaceIfNeeded()
         let command = self
         try await output.perform { progress in
             var settings = try command.options.settings(progress: progress)

@@ -5,8 +5,8 @@ let toolVersion = "0.1.0"
 
 /// The exit statuses, shown in every command's help.
 let exitStatusText = """
-    Exit status: 0 done; 1 it worked and the answer is no (a boot that failed); 2 failure; 64 wrong command \
-    line; 130 interrupted.
+    Exit status: 0 done; 1 it worked and the answer is no (a failed boot, a damaged store); 2 failure; 64 \
+    wrong command line; 130 interrupted.
     """
 
 /// The program's root command.
@@ -32,7 +32,7 @@ public struct RootfsBuild: AsyncParsableCommand {
         version: toolVersion,
         subcommands: [
             BuildCommand.self, LockCommand.self, ExplainCommand.self, InspectCommand.self, InjectCommand.self,
-            BootCommand.self, KernelCommand.self, SchemaCommand.self,
+            BootCommand.self, KernelCommand.self, CacheCommand.self, SchemaCommand.self,
         ],
         defaultSubcommand: BuildCommand.self)
 

@@ -22,7 +22,8 @@ public struct DebSource: Hashable, Sendable {
         self.isVerified = isVerified
     }
 
-    fileprivate func verify() throws(Failure) {
+    /// Throws where the file is not the package that was fetched.
+    func verify() throws(Failure) {
         let (name, folder) = (path.lastComponent?.string ?? "", path.removingLastComponent().string)
         guard let name = TreePath(normalizing: name) else { return }
         var status = stat()

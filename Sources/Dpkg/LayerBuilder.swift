@@ -255,6 +255,7 @@ public struct LayerBuilder {
 
     private func unpackByDpkg(_ guarded: Placement.Guarded, _ sandbox: Sandbox) throws {
         let package = request.packages[guarded.package]
+        try DebSource(path: package.deb, digest: package.payload.digest, label: package.payload.label).verify()
         progress(.unpacking(package: package.stanza.name, reason: guarded.reason))
         output("unpacking \(package.payload.label) with dpkg: \(guarded.reason)")
         var sandbox = sandbox

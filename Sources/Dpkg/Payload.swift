@@ -48,14 +48,14 @@ public struct Payload: Hashable, Sendable {
         return kept == digest.hexBytes
     }
 
-    /// Whether all of it is what it was when it was unpacked; every byte is read.
+    /// Whether all of it is what it was when it was unpacked, by the files' checksums; every byte is read.
     public func isIntact() throws -> Bool {
         guard hasItsTexts() else { return false }
         do {
             for node in try tree().nodes {
                 if Task.isCancelled { throw CancellationError() }
                 guard let blob = node.blob else { continue }
-                if try blob.takeDigest() != blob.digest { return false }
+                if try blob.takeChecksum() != blob.traits?.checksum { return false }
             }
         } catch is Failure {
             return false

@@ -91,6 +91,7 @@ private struct LayerMaking {
     func run(on below: [Layer]) async throws -> Layer {
         let (kept, because) = try stage.work { try keptLayer() }
         if let kept { return kept }
+        for package in below.flatMap(\.packages) + request.packages { try await workshop.checkUnread(package.payload) }
         var lower = [FilePath]()
         for layer in below.reversed() {
             let (directory, _) = try await workshop.lowerDirectories.value(layer.key.digest) {
@@ -143,7 +144,7 @@ private struct LayerMaking {
                 }
             }, onFailure: { openShell(in: $0, moment: moment, workshop: workshop) })
         let (delta, change) = try StoredLayer.keep(
-            delta: built.upper, as: key.digest, by: workshop.freePath("keep"), in: store)
+            delta: built.upper, as: key, by: workshop.freePath("keep"), in: store)
         let tree = try request.tree(placement: built.placement, delta: change)
         return (
             Layer(

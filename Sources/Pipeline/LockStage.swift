@@ -51,6 +51,9 @@ func holdLock(
     let asked = clock.now
     let lock = try client.withLock { client in
         try clock.run("resolve", waits: [StageWait(for: "another recipe's downloads", clock.now - asked)]) { progress in
+            // Which indexes it needs shows as it goes.
+            let gate = try settings.store.holdOffRemoval()
+            defer { gate.open() }
             let lock = try resolution.resolve(&client, settings: settings, progress: progress)
             return (lock, "\(lock.packages.count) packages")
         }

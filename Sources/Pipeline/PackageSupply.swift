@@ -86,7 +86,9 @@ final class PackageSupply: Sendable {
                     let deb = DebSource(
                         path: path, digest: package.sha256, label: package.label,
                         isVerified: workshop.wasFetched(package.sha256))
-                    return try stage.work { try Payload.take(deb, store: workshop.settings.store) }
+                    let store = workshop.settings.store
+                    if store.directory(.payloads, key: package.sha256) != nil { workshop.noteUnread(package.sha256) }
+                    return try stage.work { try Payload.take(deb, store: store) }
                 }
             }
             supplies[index].fulfil(.success(Supplied(payload: payload, deb: path, time: clock.now)))

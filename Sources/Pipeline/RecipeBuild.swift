@@ -66,13 +66,19 @@ struct RecipeBuild: Sendable {
         let files = try LocalFiles(of: recipe)
         let inputs = try buildInputs(recipe, held, files: files, settings: settings)
         let previous = PreviousBuild(in: directory)
+        let packages = held.lock.packages.map(\.sha256)
+        let layers = LayerKey.all(of: held.lock).map(\.digest)
+        let trees = [StoredTree(of: held, settings: settings).key]
         if try previous.staleness(for: inputs).isEmpty, let record = previous.image {
+            settings.store.noteUse(files: packages, payloads: packages, layers: layers, trees: trees)
             settings.progress(.note("\(name): fresh, nothing to do"))
             return result(record, fresh: true)
         }
         if case .unavailable(let failure) = Sandbox.availability() { throw failure }
         try checkOwners(of: settings.store)
         let output = try OutputDirectory(replacing: directory, of: name)
+        let use = try settings.store.use(files: packages, payloads: packages, layers: layers, trees: trees)
+        defer { use.end() }
         visit.use(held.lock)
         let sources = Sources(held: held, files: files, inputs: inputs, previous: previous.record)
         let record = try await make(sources, in: output.staging, visit)

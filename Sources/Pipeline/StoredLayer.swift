@@ -7,6 +7,7 @@ internal import SystemPackage
 ///
 ///     delta/      the upper directory of overlayfs
 ///     digest      of all that it does
+///     inputs      what it is made of, as JSON: their digest is the key
 enum StoredLayer {
     case absent
     case damaged
@@ -21,7 +22,9 @@ enum StoredLayer {
         do {
             let change = try scanOverlayUpper(delta)
             let isIntact = try readFile(at: kept.appending("digest")) == digest(ofDelta: change).hexBytes
-            self = isIntact ? .intact(delta: delta, change: change) : .damaged
+            self =
+                try isIntact && Self.inputs(of: key, in: store)?.digest == key
+                ? .intact(delta: delta, change: change) : .damaged
         } catch is Failure {
             // What cannot be read is damaged.
             self = .damaged
@@ -31,15 +34,22 @@ enum StoredLayer {
     /// Keeps a delta that was made, and gives it as it lies in the store. The directory is one of its own on the store's
     /// file system.
     static func keep(
-        delta upper: FilePath, as key: Digest, by directory: FilePath, in store: Store
+        delta upper: FilePath, as layer: LayerKey, by directory: FilePath, in store: Store
     ) throws -> (delta: FilePath, change: TreeChange) {
         try makeDirectory(at: directory)
         try moveItem(at: upper, to: directory.appending("delta"))
         var change = try scanOverlayUpper(directory.appending("delta"))
         try writeFile(try digest(ofDelta: change).hexBytes, to: directory.appending("digest"))
-        let delta = try store.keep(directoryAt: directory, on: .layers, key: key).appending("delta")
+        try writeFile(try recordBytes(layer.inputs), to: directory.appending("inputs"))
+        let delta = try store.keep(directoryAt: directory, on: .layers, key: layer.digest).appending("delta")
         change.moveContent(to: delta)
         return (delta, change)
+    }
+
+    /// What the layer under this key is made of; nil where the store does not say.
+    static func inputs(of key: Digest, in store: Store) throws -> [Input]? {
+        guard let path = store.directory(.layers, key: key)?.appending("inputs"), exists(path) else { return nil }
+        return parseRecord([Input].self, from: try readFile(at: path))
     }
 
     /// Why a layer has to be made; nothing where it is taken from the store.

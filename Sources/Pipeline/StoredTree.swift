@@ -8,7 +8,7 @@ internal import SystemPackage
 ///     tree        a `TreeSnapshot`
 ///     digest      its SHA-256
 struct StoredTree {
-    private let key: Digest
+    let key: Digest
     private let store: Store
 
     /// All that decides such a tree: the lock and the program, whose every part may have a hand in it.
@@ -26,20 +26,25 @@ struct StoredTree {
 
     /// The tree, if the store has it and everything that its content lies in. A damaged one is discarded.
     func find() throws(Failure) -> FileTree? {
-        guard let kept = store.directory(.trees, key: key) else { return nil }
-        do {
-            let path = kept.appending(Self.treeName)
-            let bytes = try readFile(at: path)
-            if try readFile(at: kept.appending(Self.digestName)) == Digest(hashing: bytes).hexBytes {
-                let (tree, directories) = try TreeSnapshot.parse(bytes, below: store.root.string, name: path.string)
-                // What was taken out of the store since is made again, and the tree with it.
-                return directories.allSatisfy { isDirectory(FilePath($0)) } ? tree : nil
-            }
-        } catch {
-            // What cannot be read is damaged.
+        guard try !Self.discardDamaged(key, in: store), let kept = store.directory(.trees, key: key) else { return nil }
+        let path = kept.appending(Self.treeName)
+        let (tree, directories) = try TreeSnapshot.parse(
+            try readFile(at: path), below: store.root.string, name: path.string)
+        // What was taken out of the store since is made again, and the tree with it.
+        return directories.allSatisfy { isDirectory(FilePath($0)) } ? tree : nil
+    }
+
+    /// Discards the tree under this key if it is not what was kept; gives whether that was so.
+    static func discardDamaged(_ key: Digest, in store: Store) throws(Failure) -> Bool {
+        guard let kept = store.directory(.trees, key: key) else { return false }
+        // What cannot be read is damaged.
+        if let bytes = try? readFile(at: kept.appending(treeName)),
+            (try? readFile(at: kept.appending(digestName))) == Digest(hashing: bytes).hexBytes
+        {
+            return false
         }
         try store.discard(.trees, key: key)
-        return nil
+        return true
     }
 
     /// Keeps a tree that was put together.

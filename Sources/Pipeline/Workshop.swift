@@ -22,6 +22,10 @@ final class Workshop: Sendable {
     private let directory: TemporaryDirectory
     private let directories = Mutex(0)
     private let fetched = Mutex(Set<Digest>())
+    /// The payloads that the store had before, whose files nobody has read since: what is in an image is compared when it
+    /// is written, but scripts may read what is not.
+    private let unread = Mutex(Set<Digest>())
+    private let intact = SharedWork<Digest, Bool>()
     private let terminal = Mutex(())
     /// How many recipes may still make layers.
     private let visitors: Mutex<Int>
@@ -59,6 +63,19 @@ final class Workshop: Sendable {
 
     func wasFetched(_ digest: Digest) -> Bool {
         fetched.withLock { $0.contains(digest) }
+    }
+
+    func noteUnread(_ payload: Digest) {
+        _ = unread.withLock { $0.insert(payload) }
+    }
+
+    /// Throws where a payload that the store had before is not what it was when it was unpacked. Each is read once.
+    func checkUnread(_ payload: Payload) async throws {
+        guard unread.withLock({ $0.contains(payload.digest) }) else { return }
+        try Task.checkCancellation()
+        guard try await intact.value(payload.digest, make: { try payload.isIntact() }).value else {
+            throw Failure("\(payload.label) in the store is not what it was when it was unpacked")
+        }
     }
 
     /// Gives the user's terminal to one at a time; `note` tells the user why.

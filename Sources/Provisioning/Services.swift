@@ -25,12 +25,6 @@ func change(
         puts.append(.link(wants.appending(service.unitName.utf8), to: "../" + service.unitName, moment: moment))
         if let warning = unreachableLimit(of: service) { warnings.append(warning) }
     }
-    if mistakes.isEmpty, let circle = circle(in: services) {
-        mistakes.append(
-            Failure(
-                "services wait for each other: \(circle.map(\.name.value).joined(separator: " → "))",
-                at: circle.first?.name.location, hint: "take one of them out of the other's after:"))
-    }
     if !mistakes.isEmpty { throw Failures(mistakes) }
     return TreeChange(puts: puts)
 }
@@ -117,18 +111,6 @@ private func mistakesIn(_ service: Recipe.Service, among services: [Recipe.Servi
     {
         mistake("has \(quoted(user)) as user, which a unit cannot hold")
     }
-    for name in service.environment.map(\.name) {
-        let isVariable = name.utf8.enumerated().allSatisfy { index, byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"): true
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): index > 0
-            default: false
-            }
-        }
-        if !isVariable || name.isEmpty {
-            mistake("sets \(quoted(name)), which is no name of an environment variable")
-        }
-    }
     for name in service.after.map(\.value)
     where !isUnitName(name) && !services.contains(where: { $0.name.value == name }) {
         let meant = nearestName(to: name, among: services.map(\.name.value))
@@ -174,28 +156,4 @@ private func unreachableLimit(of service: Recipe.Service) -> String? {
     if sum < restart.limit.window { return nil }
     return "service \(service.name.value): it is never given up, for \(restart.limit.count) restarts with pauses of "
         + "\(unitSpan(first)) to \(unitSpan(longest)) take longer than \(unitSpan(restart.limit.window))"
-}
-
-/// Services that wait for each other in a circle, the first again at the end.
-private func circle(in services: [Recipe.Service]) -> [Recipe.Service]? {
-    let byName = Dictionary(services.map { ($0.name.value, $0) }, uniquingKeysWith: { first, _ in first })
-    var done = Set<String>()
-    for start in services {
-        // Depth first, with the way from the start at hand.
-        var way = [(service: start, next: 0)]
-        while let (service, next) = way.last {
-            if next >= service.after.count || done.contains(service.name.value) {
-                done.insert(service.name.value)
-                way.removeLast()
-                continue
-            }
-            way[way.count - 1].next += 1
-            guard let other = byName[service.after[next].value] else { continue }
-            if let begin = way.firstIndex(where: { $0.service.name.value == other.name.value }) {
-                return way[begin...].map(\.service) + [other]
-            }
-            way.append((other, 0))
-        }
-    }
-    return nil
 }

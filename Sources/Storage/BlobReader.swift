@@ -129,8 +129,20 @@ extension Blob {
 
     /// The digest of the blob's bytes, read in pieces of 1 MiB.
     public func takeDigest() throws(Failure) -> Digest {
-        let reader = try BlobReader(self)
         var hasher = DigestHasher()
+        try forEachPiece { hasher.update($0) }
+        return hasher.finalized()
+    }
+
+    /// The checksum of the blob's bytes, likewise.
+    public func takeChecksum() throws(Failure) -> Checksum {
+        let hasher = ChecksumHasher()
+        try forEachPiece { hasher.update($0) }
+        return hasher.finalized()
+    }
+
+    private func forEachPiece(_ body: (UnsafeRawBufferPointer) -> Void) throws(Failure) {
+        let reader = try BlobReader(self)
         var buffer = [UInt8](repeating: 0, count: Int(min(size, 1 << 20)))
         var offset: UInt64 = 0
         var failure: Failure?
@@ -140,12 +152,11 @@ extension Blob {
                 let piece = UnsafeMutableRawBufferPointer(rebasing: raw[..<length])
                 do throws(Failure) {
                     try reader.read(into: piece, at: offset)
-                    hasher.update(UnsafeRawBufferPointer(piece))
+                    body(UnsafeRawBufferPointer(piece))
                 } catch { failure = error }
             }
             if let failure { throw failure }
             offset += UInt64(length)
         }
-        return hasher.finalized()
     }
 }

@@ -9,7 +9,8 @@ public import SystemPackage
 ///     layers/ab/cdef…/        a layer's delta
 ///     trees/ab/cdef…/         the tree of all layers of a lock
 ///     records/NAME            replaced by rename
-///     tmp/PURPOSE-XXXXXX/     what is being made now
+///     tmp/PURPOSE-XXXXXX/     what is being made, used or removed now
+///     lock                    see StoreUse
 public struct Store: Sendable {
     public let root: FilePath
 
@@ -56,8 +57,8 @@ public struct Store: Sendable {
         return size == nil || UInt64(status.raw.st_size) == size ? path : nil
     }
 
-    /// The file with this digest, if the store has it and it is still what it was: all of it is read. A damaged one is
-    /// discarded.
+    /// The file with this digest, if the store has it and it is still what it was: all of it is read, which is a use. A
+    /// damaged one is discarded.
     public func intactFile(_ digest: Digest) throws(Failure) -> FilePath? {
         guard let path = file(digest), let status = Status(at: path.string),
             let name = TreePath(normalizing: path.lastComponent?.string ?? "")
@@ -65,14 +66,17 @@ public struct Store: Sendable {
         let blob = Blob(
             size: UInt64(status.raw.st_size), digest: nil,
             source: .file(directory: path.removingLastComponent().string, path: name))
-        if try blob.takeDigest() == digest { return path }
+        if try blob.takeDigest() == digest {
+            noteUse(of: path)
+            return path
+        }
         try discard(file: digest)
         return nil
     }
 
     /// Takes a file out again: it was found damaged.
     public func discard(file digest: Digest) throws(Failure) {
-        try removeTree(at: place(of: digest, on: "files"))
+        try takeOut(place(of: digest, on: "files"))
     }
 
     /// Takes a finished file whose digest was verified, by rename.
@@ -116,12 +120,23 @@ public struct Store: Sendable {
 
     /// Takes a directory out again: it was found damaged.
     public func discard(_ shelf: Shelf, key: Digest) throws(Failure) {
-        try removeTree(at: place(of: key, on: shelf.rawValue))
+        try takeOut(place(of: key, on: shelf.rawValue))
     }
 
-    /// A small named record; nil when there is none.
+    /// Removes an entry so that nobody sees a half of it.
+    private func takeOut(_ path: FilePath) throws(Failure) {
+        guard exists(path) else { return }
+        let trash = StoreTrash(of: self)
+        try trash.take(path)
+        trash.empty()
+    }
+
+    /// A small named record; nil when there is none. Reading it is a use.
     public func record(_ name: String) -> [UInt8]? {
-        try? readFile(at: root.appending("records").appending(name))
+        let path = root.appending("records").appending(name)
+        guard let bytes = try? readFile(at: path) else { return nil }
+        noteUse(of: path)
+        return bytes
     }
 
     public func setRecord(_ name: String, _ bytes: [UInt8]) throws(Failure) {
@@ -129,7 +144,11 @@ public struct Store: Sendable {
     }
 
     private func place(of digest: Digest, on shelf: String) -> FilePath {
+        root.pushing(FilePath(Self.relativePlace(of: digest, on: shelf)))
+    }
+
+    static func relativePlace(of digest: Digest, on shelf: String) -> String {
         let hex = digest.hex
-        return root.appending(shelf).appending(String(hex.prefix(2))).appending(String(hex.dropFirst(2)))
+        return "\(shelf)/\(hex.prefix(2))/\(hex.dropFirst(2))"
     }
 }

@@ -58,6 +58,14 @@ public final class TemporaryDirectory: Sendable {
         close(lock)
     }
 
+    /// Whether the process that made the directory at this path lives.
+    static func hasOwner(_ path: FilePath) -> Bool {
+        let lock = open(path.appending(lockName).string, O_RDWR | O_CLOEXEC)
+        if lock < 0 { return false }
+        defer { close(lock) }
+        return flock(lock, LOCK_SH | LOCK_NB) != 0
+    }
+
     /// Removes the temporary directories whose owner is gone.
     static func sweep(_ parent: FilePath) {
         guard let names = try? directoryNames(at: parent) else { return }

@@ -6,7 +6,8 @@ import Testing
         [], ["build"], ["lock"], ["explain"], ["inspect"], ["inspect", "list"], ["inspect", "cat"],
         ["inspect", "extract"],
         ["inject"],
-        ["boot"], ["kernel"], ["kernel", "extract"], ["schema"],
+        ["boot"], ["cache"], ["cache", "list"], ["cache", "verify"], ["cache", "gc"], ["cache", "clear"], ["kernel"],
+        ["kernel", "extract"], ["schema"],
     ]
 
     @Test(arguments: commands) func helpIsAsItWasReadAndSaysTheExitStatuses(command: [String]) throws {
@@ -16,7 +17,7 @@ import Testing
         let words = run.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         #expect(
             words.contains(
-                "Exit status: 0 done; 1 it worked and the answer is no (a boot that failed); 2 failure; "
+                "Exit status: 0 done; 1 it worked and the answer is no (a failed boot, a damaged store); 2 failure; "
                     + "64 wrong command line; 130 interrupted."))
         let name = command.isEmpty ? "rootfs-build" : command.joined(separator: "-")
         try expectGolden(run.output, "\(name).txt")
@@ -27,7 +28,8 @@ import Testing
             let lines = try rootfsBuild(command + ["--help"]).output.split(separator: "\n")
             guard let start = lines.firstIndex(of: "SUBCOMMANDS:") else { return [] }
             return try lines[(start + 1)...].compactMap { line -> [String]? in
-                guard line.hasPrefix("  "), let name = line.split(separator: " ").first, name.first?.isLowercase == true
+                guard line.hasPrefix("  "), !line.hasPrefix("   "), let name = line.split(separator: " ").first,
+                    name.first?.isLowercase == true
                 else { return nil }
                 return command + [String(name)]
             }.flatMap { [$0] + (try subcommands(of: $0)) }

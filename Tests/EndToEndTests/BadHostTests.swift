@@ -122,4 +122,77 @@ import Testing
             "\(homeless.status) \(homeless.stderr)",
             "64 error: no place for the store: HOME is not set\nhint: name one with --cache\n")
     }
+
+    @Test func `a store on a read-only file system`() throws {
+        let workspace = try World.shared().warmWorkspace()
+        _ = try workspace.build("demo")
+        let state = try workspace.state()
+        try removeTree(at: workspace.output("demo", "vmlinux"))
+        var program = workspace.program
+        program.wrapper = [
+            "/usr/bin/unshare", "-m", "/bin/sh", "-c",
+            "mount --bind '\(workspace.cache)' '\(workspace.cache)' && mount -o remount,bind,ro '\(workspace.cache)' && exec \"$@\"",
+            "sh",
+        ]
+        for words in [
+            ["recipes/demo.manifest"], ["lock", "recipes/demo.manifest"], ["cache", "verify"], ["cache", "clear"],
+        ] {
+            let ending = try program.run(words + ["--cache", workspace.cache.string])
+            #expect(
+                ending
+                    == .init(
+                        status: 2, stdout: "",
+                        stderr: """
+                            error: cannot write to the store \(workspace.cache): Read-only file system
+                            hint: the file system is mounted read-only: choose another place with -o (outputs) or --cache (store)
+
+                            """), "\(words)")
+        }
+        #expect(try workspace.build("demo").status == 0)
+        #expect(
+            try workspace.state().split(separator: "\n").filter { !$0.contains("build.json") }
+                == state.split(separator: "\n").filter { !$0.contains("build.json") })
+    }
+
+    @Test func `a store of another user's`() throws {
+        let workspace = try World.shared().warmWorkspace()
+        try shell(
+            "chmod 755 '\(Program.path)'; chmod 755 '\(workspace.cache)'; chown -R 65534:65534 '\(workspace.root)'")
+        var program = workspace.program
+        program.wrapper = ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        let ending = try program.run(workspace.words(["recipes/demo.manifest"]))
+        #expect(
+            ending
+                == .init(
+                    status: 2, stdout: "",
+                    stderr: """
+                        error: cannot write to the store \(workspace.cache): Permission denied
+                        hint: run as root, or choose a place that you may write
+
+                        """))
+    }
+
+    @Test func `a store on a full disk can be cleaned up, and what is fresh stays so`() throws {
+        let workspace = try World.shared().warmWorkspace()
+        _ = try workspace.build("demo")
+        // Not one more file can be made there.
+        let fill = """
+            store='\(workspace.cache)'; mkdir full; inodes=$(($(find "$store" | wc -l) + 20))
+            mount -t tmpfs -o nr_inodes=$inodes none full && cp -a "$store/." full || exit 99
+            touch full/lock; n=0; while touch full/fill-$n 2>/dev/null; do n=$((n + 1)); done
+            mount --move full "$store" && exec "$@"
+            """
+        var program = workspace.program
+        program.wrapper = ["/usr/bin/unshare", "-m", "/bin/sh", "-c", "mount --make-rprivate /; \(fill)", "sh"]
+        let fresh = try program.run(workspace.words(["recipes/demo.manifest"]))
+        #expect(untimed(fresh.stderr) == "demo: fresh, nothing to do\n")
+        try removeTree(at: workspace.path("full"))
+        let stale = try program.run(workspace.words(["recipes/demo.manifest", "-o", "other"]))
+        #expect(stale.status == 2)
+        #expect(stale.stderr.contains(": No space left on device\nhint: free space there"), "\(stale.stderr)")
+        try removeTree(at: workspace.path("full"))
+        let cleared = try program.run(["cache", "clear", "--cache", workspace.cache.string])
+        #expect(cleared.status == 0, "\(cleared.stderr)")
+        #expect(cleared.stdout.hasSuffix("\n0 B are left\n"), "\(cleared.stdout)")
+    }
 }

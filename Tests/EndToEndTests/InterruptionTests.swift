@@ -131,4 +131,34 @@ struct InterruptionTests {
         #expect(try first.wait(within: 30).status == 130)
         #expect(try workspace.leftovers == [])
     }
+
+    @Test func `cleaning up spares what a running build uses, until it is killed`() throws {
+        let workspace = try workspace()
+        // Files that no other test uses at the same time.
+        try shell(
+            "cp -a '\(workspace.cache)' own && rm -r '\(workspace.cache)' && mv own '\(workspace.cache)'",
+            in: workspace.root)
+        func cache(_ words: String...) throws -> Program.Ending {
+            try workspace.program.run(["cache"] + words + ["--cache", workspace.cache.string])
+        }
+        func counts() throws -> [String: Int] {
+            try JSON(cache("list", "--json").stdout).list.reduce(into: [:]) {
+                $0[$1["kind"].string ?? "", default: 0] += 1
+            }
+        }
+        let running = try startLong(workspace)
+        let cleared = try cache("clear")
+        #expect(cleared.status == 0)
+        #expect(
+            untimed(cleared.stderr) == "11 entries stay: a build in progress uses them\n", "\(cleared.stderr)")
+        // Its five packages, fetched and unpacked, and the base layer.
+        #expect(try counts() == ["files": 5, "payloads": 5, "layers": 1])
+        #expect(try cache("verify").status == 0)
+        running.signal(SIGKILL)
+        _ = try running.wait(within: 10)
+        try waitUntil("the sandbox is gone", within: 10) { try processes() == [] }
+        #expect(try cache("clear").status == 0)
+        #expect(try counts() == [:])
+        #expect(try directoryNames(at: workspace.cache.appending("tmp")) == [])
+    }
 }

@@ -66,6 +66,15 @@ final class World: Sendable {
     /// A package whose postinst never ends, named so that its processes are known to be this test run's.
     static let slow = "slow-\(getpid())"
 
+    /// A package that dpkg itself unpacks, for what its preinst says; a damage of its content is in no checksum of it.
+    private static func guarded() -> FixturePackage {
+        var package = FixturePackage(
+            "guarded", files: [.file("usr/share/guarded/data", "what dpkg unpacks\n")],
+            scripts: ["preinst": "#!/bin/sh\n: dpkg-divert\n"])
+        package.compression = .none
+        return package
+    }
+
     static func packages() throws -> [FixturePackage] {
         var oddName = Array("usr/share/odd/".utf8)
         oddName += [0xFF, 0xFE] + Array(" a blank".utf8)
@@ -161,6 +170,10 @@ final class World: Sendable {
 
                     """,
                 ]),
+            FixturePackage(
+                "copier", files: [.file("usr/share/copier/data", "what the script copies\n")],
+                scripts: ["postinst": "#!/bin/sh\ncat /usr/share/copier/data > /var/copied\n"]),
+            guarded(),
             FixturePackage("lonely", fields: ["Depends": "company (>= 3)"]),
             FixturePackage("company", version: "2.0"),
             FixturePackage("rival", fields: ["Conflicts": "hello"]),

@@ -99,10 +99,6 @@ private func execStart(_ command: [String]) throws -> String {
             """
         ),
         (
-            service("x", ["/bin/sh"], environment: [("A\nExecStart", "b")]),
-            "error: service x sets 'A\\nExecStart', which is no name of an environment variable"
-        ),
-        (
             service("x", ["/bin/sh"], user: "a\nUser=root"),
             "error: service x has 'a\\nUser=root' as user, which a unit cannot hold"
         ),
@@ -113,25 +109,9 @@ private func execStart(_ command: [String]) throws -> String {
             hint: write http://HOST:PORT/PATH; https is not asked
             """
         ),
-        (
-            service("x", ["/bin/sh"], after: ["x"]),
-            """
-            error: services wait for each other: x → x
-            hint: take one of them out of the other's after:
-            """
-        ),
     ])
     func whatNoUnitCanSayIsRefused(service: Recipe.Service, message: String) {
         #expect(complaint { _ = try serve(service) } == message)
-    }
-
-    @Test func circlesOfSeveralAreNamedInOrder() {
-        func waiting(_ name: String, _ after: String...) -> Recipe.Service {
-            service(name, ["/bin/sh"], after: after)
-        }
-        #expect(
-            complaint { _ = try serve(waiting("a", "b"), waiting("b", "c"), waiting("c", "d", "b"), waiting("d")) }
-                .hasPrefix("error: services wait for each other: b → c → b\n"))
     }
 }
 

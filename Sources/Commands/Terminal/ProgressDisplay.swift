@@ -204,9 +204,12 @@ func terminalWidth() -> Int {
     return Int(size.ws_col)
 }
 
-/// `2026-11-20T12:00:00Z`.
-private func utcTime() -> String {
-    var seconds = time(nil)
+/// The present moment as `2026-11-20T12:00:00Z`.
+private func utcTime() -> String { utcText(Int64(time(nil))) }
+
+/// Seconds since 1970 as `2026-11-20T12:00:00Z`.
+func utcText(_ seconds: Int64) -> String {
+    var seconds = time_t(seconds)
     var parts = tm()
     gmtime_r(&seconds, &parts)
     func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
