@@ -18,8 +18,8 @@ struct InterruptionTests {
     }
 
     /// Starts the build of `long` and waits until its postinst runs.
-    private func startLong(_ workspace: Workspace) throws -> Running {
-        let running = try workspace.program.start(workspace.words(["recipes/long.manifest"]))
+    private func startLong(_ workspace: Workspace, with program: Program? = nil) throws -> Running {
+        let running = try (program ?? workspace.program).start(workspace.words(["recipes/long.manifest"]))
         try waitUntil("the postinst runs", within: 90) {
             if running.hasEnded { throw Failure("the build ended by itself", notes: [try running.text("stderr")]) }
             return try processes() != []
@@ -84,6 +84,18 @@ struct InterruptionTests {
         let next = try workspace.build("long")
         #expect(next.status == 0, "\(next.stderr)")
         #expect(try workspace.leftovers == [])
+    }
+
+    @Test(.enabled(if: OrdinaryUser.isPossible, "needs \(OrdinaryUser.words)"), arguments: [SIGINT, SIGTERM, SIGKILL])
+    func `a signal to an ordinary user's build ends all of it`(signal: Int32) throws {
+        let workspace = try World.shared().coldWorkspace()
+        try workspace.recipe("long", "layers: [{name: system, packages: [hello, \(World.slow)]}]\nkernel: none")
+        let running = try startLong(workspace, with: try workspace.ordinaryUsersProgram())
+        running.signal(signal)
+        #expect(try running.wait(within: 30).status == (signal == SIGKILL ? 128 + SIGKILL : 130))
+        try waitUntil("the sandbox is gone", within: 10) { try processes() == [] }
+        if signal != SIGKILL { #expect(try workspace.leftovers == []) }
+        #expect(try shell("pgrep -u \(OrdinaryUser.id) -f '\(workspace.root)'") == "status 1\n")
     }
 
     @Test func `Ctrl-C during a download keeps the store clean and the next build resumes`() throws {

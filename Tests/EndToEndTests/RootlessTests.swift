@@ -1,4 +1,3 @@
-import Glibc
 import RootfsModel
 import Storage
 import SystemPackage
@@ -67,26 +66,5 @@ struct RootlessTests {
                 "written-too",
             ])
         #expect(things.count(where: { $0.contains(" nlink=3 ") }) == 3)
-    }
-
-    @Test(arguments: [SIGINT, SIGTERM, SIGKILL]) func `a signal to an ordinary user's build ends all of it`(
-        signal: Int32
-    ) throws {
-        let workspace = try World.shared().coldWorkspace()
-        try workspace.recipe("long", "layers: [{name: system, packages: [hello, \(World.slow)]}]\nkernel: none")
-        let running = try workspace.ordinaryUsersProgram().start(workspace.words(["recipes/long.manifest"]))
-        func processes() throws -> [String] {
-            try shell("grep -als '/[s]low-\(getpid())\\.postinst' /proc/[0-9]*/cmdline").split(separator: "\n")
-                .map(String.init).filter { $0.hasPrefix("/proc/") }
-        }
-        try waitUntil("the postinst runs", within: 90) {
-            if running.hasEnded { throw Failure("the build ended by itself", notes: [try running.text("stderr")]) }
-            return try processes() != []
-        }
-        running.signal(signal)
-        #expect(try running.wait(within: 30).status == (signal == SIGKILL ? 128 + SIGKILL : 130))
-        try waitUntil("the sandbox is gone", within: 10) { try processes() == [] }
-        if signal != SIGKILL { #expect(try workspace.leftovers == []) }
-        #expect(try shell("pgrep -u \(OrdinaryUser.id) -f '\(workspace.root)'") == "status 1\n")
     }
 }
