@@ -95,7 +95,7 @@ private struct LayerMaking {
         var lower = [FilePath]()
         for layer in below.reversed() {
             let (directory, _) = try await workshop.lowerDirectories.value(layer.key.digest) {
-                let path = workshop.freePath("lower")
+                let path = try workshop.freePath("lower")
                 try stage.work { try layer.placement.makeLowerDirectory(of: layer.packages, at: path) }
                 return path
             }
@@ -131,7 +131,7 @@ private struct LayerMaking {
     private func build(_ lower: [FilePath], _ because: [Reason]) throws -> (Layer, lower: FilePath) {
         var request = request
         request.lower = lower
-        let directory = workshop.freePath("build")
+        let directory = try workshop.freePath("build")
         try makeDirectory(at: directory)
         let moment = request.moment
         let built = try LayerBuilder.build(
@@ -144,7 +144,7 @@ private struct LayerMaking {
                 }
             }, onFailure: { openShell(in: $0, moment: moment, workshop: workshop) })
         let (delta, change) = try StoredLayer.keep(
-            delta: built.upper, as: key, by: workshop.freePath("keep"), in: store)
+            delta: built.upper, as: key, by: try workshop.freePath("keep"), in: store)
         let tree = try request.tree(placement: built.placement, delta: change)
         return (
             Layer(

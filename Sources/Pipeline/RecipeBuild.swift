@@ -136,6 +136,7 @@ struct RecipeBuild: Sendable {
             visit.use(layers: keys.map(\.digest))
             let layers = keys.map { ($0, [Reason](), lock.packages(for: .layer($0.name)).count) }
             for (key, _, count) in layers { try clock.begin(key.stage).end("\(packagesText(count)), fresh") }
+            try clock.begin("normalise").end("\(tree.nodes.count) paths, fresh")
             return Base(tree: tree, layers: layers)
         }
         let made = try await makeLayers(sources, supply, visit)

@@ -13,10 +13,10 @@ public func enterUserNamespaceIfNeeded() {
 /// Throws where the payloads in the store have other owners than they should, because they were unpacked under other ids: by root, or
 /// by an ordinary user. A layer made from them would not be the same.
 func checkOwners(of store: Store) throws(Failure) {
-    let (record, ids) = ("owners", Sandbox.idMap)
-    guard let held = store.record(record) else { return try store.setRecord(record, Array(ids.utf8)) }
-    let text = String(decoding: held, as: UTF8.self)
+    let ids = Sandbox.idMap
+    guard let text = store.owners else { return try store.setOwners(ids) }
     guard text == ids else {
+        if try store.holdsNoTrees() { return try store.setOwners(ids) }
         throw Failure(
             "the files in the store \(store.root) belong to other users than this one's builds need",
             notes: [("it was filled with", text), ("this build has", ids)].map { words, ids in

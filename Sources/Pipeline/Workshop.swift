@@ -19,8 +19,8 @@ final class Workshop: Sendable {
     let layers = SharedWork<Digest, Layer>()
     /// The layers' lower directories, by the layers' keys.
     let lowerDirectories = SharedWork<Digest, FilePath>()
-    private let directory: TemporaryDirectory
-    private let directories = Mutex(0)
+    /// Where layers are made, from the first on, and how many paths in it were given.
+    private let directory = Mutex<(place: TemporaryDirectory?, paths: Int)>((nil, 0))
     private let fetched = Mutex(Set<Digest>())
     /// The payloads that the store had before, whose files nobody has read since: what is in an image is compared when it
     /// is written, but scripts may read what is not.
@@ -36,16 +36,15 @@ final class Workshop: Sendable {
         visitors = Mutex(recipes)
         slots = WorkSlots(settings.jobs)
         client = Mutex(try archiveClient(settings))
-        directory = try settings.store.makeTemporaryDirectory("layers")
     }
 
     /// A path on the store's file system that nothing is at; what is made there goes with the workshop.
-    func freePath(_ purpose: String) -> FilePath {
-        let number = directories.withLock { number in
-            number += 1
-            return number
+    func freePath(_ purpose: String) throws -> FilePath {
+        try directory.withLock { directory in
+            let place = try directory.place ?? settings.store.makeTemporaryDirectory("layers")
+            directory = (place, directory.paths + 1)
+            return place.path.appending("\(purpose)-\(directory.paths)")
         }
-        return directory.path.appending("\(purpose)-\(number)")
     }
 
     fileprivate func oneLeaves() {
@@ -53,7 +52,7 @@ final class Workshop: Sendable {
             visitors -= 1
             return visitors
         }
-        if left == 0 { directory.remove() }
+        if left == 0 { directory.withLock { $0.place }?.remove() }
     }
 
     /// Notes that a file's digest was taken while it was written just now.

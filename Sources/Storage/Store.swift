@@ -9,6 +9,7 @@ public import SystemPackage
 ///     layers/ab/cdef…/        a layer's delta
 ///     trees/ab/cdef…/         the tree of all layers of a lock
 ///     records/NAME            replaced by rename
+///     owners                  whose ids the files of payloads and layers have
 ///     tmp/PURPOSE-XXXXXX/     what is being made, used or removed now
 ///     lock                    see StoreUse
 public struct Store: Sendable {
@@ -137,6 +138,26 @@ public struct Store: Sendable {
         guard let bytes = try? readFile(at: path) else { return nil }
         noteUse(of: path)
         return bytes
+    }
+
+    /// Whose ids the files of payloads and layers have, as it was said last.
+    public var owners: String? {
+        (try? readFile(at: root.appending("owners"))).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    public func setOwners(_ ids: String) throws(Failure) {
+        try writeFile(Array(ids.utf8), to: root.appending("owners"))
+    }
+
+    /// Whether there is neither payload nor layer.
+    public func holdsNoTrees() throws(Failure) -> Bool {
+        for shelf in Shelf.allCases {
+            for name in try directoryNames(at: root.appending(shelf.rawValue)) {
+                let part = root.appending(shelf.rawValue).appending(String(decoding: name, as: UTF8.self))
+                if try !directoryNames(at: part).isEmpty { return false }
+            }
+        }
+        return true
     }
 
     public func setRecord(_ name: String, _ bytes: [UInt8]) throws(Failure) {

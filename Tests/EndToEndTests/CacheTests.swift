@@ -33,7 +33,7 @@ import Testing
         let listed = try cache(workspace, "list")
         #expect(listed.status == 0)
         let lines = listed.stdout.split(separator: "\n")
-        #expect(lines.map { $0.prefix { $0 != " " } } == ["files", "payloads", "layers", "records", "all"])
+        #expect(lines.map { $0.prefix { $0 != " " } } == ["files", "payloads", "layers", "trees", "records", "all"])
         for line in lines {
             #expect(
                 line.wholeMatch(
@@ -60,12 +60,12 @@ import Testing
         let workspace = try workspace()
         _ = try workspace.build("demo")
         try shell(
-            "find files payloads layers -mindepth 2 -maxdepth 2 -exec touch -d 2001-01-01 {} +", in: workspace.cache)
+            "find files payloads layers trees -mindepth 2 -maxdepth 2 -exec touch -d 2001-01-01 {} +", in: workspace.cache)
         func old() throws -> Set<String> {
             let removal = try JSON(cache(workspace, "gc", "--max-age", "300d", "--dry-run", "--json").stdout)
             return Set(removal["removed"].list.map { $0["kind"].string ?? "" })
         }
-        #expect(try old() == ["files", "payloads", "layers"])
+        #expect(try old() == ["files", "payloads", "layers", "trees"])
         #expect(untimed(try workspace.build("demo").stderr) == "demo: fresh, nothing to do\n")
         // The archive's indexes alone were not used.
         #expect(try old() == ["files"])
@@ -85,6 +85,7 @@ import Testing
                 removed \(before["files"] ?? 0) (N) of files
                 removed 7 (N) of payloads
                 removed 3 (N) of layers
+                removed 1 (N) of trees
                 removed \(before["records"] ?? 0) (N) of records
                 0 B are left
 
