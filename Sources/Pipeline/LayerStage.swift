@@ -76,8 +76,10 @@ struct LayerStage {
         let title = "layer \(name)"
         let (workshop, clock, below) = (workshop, clock, layers.map(\.layer))
         let asked = clock.now
-        let (layer, isOurs) = try await workshop.layers.value(key) {
-            try await workshop.slots.run(.layer) { _ in
+        var isOurs = false
+        let layer = try await workshop.layers.value(key) {
+            isOurs = true
+            return try await workshop.slots.run(.layer) { _ in
                 let stage = try clock.begin(title, waits: waits + [StageWait(for: "a free job", clock.now - asked)])
                 let making = LayerMaking(request: request, key: key, title: title, workshop: workshop, stage: stage)
                 let layer = try await making.run(on: below)
@@ -110,7 +112,7 @@ private struct LayerMaking {
         if let kept = try stage.work({ try keptLayer() }) { return kept }
         var lower = [FilePath]()
         for layer in below.reversed() {
-            let (directory, _) = try await workshop.lowerDirectories.value(layer.key) {
+            let directory = try await workshop.lowerDirectories.value(layer.key) {
                 let path = workshop.freePath("lower")
                 try stage.work { try layer.placement.makeLowerDirectory(of: layer.packages, at: path) }
                 return path

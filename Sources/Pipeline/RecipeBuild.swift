@@ -23,15 +23,20 @@ struct RecipeBuild: Sendable {
     let settings: BuildSettings
     let directory: FilePath
     let clock: StageClock
+    /// Whether it is the only one of its call.
+    let isAlone: Bool
 
     private var name: String { recipe.name.value }
     private var architecture: String { recipe.archive.architecture?.value ?? settings.hostArchitecture }
     private var imageName: String { "\(name).ext4" }
 
     /// - Parameter origin: when the build began, in nanoseconds.
-    init(path: String, recipe: Recipe, settings: BuildSettings, threads: ThreadTimes, origin: UInt64) {
+    init(
+        path: String, recipe: Recipe, isAlone: Bool, settings: BuildSettings, threads: ThreadTimes, origin: UInt64
+    ) {
         self.path = path
         self.recipe = recipe
+        self.isAlone = isAlone
         self.settings = settings
         self.directory = settings.outputDirectory ?? settings.outputParent.appending(recipe.name.value)
         self.clock = StageClock(recipe: recipe.name.value, settings: settings, threads: threads, origin: origin)
@@ -174,7 +179,9 @@ struct RecipeBuild: Sendable {
         }
         let provisioned = try provisionTree(
             base, recipe: recipe, overlays: overlays, moment: moment, store: settings.store, clock: clock)
-        for warning in provisioned.warnings { settings.progress(.warning(warning)) }
+        for warning in provisioned.warnings {
+            settings.progress(.warning(isAlone ? warning : "\(name): \(warning)"))
+        }
         let finished = try clock.run("listing") { _ in
             let finished = try FinishedTree(provisioned.tree, moment: moment)
             return (finished, "\(finished.tree.nodes.count) paths, \(byteText(finished.tree.contentSize))")
