@@ -60,7 +60,7 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                model, "Recipes", "Storage", "Pipeline", systemPackage,
+                model, "Recipes", "Storage", "Pipeline", "CLinux", systemPackage,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(

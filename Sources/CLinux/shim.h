@@ -22,3 +22,13 @@ static inline int exchange_paths(const char *a, const char *b) {
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 static inline int clone_file(int destination, int source) { return ioctl(destination, FICLONE, source); }
+
+// A clock of the kernel's, in nanoseconds. In C, because which module Swift finds `struct timespec` in depends on what
+// else is imported.
+#include <stdint.h>
+#include <time.h>
+static inline uint64_t clock_nanoseconds(clockid_t clock) {
+    struct timespec now = {0, 0};
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}

@@ -46,7 +46,9 @@ private struct BuildSite {
         let origin = settings.measure().wall
         let threads = ThreadTimes()
         builds = loaded.map {
-            RecipeBuild(path: $0.path, recipe: $0.recipe, settings: settings, threads: threads, origin: origin)
+            RecipeBuild(
+                path: $0.path, recipe: $0.recipe, isAlone: loaded.count == 1, settings: settings, threads: threads,
+                origin: origin)
         }
         outcomes = builds.map { _ in nil }
     }

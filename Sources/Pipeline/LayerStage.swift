@@ -57,8 +57,10 @@ struct LayerStage {
         let count = packagesText(packages.count)
         let (workshop, clock, below, previous) = (workshop, clock, layers, previous)
         let asked = clock.now
-        let (layer, isOurs) = try await workshop.layers.value(key.digest) {
-            try await workshop.slots.run(.layer) { _ in
+        var isOurs = false
+        let layer = try await workshop.layers.value(key.digest) {
+            isOurs = true
+            return try await workshop.slots.run(.layer) { _ in
                 let stage = try clock.begin(
                     key.stage, waits: waits + [StageWait(for: "a free job", clock.now - asked)])
                 let making = LayerMaking(
@@ -94,7 +96,7 @@ private struct LayerMaking {
         for package in below.flatMap(\.packages) + request.packages { try await workshop.checkUnread(package.payload) }
         var lower = [FilePath]()
         for layer in below.reversed() {
-            let (directory, _) = try await workshop.lowerDirectories.value(layer.key.digest) {
+            let directory = try await workshop.lowerDirectories.value(layer.key.digest) {
                 let path = try workshop.freePath("lower")
                 try stage.work { try layer.placement.makeLowerDirectory(of: layer.packages, at: path) }
                 return path

@@ -81,7 +81,7 @@ final class PackageSupply: Sendable {
         let path = try await arrivals[index].value()
         let stage = try unpacking.stage(first: package.label)
         do {
-            let (payload, _) = try await workshop.payloads.value(package.sha256) {
+            let payload = try await workshop.payloads.value(package.sha256) {
                 try await workshop.slots.run(.unpacking(places[index])) { _ in
                     let deb = DebSource(
                         path: path, digest: package.sha256, label: package.label,

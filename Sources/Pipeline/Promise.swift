@@ -4,7 +4,7 @@ internal import Synchronization
 final class Promise<Value: Sendable>: Sendable {
     private struct State {
         var result: Result<Value, any Error>?
-        var waiting = [Int: CheckedContinuation<Value, any Error>]()
+        var waiting = [Int: CheckedContinuation<Void, any Error>]()
         var next = 0
     }
 
@@ -13,12 +13,13 @@ final class Promise<Value: Sendable>: Sendable {
     /// Gives the value, or the reason why there is none; what comes after the first time counts for nothing.
     func fulfil(_ result: Result<Value, any Error>) {
         let waiting = state.withLock { state in
-            guard state.result == nil else { return [CheckedContinuation<Value, any Error>]() }
+            guard state.result == nil else { return [CheckedContinuation<Void, any Error>]() }
             state.result = result
             defer { state.waiting = [:] }
             return Array(state.waiting.values)
         }
-        for continuation in waiting { continuation.resume(with: result) }
+        // Only that it is there: each who waited takes the value from here himself.
+        for continuation in waiting { continuation.resume() }
     }
 
     /// Waits for it. Throws `CancellationError` when the waiting task is cancelled.
@@ -27,19 +28,20 @@ final class Promise<Value: Sendable>: Sendable {
             state.next += 1
             return state.next
         }
-        return try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                let result: Result<Value, any Error>? = state.withLock { state in
-                    if let result = state.result { return result }
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+                let isWaiting = state.withLock { state in
                     // Cancelled before there was anything to take back.
-                    if Task.isCancelled { return .failure(CancellationError()) }
+                    if state.result != nil || Task.isCancelled { return false }
                     state.waiting[number] = continuation
-                    return nil
+                    return true
                 }
-                if let result { continuation.resume(with: result) }
+                if !isWaiting { continuation.resume() }
             }
         } onCancel: {
-            state.withLock { $0.waiting.removeValue(forKey: number) }?.resume(throwing: CancellationError())
+            state.withLock { $0.waiting.removeValue(forKey: number) }?.resume()
         }
+        guard let result = state.withLock({ $0.result }) else { throw CancellationError() }
+        return try result.get()
     }
 }

@@ -32,15 +32,20 @@ struct RecipeBuild: Sendable {
     let settings: BuildSettings
     let directory: FilePath
     let clock: StageClock
+    /// Whether it is the only one of its call.
+    let isAlone: Bool
 
     private var name: String { recipe.name.value }
     private var architecture: String { settings.hostArchitecture }
     private var imageName: String { "\(name).ext4" }
 
     /// - Parameter origin: when the build began, in nanoseconds.
-    init(path: String, recipe: Recipe, settings: BuildSettings, threads: ThreadTimes, origin: UInt64) {
+    init(
+        path: String, recipe: Recipe, isAlone: Bool, settings: BuildSettings, threads: ThreadTimes, origin: UInt64
+    ) {
         self.path = path
         self.recipe = recipe
+        self.isAlone = isAlone
         self.settings = settings
         self.directory = settings.directory(of: recipe)
         self.clock = StageClock(recipe: recipe.name.value, settings: settings, threads: threads, origin: origin)
@@ -227,7 +232,9 @@ struct RecipeBuild: Sendable {
         let provisioned = try provisionTree(
             base.tree, recipe: recipe, overlays: sources.files.overlays, moment: moment, store: settings.store,
             clock: clock)
-        for warning in provisioned.warnings { settings.progress(.warning(warning)) }
+        for warning in provisioned.warnings {
+            settings.progress(.warning(isAlone ? warning : "\(name): \(warning)"))
+        }
         let finished = try clock.run("listing") { _ in
             let finished = try FinishedTree(provisioned.tree, moment: moment)
             return (finished, "\(finished.tree.nodes.count) paths, \(byteText(finished.tree.contentSize))")

@@ -5,29 +5,37 @@ internal import Synchronization
 /// Whose maker fails is nobody's: each that waited tries for itself, so that a failure is told where it would be told
 /// without the others.
 final class SharedWork<Key: Hashable & Sendable, Value: Sendable>: Sendable {
-    private let promises = Mutex([Key: Promise<Value?>]())
+    private enum State {
+        case made(Value)
+        /// Fulfilled when it is made or its maker failed.
+        case making(Promise<Void>)
+    }
 
-    /// What was made under this key, and whether this call made it.
-    func value(_ key: Key, make: () async throws -> Value) async throws -> (value: Value, isOurs: Bool) {
+    private let states = Mutex([Key: State]())
+
+    /// What was made under this key; it is made here if nobody has begun.
+    func value(_ key: Key, make: () async throws -> Value) async throws -> Value {
         while true {
-            let (promise, isOurs) = promises.withLock { promises in
-                if let promise = promises[key] { return (promise, false) }
-                let promise = Promise<Value?>()
-                promises[key] = promise
-                return (promise, true)
+            let ours = Promise<Void>()
+            let state = states.withLock { states in
+                if let state = states[key] { return state }
+                states[key] = .making(ours)
+                return .making(ours)
             }
-            if isOurs {
+            switch state {
+            case .made(let value): return value
+            case .making(let promise) where promise !== ours: try await promise.value()
+            case .making:
+                defer { ours.fulfil(.success(())) }
                 do {
                     let value = try await make()
-                    promise.fulfil(.success(value))
-                    return (value, true)
+                    states.withLock { $0[key] = .made(value) }
+                    return value
                 } catch {
-                    promises.withLock { $0[key] = nil }
-                    promise.fulfil(.success(nil))
+                    states.withLock { $0[key] = nil }
                     throw error
                 }
             }
-            if let value = try await promise.value() { return (value, false) }
         }
     }
 }

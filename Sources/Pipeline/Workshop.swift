@@ -72,7 +72,7 @@ final class Workshop: Sendable {
     func checkUnread(_ payload: Payload) async throws {
         guard unread.withLock({ $0.contains(payload.digest) }) else { return }
         try Task.checkCancellation()
-        guard try await intact.value(payload.digest, make: { try payload.isIntact() }).value else {
+        guard try await intact.value(payload.digest, make: { try payload.isIntact() }) else {
             throw Failure("\(payload.label) in the store is not what it was when it was unpacked")
         }
     }

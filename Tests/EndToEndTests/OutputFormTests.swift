@@ -99,6 +99,26 @@ import Testing
         #expect(seen.firstMatch(of: #/\d\d:\d\d:\d\dZ/#) == nil)
     }
 
+    @Test func `--shell-on-failure opens a shell where the script failed`() throws {
+        guard exists("/usr/bin/script") else {
+            print("skipped: the host has no script(1)")
+            return
+        }
+        let workspace = try World.shared().warmWorkspace()
+        try workspace.recipe("bad", "layers: [{name: system, packages: [hello, broken]}]\nkernel: none")
+        let command = workspace.words([Program.path.string, "recipes/bad.manifest", "--shell-on-failure"])
+            .map { "'\($0)'" }.joined(separator: " ")
+        try workspace.write("command", command + "\n")
+        try workspace.write("typed", "cat /usr/lib/libhello.so.1.0; echo \" is seen by $((20 + 22))\"; exit\n")
+        let seen = try shell("script -qec 'sh command' /dev/null < typed", in: workspace.root)
+            .replacing("\r\n", with: "\n")
+        let shell = try #require(seen.firstRange(of: "a shell in the sandbox where it failed; leave it with exit\n"))
+        let words = try #require(seen.firstRange(of: "library is seen by 42\n"), "\(seen)")
+        let failure = try #require(seen.firstRange(of: "error: postinst configure of broken failed: exit status 3\n"))
+        #expect(shell.upperBound <= words.lowerBound && words.upperBound <= failure.lowerBound)
+        #expect(try workspace.leftovers == [])
+    }
+
     @Test func `the schema is JSON`() throws {
         let schema = try Program(directory: "/").run(["schema"])
         #expect(schema.status == 0)

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CLinux
 internal import Glibc
 internal import Pipeline
 internal import RootfsModel
@@ -115,8 +116,5 @@ private func hostArchitecture() throws(Failure) -> String {
 }
 
 @Sendable private func measureNow() -> Measurement {
-    var time = timespec()
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
-    return Measurement(
-        wall: monotonicNanoseconds(), cpu: UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec))
+    Measurement(wall: monotonicNanoseconds(), cpu: clock_nanoseconds(CLOCK_PROCESS_CPUTIME_ID))
 }

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 internal import Pipeline
 internal import Synchronization
@@ -217,11 +218,7 @@ func utcText(_ seconds: Int64) -> String {
         "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))Z"
 }
 
-func monotonicNanoseconds() -> UInt64 {
-    var now = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
-}
+func monotonicNanoseconds() -> UInt64 { clock_nanoseconds(CLOCK_MONOTONIC) }
 
 func writeToStandardError(_ text: String) {
     var rest = Array(text.utf8)[...]
