@@ -27,7 +27,7 @@ final class PackageSupply: Sendable {
     private let arrivals: [Promise<FilePath>]
     private let supplies: [Promise<Supplied>]
 
-    /// - Parameter layers: the layers' names in their order; what is of none of them is needed last.
+    /// - Parameter layers: the layers' names in their order; what is of none of them is needed with the last.
     init(_ lock: Lock, layers: [String], resolution: Resolution, workshop: Workshop, clock: StageClock) {
         packages = lock.packages
         self.resolution = resolution
@@ -37,7 +37,8 @@ final class PackageSupply: Sendable {
             layers.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
         let order = unpackOrder(
             lock.packages.map { package in
-                guard case .layer(let name) = package.purpose else { return (layers.count, package.size) }
+                // The kernel's, with the last layer: making its files takes a moment.
+                guard case .layer(let name) = package.purpose else { return (max(0, layers.count - 1), package.size) }
                 return (numbers[name] ?? layers.count, package.size)
             }, jobs: workshop.settings.jobs)
         var places = [Int](repeating: 0, count: order.count)

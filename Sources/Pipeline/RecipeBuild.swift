@@ -100,15 +100,15 @@ struct RecipeBuild: Sendable {
             resolution: Resolution(recipe, hostArchitecture: settings.hostArchitecture),
             workshop: visit.workshop, clock: clock)
         return try await withThrowingTaskGroup(of: ImageRecord?.self) { group in
-            let kernel = Promise<(entry: ImageRecord.KernelEntry?, time: Double)>()
+            let kernel = Promise<ImageRecord.KernelEntry?>()
             group.addTask {
                 try await supply.run()
                 return nil
             }
             group.addTask {
                 do {
-                    let entry = try await makeKernel(sources, supply, visit.workshop, in: staging)
-                    kernel.fulfil(.success((entry, clock.now)))
+                    let entry = try await makeKernel(sources, supply, in: staging)
+                    kernel.fulfil(.success(entry))
                 } catch {
                     kernel.fulfil(.failure(error))
                 }
@@ -193,7 +193,7 @@ struct RecipeBuild: Sendable {
 
     /// Makes kernel and initrd and writes them.
     private func makeKernel(
-        _ sources: Sources, _ supply: PackageSupply, _ workshop: Workshop, in staging: FilePath
+        _ sources: Sources, _ supply: PackageSupply, in staging: FilePath
     ) async throws -> ImageRecord.KernelEntry? {
         let lock = sources.held.lock
         guard let kernel = recipe.kernel else { return nil }
@@ -208,26 +208,24 @@ struct RecipeBuild: Sendable {
         let kernelPayload = try await payload(Resolution.kernelRole)
         let busyboxPayload = try await payload(Resolution.initrdRole)
         let wait = waits.max { $0.seconds < $1.seconds }.map { [$0] } ?? []
-        return try await workshop.slots.run(.image) { _ in
-            try clock.run("kernel", waits: wait) { _ in
-                let made = try Pipeline.makeKernel(
-                    kernel, file: sources.files.kernel, architecture: architecture, kernelPayload: kernelPayload,
-                    busyboxPayload: busyboxPayload, moment: Timestamp(seconds: lock.moment))
-                let entry = try writeKernel(staging, made, arguments: kernel.arguments.map(\.value))
-                return (entry, "\(made.release), initrd: \(made.initrdBecause)")
-            }
+        // A quarter of a second beside everything else: it waits for no job.
+        return try clock.run("kernel", waits: wait) { _ in
+            let made = try Pipeline.makeKernel(
+                kernel, file: sources.files.kernel, architecture: architecture, kernelPayload: kernelPayload,
+                busyboxPayload: busyboxPayload, moment: Timestamp(seconds: lock.moment))
+            let entry = try writeKernel(staging, made, arguments: kernel.arguments.map(\.value))
+            return (entry, "\(made.release), initrd: \(made.initrdBecause)")
         }
     }
 
     /// Makes the layers, lays the recipe's own things over them and writes the outputs.
     private func makeImage(
         _ sources: Sources, _ supply: PackageSupply,
-        _ kernel: Promise<(entry: ImageRecord.KernelEntry?, time: Double)>, in staging: FilePath, _ visit: Visit
+        _ kernel: Promise<ImageRecord.KernelEntry?>, in staging: FilePath, _ visit: Visit
     ) async throws -> ImageRecord {
         let (held, lock) = (sources.held, sources.held.lock)
         let moment = Timestamp(seconds: lock.moment)
         let base = try await makeBase(sources, supply, visit)
-        let layersTime = clock.now
         async let leaving: Void = visit.leaveLayers()
         let provisioned = try provisionTree(
             base.tree, recipe: recipe, overlays: sources.files.overlays, moment: moment, store: settings.store,
@@ -239,17 +237,11 @@ struct RecipeBuild: Sendable {
             let finished = try FinishedTree(provisioned.tree, moment: moment)
             return (finished, "\(finished.tree.nodes.count) paths, \(byteText(finished.tree.contentSize))")
         }
-        let listed = clock.now
-        let (kernelEntry, kernelTime) = try await kernel.value()
-        let last = base.layers.last?.key.stage ?? ""
-        let wait =
-            kernelTime > listed
-            ? StageWait(for: "kernel", kernelTime - listed) : StageWait(for: last, layersTime - kernelTime)
         let fileSystem = ImageRecord.FileSystemEntry(recipe.image, moment: moment)
         let imagePath = staging.appending(imageName)
         let asked = clock.now
         let image = try await visit.workshop.slots.run(.image, most: settings.jobs) { jobs in
-            let stage = try clock.begin("image", waits: [wait, StageWait(for: "a free job", clock.now - asked)])
+            let stage = try clock.begin("image", waits: [StageWait(for: "a free job", clock.now - asked)])
             let image = try stage.workOnManyThreads {
                 try Pipeline.writeImage(
                     finished, to: imagePath, fileSystem, jobs: jobs,
@@ -258,6 +250,7 @@ struct RecipeBuild: Sendable {
             stage.end("\(byteText(image.size)), \(byteText(image.freeBytes)) free")
             return image
         }
+        let kernelEntry = try await kernel.value()
         var payloads = [Payload]()
         for index in lock.packages.indices { payloads.append(try await supply.package(index).payload) }
         let record = ImageRecord(
