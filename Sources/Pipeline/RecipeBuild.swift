@@ -225,6 +225,8 @@ struct RecipeBuild: Sendable {
     ) async throws -> ImageRecord {
         let (held, lock) = (sources.held, sources.held.lock)
         let moment = Timestamp(seconds: lock.moment)
+        // Its successor takes its place in memory too.
+        async let forgetting: Void = forgetCachedContent(of: directory.appending(imageName))
         let base = try await makeBase(sources, supply, visit)
         async let leaving: Void = visit.leaveLayers()
         let provisioned = try provisionTree(
@@ -239,6 +241,7 @@ struct RecipeBuild: Sendable {
         }
         let fileSystem = ImageRecord.FileSystemEntry(recipe.image, moment: moment)
         let imagePath = staging.appending(imageName)
+        await forgetting
         let asked = clock.now
         let image = try await visit.workshop.slots.run(.image, most: settings.jobs) { jobs in
             let stage = try clock.begin("image", waits: [StageWait(for: "a free job", clock.now - asked)])

@@ -211,3 +211,12 @@ private func removeTree(in parent: Int32, name: [UInt8], shown: FilePath) throws
     }
     guard unlinkat(parent, cName, AT_REMOVEDIR) == 0 || errno == ENOENT else { throw systemFailure("remove", shown) }
 }
+
+/// Tells the kernel that nobody is going to read this file: the memory that holds its content is free for what is
+/// written next, which is quicker there than in memory that was never used. A file that is not there is fine.
+public func forgetCachedContent(of path: FilePath) {
+    let descriptor = path.withPlatformString { open($0, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) }
+    guard descriptor >= 0 else { return }
+    posix_fadvise(descriptor, 0, 0, Int32(POSIX_FADV_DONTNEED))
+    close(descriptor)
+}
