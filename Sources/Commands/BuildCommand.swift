@@ -58,14 +58,19 @@ struct BuildCommand: AsyncParsableCommand {
             settings.shellOnFailure = command.shellOnFailure
             settings.outputDirectory = try command.outputDirectory.map { try absolutePath($0) }
             settings.outputParent = try absolutePath("out")
-            let isPlain = !command.output.json
-            let results = try await build(recipes: command.recipes, settings: settings) { result in
-                if isPlain { print("\(result.imageHash)  \(shownPath(result.imagePath))") }
+            var results = [BuildResult]()
+            // Those that were built are told of even if another fails.
+            defer {
+                if command.output.json && !results.isEmpty { print(jsonText(results)) }
+                if command.timings {
+                    let builds = results.map { (recipe: FilePath($0.recipe).stem ?? $0.recipe, stages: $0.stages) }
+                    writeToStandardError(timingChart(builds, width: terminalWidth()))
+                }
             }
-            if command.output.json { print(jsonText(results)) }
-            if command.timings {
-                let builds = results.map { (recipe: FilePath($0.recipe).stem ?? $0.recipe, stages: $0.stages) }
-                writeToStandardError(timingChart(builds, width: terminalWidth()))
+            let isPlain = !command.output.json
+            _ = try await build(recipes: command.recipes, settings: settings) { result in
+                if isPlain { print("\(result.imageHash)  \(shownPath(result.imagePath))") }
+                results.append(result)
             }
             return .done
         }

@@ -147,7 +147,7 @@ struct CacheCommand: AsyncParsableCommand {
             enterUserNamespaceIfNeeded()
             let command = self
             try await target.output.perform { progress in
-                try remove(from: command.target, limit: 0, oldest: nil, dryRun: command.dryRun, progress)
+                try remove(from: command.target, limit: nil, oldest: .max, dryRun: command.dryRun, progress)
                 return .done
             }
         }

@@ -151,7 +151,10 @@ extension ArchiveClient {
             }
         }
         for digest in digests {
-            if let path = try store.intactFile(digest) { return (digest, path) }
+            if let path = try store.intactFile(digest) {
+                store.noteUse(files: [digest], payloads: [], layers: [], trees: [])
+                return (digest, path)
+            }
         }
         return nil
     }

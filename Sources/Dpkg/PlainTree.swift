@@ -75,7 +75,7 @@ struct PlainTree {
             marks[path] = Mark(status)
             newest = max(newest, status.st_ctim)
         }
-        awaitTick(after: newest)
+        try awaitTick(after: newest)
     }
 
     /// Removes everything that is as it was, and leaves a whiteout where something is gone: an upper directory as overlayfs would have
@@ -121,12 +121,17 @@ struct PlainTree {
         (left.tv_sec, left.tv_nsec) < (right.tv_sec, right.tv_nsec) ? right : left
     }
 
-    /// Inodes get their times from a clock that ticks some hundred times a second: a change must not get the time of a mark.
-    private func awaitTick(after time: timespec) {
-        var now = timespec()
+    /// Inodes get their times from a clock that ticks some hundred times a second, the file server's where there is one: a
+    /// change must not get the time of a mark. A file beside the tree, changed until it has a later one, tells.
+    private func awaitTick(after time: timespec) throws {
+        let probe = FilePath(path.string + ".tick")
+        defer { unlink(probe.string) }
+        var status = stat()
         repeat {
+            if Task.isCancelled { throw CancellationError() }
             usleep(1000)
-            clock_gettime(CLOCK_REALTIME_COARSE, &now)
-        } while (now.tv_sec, now.tv_nsec) <= (time.tv_sec, time.tv_nsec)
+            try writeFile([], to: probe)
+            guard stat(probe.string, &status) == 0 else { throw systemFailure("read the time of", probe) }
+        } while (status.st_ctim.tv_sec, status.st_ctim.tv_nsec) <= (time.tv_sec, time.tv_nsec)
     }
 }

@@ -27,7 +27,7 @@ public func build(
         var site = try BuildSite(loaded, settings: settings)
         await site.run(committed)
         // What the store gave may be to blame: then once more, without that.
-        if try site.mendStore() { await site.run(committed) }
+        if site.mendStore() { await site.run(committed) }
         return try site.results(committed)
     }
 }
@@ -38,7 +38,7 @@ private struct BuildSite {
     private let builds: [RecipeBuild]
     /// By recipe; nil for one that is to be built.
     private var outcomes: [RecipeBuild.Outcome?]
-    /// How many recipes `committed` was told of, or failed for good.
+    /// How many recipes, from the first on, `committed` was told of.
     private var told = 0
 
     init(_ loaded: [(path: String, recipe: Recipe)], settings: BuildSettings) throws {
@@ -73,7 +73,7 @@ private struct BuildSite {
 
     /// Takes out of the store what is damaged in it and was read by a recipe that failed. Gives whether any of those
     /// is to be built again.
-    mutating func mendStore() throws -> Bool {
+    mutating func mendStore() -> Bool {
         var isMended = false
         var damaged = Set<Digest>()
         for index in builds.indices {
@@ -81,9 +81,15 @@ private struct BuildSite {
             guard case .failed(let error, let visit?) = outcomes[index], let lock = visit.lock,
                 let failure = error as? Failure, failure.location == nil
             else { continue }
-            let damage = try builds[index].clock.run("check store") { _ in
-                let damage = try discardDamage(of: lock, layers: visit.layers, in: settings.store)
-                return (damage, damage.isEmpty ? "all is what it was" : "\(damage.count) damaged")
+            let damage: [StoreDamage]
+            do {
+                damage = try builds[index].clock.run("check store") { _ in
+                    let damage = try discardDamage(of: lock, layers: visit.layers, in: settings.store)
+                    return (damage, damage.isEmpty ? "all is what it was" : "\(damage.count) damaged")
+                }
+            } catch {
+                // The recipe's own failure says more, and others have theirs to tell.
+                continue
             }
             for item in damage { settings.progress(.warning(item.warning)) }
             damaged.formUnion(damage.map(\.package))

@@ -10,10 +10,13 @@ struct Layer: Sendable {
     var key: LayerKey
     /// Why it was made; nothing where the store had it.
     var because: [Reason]
+    /// The clock of the recipe that made it or took it from the store.
+    var maker: ObjectIdentifier
     var packages: [LayerPackage]
     var placement: Placement
     /// In the store.
     var delta: FilePath
+    var deltaDigest: Digest
     /// With all layers below.
     var tree: FileTree
 }
@@ -54,43 +57,61 @@ struct LayerStage {
         let request = LayerRequest(
             moment: moment, architecture: architecture, isBase: layers.isEmpty, below: tree, lower: [],
             packages: packages, configureBatches: batches, hostname: LayerKey.hostname)
-        let count = packagesText(packages.count)
-        let (workshop, clock, below, previous) = (workshop, clock, layers, previous)
         let asked = clock.now
-        var isOurs = false
-        let layer = try await workshop.layers.value(key.digest) {
-            isOurs = true
-            return try await workshop.slots.run(.layer) { _ in
-                let stage = try clock.begin(
-                    key.stage, waits: waits + [StageWait(for: "a free job", clock.now - asked)])
-                let making = LayerMaking(
-                    request: request, key: key, previous: previous, workshop: workshop, stage: stage)
-                let layer = try await making.run(on: below)
-                stage.end(layer.because.isEmpty ? "\(count), fresh" : "\(count), configured")
-                return layer
-            }
-        }
-        if !isOurs {
+        let making = LayerMaking(
+            request: request, key: key, below: layers, previous: previous, workshop: workshop, clock: clock,
+            waits: waits)
+        var layer = try await workshop.layers.value(key.digest) { try await making.whenThereIsAJob() }
+        if layer.maker != ObjectIdentifier(clock) {
             let wait = StageWait(for: "another recipe's layer", clock.now - asked)
-            try clock.begin(key.stage, waits: waits + [wait]).end("\(count), fresh")
+            try clock.begin(key.stage, waits: waits + [wait]).end("\(packagesText(packages.count)), fresh")
+            // What it is called there is not in its key.
+            layer.key = key
+            layer.because = []
         }
-        var kept = layer
-        if !isOurs { kept.because = [] }
-        layers.append(kept)
+        layers.append(layer)
     }
 }
 
 /// The making of one layer.
-private struct LayerMaking {
-    var request: LayerRequest
-    let key: LayerKey
-    let previous: BuildRecord?
-    let workshop: Workshop
-    let stage: RunningStage
+private final class LayerMaking: Sendable {
+    private let request: LayerRequest
+    private let key: LayerKey
+    private let below: [Layer]
+    private let previous: BuildRecord?
+    private let workshop: Workshop
+    private let clock: StageClock
+    private let waits: [StageWait]
+    private let asked: Double
 
     private var store: Store { workshop.settings.store }
 
-    func run(on below: [Layer]) async throws -> Layer {
+    init(
+        request: LayerRequest, key: LayerKey, below: [Layer], previous: BuildRecord?, workshop: Workshop,
+        clock: StageClock, waits: [StageWait]
+    ) {
+        self.request = request
+        self.key = key
+        self.below = below
+        self.previous = previous
+        self.workshop = workshop
+        self.clock = clock
+        self.waits = waits
+        self.asked = clock.now
+    }
+
+    func whenThereIsAJob() async throws -> Layer {
+        try await workshop.slots.run(.layer) { _ in
+            let stage = try self.clock.begin(
+                self.key.stage, waits: self.waits + [StageWait(for: "a free job", self.clock.now - self.asked)])
+            let layer = try await self.run(stage)
+            let count = packagesText(layer.packages.count)
+            stage.end(layer.because.isEmpty ? "\(count), fresh" : "\(count), configured")
+            return layer
+        }
+    }
+
+    private func run(_ stage: RunningStage) async throws -> Layer {
         let (kept, because) = try stage.work { try keptLayer() }
         if let kept { return kept }
         for package in below.flatMap(\.packages) + request.packages { try await workshop.checkUnread(package.payload) }
@@ -103,7 +124,7 @@ private struct LayerMaking {
             }
             lower += [layer.delta, directory]
         }
-        let (layer, directory) = try stage.work { try build(lower, because) }
+        let (layer, directory) = try stage.work { try build(lower, because, stage) }
         _ = try await workshop.lowerDirectories.value(key.digest) { directory }
         return layer
     }
@@ -114,10 +135,11 @@ private struct LayerMaking {
         let stored = try StoredLayer(key.digest, in: store)
         let because = stored.staleness(of: key, since: previous)
         switch stored {
-        case .intact(let delta, let change):
+        case .intact(let delta, let change, let digest):
             let placement = try request.placement()
             let layer = Layer(
-                key: key, because: [], packages: request.packages, placement: placement, delta: delta,
+                key: key, because: [], maker: ObjectIdentifier(clock), packages: request.packages, placement: placement,
+                delta: delta, deltaDigest: digest,
                 tree: try request.tree(placement: placement, delta: change))
             return (layer, because)
         case .damaged:
@@ -130,7 +152,9 @@ private struct LayerMaking {
     }
 
     /// Builds the layer and keeps its delta; gives its lower directory too.
-    private func build(_ lower: [FilePath], _ because: [Reason]) throws -> (Layer, lower: FilePath) {
+    private func build(
+        _ lower: [FilePath], _ because: [Reason], _ stage: RunningStage
+    ) throws -> (Layer, lower: FilePath) {
         var request = request
         request.lower = lower
         let directory = try workshop.freePath("build")
@@ -144,13 +168,14 @@ private struct LayerMaking {
                 case .ran(let cpu): stage.add(cpu: cpu)
                 case .linking, .preinst, .unpacking, .fontCache: break
                 }
-            }, onFailure: { openShell(in: $0, moment: moment, workshop: workshop) })
-        let (delta, change) = try StoredLayer.keep(
+            }, onFailure: { openShell(in: $0, moment: moment, workshop: self.workshop) })
+        let (delta, change, digest) = try StoredLayer.keep(
             delta: built.upper, as: key, by: try workshop.freePath("keep"), in: store)
         let tree = try request.tree(placement: built.placement, delta: change)
         return (
             Layer(
-                key: key, because: because, packages: request.packages, placement: built.placement, delta: delta,
+                key: key, because: because, maker: ObjectIdentifier(clock), packages: request.packages,
+                placement: built.placement, delta: delta, deltaDigest: digest,
                 tree: tree), built.lower
         )
     }

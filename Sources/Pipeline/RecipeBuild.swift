@@ -105,6 +105,11 @@ struct RecipeBuild: Sendable {
                 try await supply.run()
                 return nil
             }
+            // Its successor takes its place in memory too.
+            group.addTask {
+                forgetCachedContent(of: directory.appending(imageName))
+                return nil
+            }
             group.addTask {
                 do {
                     let entry = try await makeKernel(sources, supply, in: staging)
@@ -115,7 +120,7 @@ struct RecipeBuild: Sendable {
                 return nil
             }
             // It meets failures in this order: packages as layers need them, layers, the recipe's own things, the kernel.
-            // So the first one is the same in every run.
+            // So the first one is the same in every run, unless something cannot be fetched.
             group.addTask {
                 try await makeImage(sources, supply, kernel, in: staging, visit)
             }
@@ -137,7 +142,11 @@ struct RecipeBuild: Sendable {
         let lock = sources.held.lock
         let stored = StoredTree(of: sources.held, settings: settings)
         let keys = LayerKey.all(of: lock)
-        if try await areKept(keys), let tree = try stored.find() {
+        // While the store's packages are looked at, damaged ones are unpacked again: nothing reads them meanwhile.
+        if try keys.allSatisfy({ try StoredLayer.digest(of: $0.digest, in: settings.store) != nil }) {
+            for index in lock.packages.indices { _ = try await supply.package(index) }
+        }
+        if let deltas = try await digests(of: keys), let tree = try stored.find(over: deltas) {
             visit.use(layers: keys.map(\.digest))
             let layers = keys.map { ($0, [Reason](), lock.packages(for: .layer($0.name)).count) }
             for (key, _, count) in layers { try clock.begin(key.stage).end("\(packagesText(count)), fresh") }
@@ -147,22 +156,28 @@ struct RecipeBuild: Sendable {
         let made = try await makeLayers(sources, supply, visit)
         return try clock.run("normalise") { _ in
             let tree = try finishLayers(made, lock: lock, moment: Timestamp(seconds: lock.moment))
-            try stored.keep(tree)
+            try stored.keep(tree, over: made.layers.map(\.deltaDigest))
             let layers = made.layers.map { ($0.key, $0.because, $0.packages.count) }
             return (Base(tree: tree, layers: layers), "\(tree.nodes.count) paths")
         }
     }
 
-    /// Whether the store has all these layers as they were made.
-    private func areKept(_ keys: [LayerKey]) async throws -> Bool {
+    /// The digests of these layers' deltas, where the store has all as they were made.
+    private func digests(of keys: [LayerKey]) async throws -> [Digest]? {
         let store = settings.store
-        return try await withThrowingTaskGroup(of: Bool.self) { group in
-            for key in keys {
+        return try await withThrowingTaskGroup(of: (Int, Digest?).self) { group in
+            for (index, key) in keys.enumerated() {
                 group.addTask {
-                    if case .intact = try StoredLayer(key.digest, in: store) { true } else { false }
+                    guard case .intact(_, _, let digest) = try StoredLayer(key.digest, in: store) else {
+                        return (index, nil)
+                    }
+                    return (index, digest)
                 }
             }
-            return try await group.reduce(true) { $0 && $1 }
+            var digests = [Digest?](repeating: nil, count: keys.count)
+            for try await (index, digest) in group { digests[index] = digest }
+            let all = digests.compactMap { $0 }
+            return all.count == keys.count ? all : nil
         }
     }
 
@@ -180,8 +195,8 @@ struct RecipeBuild: Sendable {
                 members.append((supplied.payload, supplied.deb))
                 if supplied.time > last?.time ?? 0 { last = (package.label, supplied.time) }
             }
-            guard let last else { continue }
-            var wait = StageWait(for: "unpacking \(last.label)", last.time - free)
+            if members.isEmpty { continue }
+            var wait = StageWait(for: "unpacking \(last?.label ?? "")", (last?.time ?? free) - free)
             if wait.seconds < 0, let below = stage.layers.last {
                 wait = StageWait(for: below.key.stage, -wait.seconds)
             }
@@ -225,8 +240,6 @@ struct RecipeBuild: Sendable {
     ) async throws -> ImageRecord {
         let (held, lock) = (sources.held, sources.held.lock)
         let moment = Timestamp(seconds: lock.moment)
-        // Its successor takes its place in memory too.
-        async let forgetting: Void = forgetCachedContent(of: directory.appending(imageName))
         let base = try await makeBase(sources, supply, visit)
         async let leaving: Void = visit.leaveLayers()
         let provisioned = try provisionTree(
@@ -241,14 +254,15 @@ struct RecipeBuild: Sendable {
         }
         let fileSystem = ImageRecord.FileSystemEntry(recipe.image, moment: moment)
         let imagePath = staging.appending(imageName)
-        await forgetting
         let asked = clock.now
         let image = try await visit.workshop.slots.run(.image, most: settings.jobs) { jobs in
             let stage = try clock.begin("image", waits: [StageWait(for: "a free job", clock.now - asked)])
             let image = try stage.workOnManyThreads {
-                try Pipeline.writeImage(
-                    finished, to: imagePath, fileSystem, jobs: jobs,
-                    progress: { stage.advance($0, of: $1, .bytes) })
+                try withExtendedLifetime(provisioned.nodeRelease) {
+                    try Pipeline.writeImage(
+                        finished, to: imagePath, fileSystem, jobs: jobs,
+                        progress: { stage.advance($0, of: $1, .bytes) })
+                }
             }
             stage.end("\(byteText(image.size)), \(byteText(image.freeBytes)) free")
             return image

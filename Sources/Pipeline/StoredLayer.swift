@@ -11,7 +11,7 @@ internal import SystemPackage
 enum StoredLayer {
     case absent
     case damaged
-    case intact(delta: FilePath, change: TreeChange)
+    case intact(delta: FilePath, change: TreeChange, digest: Digest)
 
     init(_ key: Digest, in store: Store) throws {
         guard let kept = store.directory(.layers, key: key) else {
@@ -21,10 +21,10 @@ enum StoredLayer {
         let delta = kept.appending("delta")
         do {
             let change = try scanOverlayUpper(delta)
-            let isIntact = try readFile(at: kept.appending("digest")) == digest(ofDelta: change).hexBytes
-            self =
-                try isIntact && Self.inputs(of: key, in: store)?.digest == key
-                ? .intact(delta: delta, change: change) : .damaged
+            let digest = try Pipeline.digest(ofDelta: change)
+            let isIntact =
+                try Self.digest(of: key, in: store) == digest && Self.inputs(of: key, in: store)?.digest == key
+            self = isIntact ? .intact(delta: delta, change: change, digest: digest) : .damaged
         } catch is Failure {
             // What cannot be read is damaged.
             self = .damaged
@@ -35,15 +35,28 @@ enum StoredLayer {
     /// file system.
     static func keep(
         delta upper: FilePath, as layer: LayerKey, by directory: FilePath, in store: Store
-    ) throws -> (delta: FilePath, change: TreeChange) {
+    ) throws -> (delta: FilePath, change: TreeChange, digest: Digest) {
         try makeDirectory(at: directory)
         try moveItem(at: upper, to: directory.appending("delta"))
         var change = try scanOverlayUpper(directory.appending("delta"))
-        try writeFile(try digest(ofDelta: change).hexBytes, to: directory.appending("digest"))
+        let digest = try Pipeline.digest(ofDelta: change)
+        try writeFile(digest.hexBytes, to: directory.appending("digest"))
         try writeFile(try recordBytes(layer.inputs), to: directory.appending("inputs"))
         let delta = try store.keep(directoryAt: directory, on: .layers, key: layer.digest).appending("delta")
+        // Another process may have been first, and its scripts may have done something else.
+        if try Self.digest(of: layer.digest, in: store) != digest,
+            case .intact(let delta, let change, let digest) = try StoredLayer(layer.digest, in: store)
+        {
+            return (delta, change, digest)
+        }
         change.moveContent(to: delta)
-        return (delta, change)
+        return (delta, change, digest)
+    }
+
+    /// The digest that the delta under this key had when it was kept; nil where there is none.
+    static func digest(of key: Digest, in store: Store) throws -> Digest? {
+        guard let path = store.directory(.layers, key: key)?.appending("digest"), exists(path) else { return nil }
+        return Digest(hex: String(decoding: try readFile(at: path), as: UTF8.self))
     }
 
     /// What the layer under this key is made of; nil where the store does not say.

@@ -1,6 +1,7 @@
 import CSandbox
 import Glibc
 public import RootfsModel
+import Synchronization
 
 extension Sandbox {
     /// Whether sandboxes can be made at all.
@@ -36,7 +37,9 @@ extension Sandbox {
             close(try makeUserNamespace())
             return refusal(
                 OrdinaryUser.current(),
-                ["the namespace was made but not entered: \(errorText(csandbox_entry_error()))"])
+                [
+                    "the namespace was made but not entered: \(errorText(restartError.withLock { $0 == 0 ? csandbox_entry_error() : $0 }))"
+                ])
         } catch {
             return error
         }

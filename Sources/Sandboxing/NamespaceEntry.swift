@@ -1,6 +1,10 @@
 import CSandbox
 import Glibc
 import RootfsModel
+import Synchronization
+
+/// Why the program could not be started anew; 0 where it was not tried.
+let restartError = Mutex<Int32>(0)
 
 extension Sandbox {
     /// Goes on as root of a user namespace, where an ordinary user may have one with all the ids that packages need: the program starts
@@ -10,7 +14,7 @@ extension Sandbox {
     /// To be called before anything was done that cannot be done twice.
     public static func enterUserNamespace() {
         guard geteuid() != 0, csandbox_entry_error() == 0, let space = try? makeUserNamespace() else { return }
-        csandbox_restart_in(space, CommandLine.unsafeArgv)
+        restartError.withLock { $0 = csandbox_restart_in(space, CommandLine.unsafeArgv) }
         close(space)
     }
 

@@ -58,8 +58,8 @@ public struct Store: Sendable {
         return size == nil || UInt64(status.raw.st_size) == size ? path : nil
     }
 
-    /// The file with this digest, if the store has it and it is still what it was: all of it is read, which is a use. A
-    /// damaged one is discarded.
+    /// The file with this digest, if the store has it and it is still what it was: all of it is read. A damaged one is
+    /// discarded.
     public func intactFile(_ digest: Digest) throws(Failure) -> FilePath? {
         guard let path = file(digest), let status = Status(at: path.string),
             let name = TreePath(normalizing: path.lastComponent?.string ?? "")
@@ -67,10 +67,7 @@ public struct Store: Sendable {
         let blob = Blob(
             size: UInt64(status.raw.st_size), digest: nil,
             source: .file(directory: path.removingLastComponent().string, path: name))
-        if try blob.takeDigest() == digest {
-            noteUse(of: path)
-            return path
-        }
+        if try blob.takeDigest() == digest { return path }
         try discard(file: digest)
         return nil
     }
@@ -149,7 +146,7 @@ public struct Store: Sendable {
         try writeFile(Array(ids.utf8), to: root.appending("owners"))
     }
 
-    /// Whether there is neither payload nor layer.
+    /// Whether there is neither payload nor layer nor tree.
     public func holdsNoTrees() throws(Failure) -> Bool {
         for shelf in Shelf.allCases {
             for name in try directoryNames(at: root.appending(shelf.rawValue)) {

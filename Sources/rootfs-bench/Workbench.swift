@@ -146,7 +146,7 @@ struct Workbench {
 
     /// Runs everything once, ours and the peers' in turn, each from the same state as in every round.
     func measure(into results: inout Results) throws {
-        try forget("payloads", "layers")
+        try forget("payloads", "layers", "trees")
         let cold = try build(Self.recipe, Results.cold, &results, watchingMemory: true)
         results.add(Results.memory, Double(cold.ownPeak) / 1_048_576)
         results.add(Results.children, Double(cold.childPeak) / 1_048_576)
@@ -158,7 +158,7 @@ struct Workbench {
         _ = try build(Self.lateRecipe, Results.late, &results, keepingOutputs: true)
         try checkOneLayerWasMade()
         try measureWriting(&results)
-        try forget("layers")
+        try forget("layers", "trees")
         _ = try build(Self.recipe, Results.unpacked, &results)
         try measureKernel(&results)
         try measureSolving(&results)
@@ -229,7 +229,7 @@ struct Workbench {
         let copy = directory.appending("copy.ext4")
         for (name, flag) in [(Results.write, "--digest"), (Results.plainWrite, "--no-digest")] {
             try removeTree(at: image)
-            synchronize()
+            try prepare()
             let ended = try run([
                 try thisProgram(), "write-tree", flag, "--tree", tree.string, "--image", image.string,
             ])
@@ -275,12 +275,19 @@ struct Workbench {
     private func timed(
         _ name: String, _ arguments: [String], in directory: FilePath? = nil, watchingMemory: Bool = false
     ) throws -> Run {
-        synchronize()
+        try prepare()
         let ended = try run(arguments, in: directory, watchingMemory: watchingMemory)
         note("  \(name): \(fixed(ended.seconds, 2)) s")
         return ended
     }
 
-    /// What was written before is on the disk, so that nobody waits for another's writing.
-    private func synchronize() { sync() }
+    /// What was written before is on the disk, so that nobody waits for another's writing. And there is memory that was
+    /// used before: on a virtual machine memory of its own that it uses for the first time may have to be had from the
+    /// host, which would be laid to whoever comes first.
+    private func prepare() throws {
+        let path = directory.appending("memory")
+        _ = try run(["dd", "if=/dev/zero", "of=\(path)", "bs=1M", "count=3072", "status=none"])
+        sync()
+        try removeTree(at: path)
+    }
 }
