@@ -33,6 +33,6 @@ void csandbox_drop_capabilities(void);
 /// The child of pid 1 that becomes the command. root is the tree's root directory.
 _Noreturn void csandbox_run_command(const struct csandbox_plan *plan, int root);
 
-/// Gives back the builder's memory, of which pid 1 would keep a second copy as the builder goes on writing to its own. maps reads
-/// /proc/self/maps and is closed.
+/// Gives back the builder's memory, of which pid 1 would keep a second copy as the builder goes on writing to its own.
+/// maps reads /proc/self/maps and is closed.
 void csandbox_forget_memory(int maps);

@@ -14,10 +14,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// A process with threads cannot enter a user namespace. So a child makes it, the program starts itself anew with the namespace as an
-// open descriptor, and enters it before main: it keeps its process id, its terminal, its signals and its exit status.
+// A process with threads cannot enter a user namespace. So a child makes it, the program starts itself anew with the
+// namespace as an open descriptor, and enters it before main: it keeps its process id, its terminal, its signals and
+// its exit status.
 
-/// Names the descriptor. Whoever sets it himself enters a namespace of his own, which he may anyway: the program is not setuid.
+/// Names the descriptor. Whoever sets it himself enters a namespace of his own, which he may anyway: the program is not
+/// setuid.
 static const char marker[] = "ROOTFS_BUILD_USER_NAMESPACE";
 static int entry_error = 0;
 

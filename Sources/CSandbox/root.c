@@ -165,7 +165,8 @@ static void mount_tree(const struct csandbox_plan *plan) {
 
 void csandbox_enter_root(const struct csandbox_plan *plan) {
     require(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0, "make mounts private", NULL);
-    // The scratch directory needs a place that exists on every host and holds no layer: the old /proc is not needed any more.
+    // The scratch directory needs a place that exists on every host and holds no layer: the old /proc is not needed any
+    // more.
     mount_on("tmpfs", "/proc", MS_NOSUID | MS_NODEV, "mode=0755");
     require(chdir("/proc") == 0 && mkdir("root", 0755) == 0, "make directory", "root");
     for (size_t i = 0; plan->link_names[i]; i++)

@@ -88,7 +88,8 @@ static void await_release(void) {
 }
 
 static _Noreturn void run_first_process(const struct csandbox_plan *plan, int status, int output, int lifeline) {
-    // Sent when the thread that started us ends, which is no sooner than this run; the read from the lifeline closes the race.
+    // Sent when the thread that started us ends, which is no sooner than this run; the read from the lifeline closes
+    // the race.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NAME, "sandbox");
     arrange_descriptors(status, output, lifeline);
@@ -104,7 +105,8 @@ static _Noreturn void run_first_process(const struct csandbox_plan *plan, int st
     csandbox_drop_capabilities();
 
     int maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-    // Programs that ask whether they run in a chroot compare / with /proc/1/root. libc6 and systemd behave well only there.
+    // Programs that ask whether they run in a chroot compare / with /proc/1/root. libc6 and systemd behave well only
+    // there.
     int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0) csandbox_fail(csandbox_setup_failed, "open the root directory", NULL);
     if (chroot("/dev/shm") < 0 || chdir("/") < 0)

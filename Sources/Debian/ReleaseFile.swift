@@ -35,7 +35,8 @@ public struct ReleaseFile: Hashable, Sendable {
         notAutomatic ? (butAutomaticUpgrades ? 100 : 1) : 500
     }
 
-    /// Parses the text. `file` names it in failures: several stanzas, no or bad Date, no SHA256 table, a bad line in it.
+    /// Parses the text. `file` names it in failures: several stanzas, no or bad Date, no SHA256 table, a bad line in
+    /// it.
     public init(parsing bytes: [UInt8], file: String) throws(Failure) {
         let stanzas = try Stanza.parse(bytes, file: file)
         guard let stanza = stanzas.first, stanzas.count == 1 else {

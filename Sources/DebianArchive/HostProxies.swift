@@ -6,8 +6,8 @@ public import SystemPackage
 extension ProxySettings {
     /// The proxies that the host's APT uses: `Acquire::http::Proxy` and `Acquire::https::Proxy` of apt.conf and
     /// apt.conf.d (apt.conf(5)); HTTPS takes the one for HTTP where it has none of its own, as APT does. Empty where
-    /// APT names none: the environment decides then. Settings for single hosts and proxy programs are not read; a file that
-    /// cannot be parsed counts up to where it can.
+    /// APT names none: the environment decides then. Settings for single hosts and proxy programs are not read; a file
+    /// that cannot be parsed counts up to where it can.
     public init(readingConfigurationAt directory: FilePath) {
         var values = [String: String]()
         let parts = directory.appending("apt.conf.d")

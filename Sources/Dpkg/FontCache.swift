@@ -5,9 +5,9 @@ internal import SystemPackage
 
 /// fontconfig's caches, made once when all scripts have run.
 ///
-/// During configuring fc-cache is neutralized, because once is enough. After that it need not sleep either, which it does
-/// for two seconds so that later changes have later times: here times are set. With SOURCE_DATE_EPOCH it stamps its
-/// caches with the moment, finds that the directories have another time and deletes them again. So the font
+/// During configuring fc-cache is neutralized, because once is enough. After that it need not sleep either, which it
+/// does for two seconds so that later changes have later times: here times are set. With SOURCE_DATE_EPOCH it stamps
+/// its caches with the moment, finds that the directories have another time and deletes them again. So the font
 /// directories get the moment as their time first.
 struct FontCache {
     static let program = "/usr/bin/fc-cache"

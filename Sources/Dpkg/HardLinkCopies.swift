@@ -4,16 +4,17 @@ internal import RootfsModel
 internal import Storage
 internal import SystemPackage
 
-/// The files with several names, where overlayfs cannot keep the names together: in a user namespace a write to one of them would leave
-/// the others with what was.
+/// The files with several names, where overlayfs cannot keep the names together: in a user namespace a write to one of
+/// them would leave the others with what was.
 ///
-/// There each such file is copied under all its names into the upper directory before scripts see it, and taken out again if they left
-/// it alone. So scripts, and the delta, see what root's would.
+/// There each such file is copied under all its names into the upper directory before scripts see it, and taken out
+/// again if they left it alone. So scripts, and the delta, see what root's would.
 struct HardLinkCopies {
     /// Names and what they were, for each file.
     private var copies: [[FileNode]] = []
 
-    /// Copies the files of the tree below that have several names. Names that scripts have put something at already keep that.
+    /// Copies the files of the tree below that have several names. Names that scripts have put something at already
+    /// keep that.
     mutating func add(from below: FileTree, to upper: FilePath) throws {
         var directory = try UpperDirectory.open(upper, below: below)
         var groups = [[FileNode]]()

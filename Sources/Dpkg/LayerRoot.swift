@@ -3,8 +3,8 @@ internal import Sandboxing
 internal import Storage
 internal import SystemPackage
 
-/// The directories in which a layer's scripts work: overlayfs over the lower directories, or, where it cannot write to the store's file
-/// system, a copy of the tree. In the end `upper` has the layer's delta, either way.
+/// The directories in which a layer's scripts work: overlayfs over the lower directories, or, where it cannot write to
+/// the store's file system, a copy of the tree. In the end `upper` has the layer's delta, either way.
 struct LayerRoot {
     /// How the tree is put together.
     enum Kind {

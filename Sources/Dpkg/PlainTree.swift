@@ -4,8 +4,9 @@ internal import RootfsModel
 internal import Storage
 internal import SystemPackage
 
-/// A layer's tree as one plain directory, for file systems that overlayfs cannot write to: what is below is copied (shared where the
-/// file system can), scripts work in it, and in the end only what they changed is left: the same delta.
+/// A layer's tree as one plain directory, for file systems that overlayfs cannot write to: what is below is copied
+/// (shared where the file system can), scripts work in it, and in the end only what they changed is left: the same
+/// delta.
 struct PlainTree {
     /// Tells a file from a changed one: every change of content, metadata or names sets the time of the inode.
     private struct Mark: Equatable {
@@ -30,8 +31,8 @@ struct PlainTree {
         try add(tree.nodes.filter { !$0.path.isRoot })
     }
 
-    /// Adds nodes under what scripts did so far: what they made, changed or removed stays so. Directories that are there get the
-    /// metadata of theirs. In path order by kind: all directories come before what is in them.
+    /// Adds nodes under what scripts did so far: what they made, changed or removed stays so. Directories that are
+    /// there get the metadata of theirs. In path order by kind: all directories come before what is in them.
     mutating func add(_ nodes: [FileNode]) throws {
         var tree = try TreeDirectory.open(path)
         var added = [TreePath]()
@@ -78,8 +79,8 @@ struct PlainTree {
         try awaitTick(after: newest)
     }
 
-    /// Removes everything that is as it was, and leaves a whiteout where something is gone: an upper directory as overlayfs would have
-    /// made it.
+    /// Removes everything that is as it was, and leaves a whiteout where something is gone: an upper directory as
+    /// overlayfs would have made it.
     consuming func leaveChanges() throws {
         var tree = try TreeDirectory.open(path)
         let nodes = try scanDirectory(path, digesting: false).nodes.filter { !$0.path.isRoot }
@@ -121,8 +122,8 @@ struct PlainTree {
         (left.tv_sec, left.tv_nsec) < (right.tv_sec, right.tv_nsec) ? right : left
     }
 
-    /// Inodes get their times from a clock that ticks some hundred times a second, the file server's where there is one: a
-    /// change must not get the time of a mark. A file beside the tree, changed until it has a later one, tells.
+    /// Inodes get their times from a clock that ticks some hundred times a second, the file server's where there is
+    /// one: a change must not get the time of a mark. A file beside the tree, changed until it has a later one, tells.
     private func awaitTick(after time: timespec) throws {
         let probe = FilePath(path.string + ".tick")
         defer { unlink(probe.string) }

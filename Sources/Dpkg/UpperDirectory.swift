@@ -62,8 +62,8 @@ struct UpperDirectory: ~Copyable {
         for (path, time) in times where tree.status(path) != nil { try tree.setTime(path, time) }
     }
 
-    /// Lets what is below a directory be seen in it. overlayfs hides it in every directory that a script makes where there was none,
-    /// because it does not reckon with layers that are added later.
+    /// Lets what is below a directory be seen in it. overlayfs hides it in every directory that a script makes where
+    /// there was none, because it does not reckon with layers that are added later.
     mutating func showBelow(_ path: TreePath) throws {
         guard let status = tree.status(path), status.st_mode & S_IFMT == S_IFDIR else { return }
         let directory = try tree.enter(path)

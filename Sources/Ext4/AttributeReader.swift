@@ -5,7 +5,8 @@ import RootfsModel
 extension Ext4Reader {
     private static let maximalValue = 1 << 16
 
-    /// All attributes as getxattr(2) would give them, unsorted. The kernel hides those with unknown prefixes, and so do we.
+    /// All attributes as getxattr(2) would give them, unsorted. The kernel hides those with unknown prefixes, and so do
+    /// we.
     func attributes(of inode: DiskInode, at path: TreePath) throws(Failure) -> [ExtendedAttribute] {
         var result = [ExtendedAttribute]()
         for disk in try diskAttributes(of: inode, at: path) {

@@ -3,9 +3,9 @@ public import SystemPackage
 
 /// Writes a tree as an ext4 image.
 public enum Ext4Writer {
-    /// Writes a tree to a new file. The same tree and options give the same bytes, whatever the number of jobs (threads)
-    /// and wherever the content lies. On any error no file is left behind. `progress` is told of the bytes done and of
-    /// all bytes, by one thread at a time.
+    /// Writes a tree to a new file. The same tree and options give the same bytes, whatever the number of jobs
+    /// (threads) and wherever the content lies. On any error no file is left behind. `progress` is told of the bytes
+    /// done and of all bytes, by one thread at a time.
     ///
     /// Throws where the file exists, where the disk is full, where the tree does not fit into a fixed size, where a
     /// source file has not the size that the tree says, and where ext4 cannot hold something: attributes of more than

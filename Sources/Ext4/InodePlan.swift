@@ -88,7 +88,8 @@ struct InodePlan {
     /// How many inodes the file system needs, the reserved ones included.
     var count: UInt32 { max(inodes[inodes.count - 1].number, Self.lostAndFound) }
 
-    /// What ext4 cannot hold of a node, whatever the file system's size; attributes are checked where they are laid out.
+    /// What ext4 cannot hold of a node, whatever the file system's size; attributes are checked where they are laid
+    /// out.
     private static func check(_ node: FileNode) throws(Failure) {
         if node.path.name.count > 255 {
             throw Failure("\(node.path): its name has \(node.path.name.count) bytes; ext4 holds 255")

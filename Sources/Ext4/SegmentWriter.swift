@@ -13,7 +13,8 @@ struct DataPiece {
 }
 
 /// Puts an image out: segments of 1 MiB, each filled by one of several threads from metadata in memory and the
-/// files' content, written without its zero blocks, and shown in order to who takes its digest. No byte depends on who fills which segment.
+/// files' content, written without its zero blocks, and shown in order to who takes its digest. No byte depends on who
+/// fills which segment.
 struct SegmentWriter {
     static let segmentBlocks = 256
     private static let segmentBytes = segmentBlocks * blockSize
@@ -88,8 +89,8 @@ struct SegmentWriter {
         }
     }
 
-    /// Writes everything. `inOrder` sees the whole image's bytes, holes as zeros, and `progress` is told how many it saw;
-    /// both by one thread at a time.
+    /// Writes everything. `inOrder` sees the whole image's bytes, holes as zeros, and `progress` is told how many it
+    /// saw; both by one thread at a time.
     func run(
         jobs: Int, inOrder: (UnsafeRawBufferPointer) -> Void, progress: (UInt64, UInt64) -> Void
     ) throws {

@@ -1,7 +1,7 @@
 internal import RootfsModel
 
-/// The devices that a root file system has before anything mounts devtmpfs: what mmdebstrap and debootstrap make. A kernel
-/// without CONFIG_DEVTMPFS_MOUNT and without initrd opens /dev/console from here.
+/// The devices that a root file system has before anything mounts devtmpfs: what mmdebstrap and debootstrap make. A
+/// kernel without CONFIG_DEVTMPFS_MOUNT and without initrd opens /dev/console from here.
 func deviceNodes(moment: Timestamp) -> TreeChange {
     func device(_ path: TreePath, _ major: UInt32, _ minor: UInt32, mode: UInt16 = 0o666, gid: UInt32 = 0) -> FileNode {
         FileNode(

@@ -13,8 +13,8 @@ struct Input: Codable, Hashable, Sendable {
     }
 }
 
-/// Why something is stale, in the words of `explain` and build.json: an input with what it was and what it is, or a thing
-/// with what is wrong with it.
+/// Why something is stale, in the words of `explain` and build.json: an input with what it was and what it is, or a
+/// thing with what is wrong with it.
 public struct Reason: Codable, Hashable, Sendable {
     /// An input's name; a package, a file of the outputs, a stage.
     public var what: String

@@ -81,7 +81,8 @@ public struct InspectedTree {
         }
     }
 
-    /// Copies a path and all below it to the host; gives the number of paths copied and of those that only root can make.
+    /// Copies a path and all below it to the host; gives the number of paths copied and of those that only root can
+    /// make.
     public func extract(_ path: String, to destination: FilePath?) throws -> (copied: Int, leftOut: Int) {
         let node = try node(path)
         guard let name = destination ?? FilePath.Component(hostName(node.path)).map({ FilePath(root: nil, [$0]) })

@@ -2,7 +2,8 @@ internal import Debian
 internal import Dpkg
 internal import RootfsModel
 
-/// What a layer is made of: all that can change its bytes and nothing else, so that the store has it under their digest.
+/// What a layer is made of: all that can change its bytes and nothing else, so that the store has it under their
+/// digest.
 ///
 /// The lock alone says it: the packages' contents, the order in which they are configured among them, are in their
 /// digests. The layer's own name, the recipe's and its other keys, the mirrors and the number of jobs are not there.

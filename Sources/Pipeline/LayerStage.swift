@@ -23,8 +23,8 @@ struct Layer: Sendable {
 
 /// Makes the layers of one image, bottom up, or takes them from the store.
 ///
-/// A layer in the store is its delta (`StoredLayer`). The lower directory is hard links to payloads and is made again only when a layer above has to be built. The tree is known
-/// without it.
+/// A layer in the store is its delta (`StoredLayer`). The lower directory is hard links to payloads and is made again
+/// only when a layer above has to be built. The tree is known without it.
 struct LayerStage {
     let workshop: Workshop
     let clock: StageClock
@@ -129,8 +129,8 @@ private final class LayerMaking: Sendable {
         return layer
     }
 
-    /// The layer of the store, if its delta is what it was when it was kept, and why it is to be made where it is not. A
-    /// damaged one is discarded.
+    /// The layer of the store, if its delta is what it was when it was kept, and why it is to be made where it is not.
+    /// A damaged one is discarded.
     private func keptLayer() throws -> (Layer?, because: [Reason]) {
         let stored = try StoredLayer(key.digest, in: store)
         let because = stored.staleness(of: key, since: previous)

@@ -58,8 +58,8 @@ final class PackageSupply: Sendable {
         var failure: Failure
     }
 
-    /// Fetches and unpacks them all. Throws a `FetchError` as soon as all was tried and something cannot be fetched; what
-    /// cannot be unpacked is told to those who wait for it.
+    /// Fetches and unpacks them all. Throws a `FetchError` as soon as all was tried and something cannot be fetched;
+    /// what cannot be unpacked is told to those who wait for it.
     func run() async throws {
         let unpacking = Unpacking(clock, packages.map(\.size))
         try await withThrowingTaskGroup(of: Void.self) { group in

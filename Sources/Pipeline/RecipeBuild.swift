@@ -119,8 +119,8 @@ struct RecipeBuild: Sendable {
                 }
                 return nil
             }
-            // It meets failures in this order: packages as layers need them, layers, the recipe's own things, the kernel.
-            // So the first one is the same in every run, unless something cannot be fetched.
+            // It meets failures in this order: packages as layers need them, layers, the recipe's own things, the
+            // kernel. So the first one is the same in every run, unless something cannot be fetched.
             group.addTask {
                 try await makeImage(sources, supply, kernel, in: staging, visit)
             }

@@ -3,8 +3,8 @@ internal import RootfsModel
 internal import Storage
 internal import SystemPackage
 
-/// Reads recipes that are to be built, and looks at all that they name on this host: mistakes in the last one show before
-/// the first one is begun.
+/// Reads recipes that are to be built, and looks at all that they name on this host: mistakes in the last one show
+/// before the first one is begun.
 func loadRecipes(_ paths: [String], settings: BuildSettings) throws -> [(path: String, recipe: Recipe)] {
     var loaded = [(path: String, recipe: Recipe)]()
     var mistakes = [Failure]()

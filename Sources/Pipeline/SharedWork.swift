@@ -2,8 +2,8 @@ internal import Synchronization
 
 /// Things that several recipes need and one of them makes: the first to ask makes it, the others wait for it.
 ///
-/// Whose maker fails is nobody's: each that waited tries for itself, so that a failure is told where it would be told
-/// without the others.
+/// If the maker fails, each that waited makes it itself, so that a failure is told where it would be told without the
+/// others.
 final class SharedWork<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     private enum State {
         case made(Value)

@@ -3,8 +3,8 @@ internal import Synchronization
 
 /// Times the stages of one recipe's build and tells the progress about them.
 ///
-/// Stages overlap, so the process's CPU time says nothing of one of them: each counts the time of the threads while they
-/// work for it, and that of the children it ran.
+/// Stages overlap, so the process's CPU time says nothing of one of them: each counts the time of the threads while
+/// they work for it, and that of the children it ran.
 final class StageClock: Sendable {
     let recipe: String
     let settings: BuildSettings

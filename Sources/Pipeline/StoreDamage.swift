@@ -11,7 +11,8 @@ struct StoreDamage: Hashable {
     var warning: String
 }
 
-/// Takes out of the store what a build read from it and what is not what it was when it was kept. All of it is read again, every byte: only a build that failed asks for this.
+/// Takes out of the store what a build read from it and what is not what it was when it was kept. All of it is read
+/// again, every byte: only a build that failed asks for this.
 ///
 /// A layer whose scripts ran on damaged packages may hold the damage without showing it, so the layers go with them.
 func discardDamage(of lock: Lock, layers: [Digest], in store: Store) throws -> [StoreDamage] {

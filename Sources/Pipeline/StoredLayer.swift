@@ -31,8 +31,8 @@ enum StoredLayer {
         }
     }
 
-    /// Keeps a delta that was made, and gives it as it lies in the store. The directory is one of its own on the store's
-    /// file system.
+    /// Keeps a delta that was made, and gives it as it lies in the store. The directory is one of its own on the
+    /// store's file system.
     static func keep(
         delta upper: FilePath, as layer: LayerKey, by directory: FilePath, in store: Store
     ) throws -> (delta: FilePath, change: TreeChange, digest: Digest) {

@@ -2,8 +2,8 @@ internal import RootfsModel
 internal import Storage
 internal import SystemPackage
 
-/// The tree of all layers of a lock, finished, as the store keeps it: where no layer changed, it need not be put together
-/// again. Its content stays where the layers and payloads have it.
+/// The tree of all layers of a lock, finished, as the store keeps it: where no layer changed, it need not be put
+/// together again. Its content stays where the layers and payloads have it.
 ///
 ///     tree        a `TreeSnapshot`
 ///     layers      the digests of the layers' deltas, from the bottom up
@@ -26,8 +26,8 @@ struct StoredTree {
     private static let layersName = "layers"
     private static let digestName = "digest"
 
-    /// The tree, if the store has it as put together over these deltas, and everything that its content lies in. A damaged
-    /// one is discarded.
+    /// The tree, if the store has it as put together over these deltas, and everything that its content lies in. A
+    /// damaged one is discarded.
     func find(over deltas: [Digest]) throws(Failure) -> FileTree? {
         guard let (tree, layers) = try Self.intact(key, in: store), layers == Self.text(deltas) else { return nil }
         let name = "the tree in the store"

@@ -22,8 +22,8 @@ final class Workshop: Sendable {
     /// Where layers are made, from the first on, and how many paths in it were given.
     private let directory = Mutex<(place: TemporaryDirectory?, paths: Int)>((nil, 0))
     private let fetched = Mutex(Set<Digest>())
-    /// The payloads that the store had before, whose files nobody has read since: what is in an image is compared when it
-    /// is written, but scripts may read what is not.
+    /// The payloads that the store had before, whose files nobody has read since: what is in an image is compared when
+    /// it is written, but scripts may read what is not.
     private let unread = Mutex(Set<Digest>())
     private let intact = SharedWork<Digest, Bool>()
     private let terminal = Mutex(())

@@ -1,8 +1,8 @@
 internal import Recipes
 internal import RootfsModel
 
-/// The recipe's small files: mode 0644 and root's unless said otherwise, with the parents they lack. A path goes where the tree's
-/// directory links lead; a link in the last place is replaced.
+/// The recipe's small files: mode 0644 and root's unless said otherwise, with the parents they lack. A path goes where
+/// the tree's directory links lead; a link in the last place is replaced.
 func change(
     writingFiles files: [Recipe.SmallFile], in tree: FileTree, moment: Timestamp,
     read: (Blob) throws -> [UInt8]

@@ -1,7 +1,7 @@
 internal import Recipes
 
-/// One word of an ExecStart= or ExecStartPost= line (systemd.service(5), Command lines): `%` and `$` doubled so that they
-/// are themselves, in quotes where the word is not plain.
+/// One word of an ExecStart= or ExecStartPost= line (systemd.service(5), Command lines): `%` and `$` doubled so that
+/// they are themselves, in quotes where the word is not plain.
 func unitWord(_ word: String, isProgram: Bool = false) -> String {
     // The program's path is taken before variables are, so a dollar in it stays single.
     let text = word.replacing("%", with: "%%")

@@ -74,7 +74,8 @@ extension ValueFormat where Value == String {
             hint: meant.map { "did you mean `\($0)`?" } ?? "known: \(architectures.joined(separator: ", "))")
     }
 
-    /// Debian Policy 5.6.7: lower-case letters, digits, `+`, `-`, `.`, at least two, beginning with a letter or a digit.
+    /// Debian Policy 5.6.7: lower-case letters, digits, `+`, `-`, `.`, at least two, beginning with a letter or a
+    /// digit.
     static let packageName = text("the name of a package", pattern: "^[a-z0-9][a-z0-9+.-]+$") { text in
         isPackageName(text) ? nil : badPackageName(text)
     }

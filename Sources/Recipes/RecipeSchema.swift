@@ -26,8 +26,8 @@ public enum RecipeSchema {
 }
 
 extension Recipe {
-    /// The resolved recipe as one line of JSON, the same for recipes that say the same: defaults written out, quantities
-    /// in their shortest form, keys sorted. Itself a recipe, which reads back as this value.
+    /// The resolved recipe as one line of JSON, the same for recipes that say the same: defaults written out,
+    /// quantities in their shortest form, keys sorted. Itself a recipe, which reads back as this value.
     public var canonicalForm: String {
         ValueFormat<Recipe>.recipe.write(self)?.compact ?? ""
     }

@@ -52,8 +52,8 @@ struct KeyGroup: Sendable {
 }
 
 extension ValueFormat {
-    /// A map with known keys. `noun` names it in messages: `a layer`. `finish` checks the whole; it sees the place of the
-    /// record and its values, which keep their defaults where they could not be read.
+    /// A map with known keys. `noun` names it in messages: `a layer`. `finish` checks the whole; it sees the place of
+    /// the record and its values, which keep their defaults where they could not be read.
     static func record(
         _ noun: String, keys: [RecipeKey<Value>], oneOf groups: [KeyGroup] = [],
         initial: @escaping @Sendable () -> Value,

@@ -127,8 +127,8 @@ public struct FileTree: Sendable, Equatable {
         return children
     }
 
-    /// The directories that nodes in path order have none of; throws where a path comes twice or stands below what is no
-    /// directory.
+    /// The directories that nodes in path order have none of; throws where a path comes twice or stands below what is
+    /// no directory.
     private static func missingParents(_ sorted: [FileNode]) throws(Failure) -> [FileNode] {
         var missing = [FileNode]()
         var directories = Set<TreePath>()

@@ -1,5 +1,6 @@
 /// A tree as bytes that are quick to read again: what a program keeps for itself, where a listing is for everybody.
-/// Unlike a listing it has the places of the content. Only the program that wrote it reads it: no form of it is promised.
+/// Unlike a listing it has the places of the content. Only the program that wrote it reads it: no form of it is
+/// promised.
 ///
 /// Numbers are LEB128; a path is told by how much of the path before it stays, and the rest.
 public enum TreeSnapshot {

@@ -3,16 +3,18 @@ import Glibc
 import RootfsModel
 
 extension Sandbox {
-    /// Whether all names of a file see a write to one of them. In a user namespace overlayfs has no index, and they do not.
+    /// Whether all names of a file see a write to one of them. In a user namespace overlayfs has no index, and they do
+    /// not.
     public static var keepsHardLinksTogether: Bool { UserNamespace.current == .initial }
 
     /// Brings every name of a file with several names to `upper` if a command wrote to one of them in place.
     ///
-    /// Inside a sandbox such a write is seen through all names, but `upper` shows it under those alone that were written to. After this,
-    /// the names of the file are hard links there, and `upper` says by itself what changed.
-    /// For overlayfs that keeps them together.
+    /// Inside a sandbox such a write is seen through all names, but `upper` shows it under those alone that were
+    /// written to. After this, the names of the file are hard links there, and `upper` says by itself what changed. For
+    /// overlayfs that keeps them together.
     ///
-    /// - Parameter groups: The names of each file of the lower layers that has several: absolute paths inside, without symbolic links.
+    /// - Parameter groups: The names of each file of the lower layers that has several: absolute paths inside, without
+    /// symbolic links.
     public func settleHardLinks(_ groups: [[String]]) throws {
         let paths = groups.filter { $0.count > 1 && $0.contains(where: wasCopiedUp) }.flatMap { $0 }
         guard !paths.isEmpty else { return }

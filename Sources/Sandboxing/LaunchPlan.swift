@@ -39,10 +39,11 @@ struct LaunchPlan: ~Copyable {
         // xino: one device number for all files, also with layers on several file systems, or find -xdev misses some.
         var options = "lowerdir=\(layers.joined(separator: ":")),upperdir=u,workdir=w,volatile,xino=auto"
         switch UserNamespace.current {
-        // index: writing to one name of a file writes to all its names. No redirects, no metadata-only copies: the upper directory
-        // must be readable without overlayfs.
+        // index: writing to one name of a file writes to all its names. No redirects, no metadata-only copies: the
+        // upper directory must be readable without overlayfs.
         case .initial: options += ",index=on,redirect_dir=off,metacopy=off"
-        // Here overlayfs may not set its own attributes, and without userxattr fails with EIO where it would; this excludes the rest.
+        // Here overlayfs may not set its own attributes, and without userxattr fails with EIO where it would; this
+        // excludes the rest.
         case .nested: options += ",userxattr"
         }
         overlayOptions = CStrings([options])

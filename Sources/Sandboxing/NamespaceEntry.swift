@@ -7,9 +7,9 @@ import Synchronization
 let restartError = Mutex<Int32>(0)
 
 extension Sandbox {
-    /// Goes on as root of a user namespace, where an ordinary user may have one with all the ids that packages need: the program starts
-    /// anew with the same arguments, as the same process, and this does not return. It returns for root, and where the namespace is not
-    /// to be had: what `availability` then refuses may not be needed.
+    /// Goes on as root of a user namespace, where an ordinary user may have one with all the ids that packages need:
+    /// the program starts anew with the same arguments, as the same process, and this does not return. It returns for
+    /// root, and where the namespace is not to be had: what `availability` then refuses may not be needed.
     ///
     /// To be called before anything was done that cannot be done twice.
     public static func enterUserNamespace() {

@@ -2,10 +2,11 @@ import Glibc
 import RootfsModel
 
 extension Sandbox {
-    /// Why overlayfs cannot write to a directory's file system, found out by trying; nil where it can. The directory is a sandbox's `work`.
+    /// Why overlayfs cannot write to a directory's file system, found out by trying; nil where it can. The directory is
+    /// a sandbox's `work`.
     ///
-    /// It refuses another overlayfs (a store inside a container), network file systems, and in a user namespace whatever has no user
-    /// attributes; and kernels before 5.11 have none in user namespaces.
+    /// It refuses another overlayfs (a store inside a container), network file systems, and in a user namespace
+    /// whatever has no user attributes; and kernels before 5.11 have none in user namespaces.
     public static func refusalOfOverlays(in work: String) throws -> String? {
         let directory = work + "/probe"
         for path in [work, directory, directory + "/lower", directory + "/lower/d"] {

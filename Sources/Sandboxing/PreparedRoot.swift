@@ -56,12 +56,14 @@ struct PreparedRoot: ~Copyable {
 
     deinit {
         if lower == nil { mountPoints.remove() }
-        // Unlocked by name: a child that another thread is just starting may hold a copy of the descriptor for a moment.
+        // Unlocked by name: a child that another thread is just starting may hold a copy of the descriptor for a
+        // moment.
         flock(lock, LOCK_UN)
         close(lock)
     }
 
-    /// What the last mount left that would hinder this one. The index stays: it knows which names of a file with several were written to.
+    /// What the last mount left that would hinder this one. The index stays: it knows which names of a file with
+    /// several were written to.
     private static func clean(upper: String, work: String) throws(Failure) {
         try makeDirectory(work + "/overlay")
         // Marks a volatile mount as not ended properly, which without a crash of the machine means nothing.
@@ -76,8 +78,8 @@ struct PreparedRoot: ~Copyable {
     }
 }
 
-/// The files and directories that mounts need: in a layer below all others, so that none has to be made in the tree, or in a plain tree,
-/// where what was made is taken away again.
+/// The files and directories that mounts need: in a layer below all others, so that none has to be made in the tree, or
+/// in a plain tree, where what was made is taken away again.
 private struct MountPoints {
     private let directory: String
     private var made: [String] = []

@@ -1,8 +1,9 @@
-// Sandboxing runs a program in a tree of files as if that tree were a machine: namespaces of its own for mounts, processes, IPC,
-// host name and network, an overlayfs that catches every write, and nothing of the host in reach. It knows nothing of packages.
-// Where overlayfs cannot be used, the tree is a plain directory that the caller filled, and is written to.
-// Each run is complete in itself: it mounts, runs, and leaves no process and no mount, whether the command ended, was cancelled, or
-// the builder was killed. Between runs nothing is mounted and the caller may edit `upper` directly.
+// Sandboxing runs a program in a tree of files as if that tree were a machine: namespaces of its own for mounts,
+// processes, IPC, host name and network, an overlayfs that catches every write, and nothing of the host in reach. It
+// knows nothing of packages. Where overlayfs cannot be used, the tree is a plain directory that the caller filled, and
+// is written to. Each run is complete in itself: it mounts, runs, and leaves no process and no mount, whether the
+// command ended, was cancelled, or the builder was killed. Between runs nothing is mounted and the caller may edit
+// `upper` directly.
 import RootfsModel
 
 /// A tree of files in which commands can be run.
@@ -11,10 +12,12 @@ public struct Sandbox: Sendable {
     public struct Root: Hashable, Sendable {
         /// Read only, topmost first; may be empty. nil: there is no overlayfs, `upper` is the whole tree.
         public var lower: [String]?
-        /// Where writes land; made if missing. Whiteouts are character devices 0:0, opaque directories carry `trusted.overlay.opaque` (in
-        /// a user namespace `user.overlay.opaque`). Its own mode and owner are those of `/`.
+        /// Where writes land; made if missing. Whiteouts are character devices 0:0, opaque directories carry
+        /// `trusted.overlay.opaque` (in a user namespace `user.overlay.opaque`). Its own mode and owner are those of
+        /// `/`.
         public var upper: String
-        /// On the file system of `upper` and used with this `upper` alone; it belongs to the sandbox and is made if missing.
+        /// On the file system of `upper` and used with this `upper` alone; it belongs to the sandbox and is made if
+        /// missing.
         public var work: String
 
         public init(lower: [String], upper: String, work: String) {
@@ -23,7 +26,8 @@ public struct Sandbox: Sendable {
             self.work = work
         }
 
-        /// A plain directory with the whole tree in it. A mount point that it lacks is in it for as long as a command runs.
+        /// A plain directory with the whole tree in it. A mount point that it lacks is in it for as long as a command
+        /// runs.
         public init(tree: String, work: String) {
             self.lower = nil
             self.upper = tree
@@ -45,7 +49,8 @@ public struct Sandbox: Sendable {
 
     public var root: Root
     public var hostname: String
-    /// Absolute paths of executables that do nothing and succeed while a command runs; those that do not exist are skipped.
+    /// Absolute paths of executables that do nothing and succeed while a command runs; those that do not exist are
+    /// skipped.
     public var neutralized: [String]
     public var binds: [Bind]
     /// Whether sleep(3) and its kin return at once: for a program that waits only for the clock to go on.
@@ -58,10 +63,11 @@ public struct Sandbox: Sendable {
         self.binds = binds
     }
 
-    /// Runs a command to its end and calls `output` with each line that it prints (stdout and stderr, without the line's end; a line of
-    /// more than 64 KiB comes in pieces). What the command leaves running dies with it.
+    /// Runs a command to its end and calls `output` with each line that it prints (stdout and stderr, without the
+    /// line's end; a line of more than 64 KiB comes in pieces). What the command leaves running dies with it.
     ///
-    /// - Throws: `Failure` if the sandbox cannot be set up or the command cannot be started, `CancellationError` within 50 ms of the
+    /// - Throws: `Failure` if the sandbox cannot be set up or the command cannot be started, `CancellationError` within
+    /// 50 ms of the
     ///   task's cancellation. A command that fails is no error but an outcome.
     public func run(_ command: Command, output: (ArraySlice<UInt8>) -> Void = { _ in }) throws -> Outcome {
         let prepared = try PreparedRoot.prepare(root, binds: binds)

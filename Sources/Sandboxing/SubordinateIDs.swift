@@ -14,7 +14,8 @@ struct SubordinateIDs: Hashable {
         return nil
     }
 
-    /// A range of 65536 ids behind all that these files give to anybody: two users with the same ids could change each other's files.
+    /// A range of 65536 ids behind all that these files give to anybody: two users with the same ids could change each
+    /// other's files.
     static func free(besides texts: [String]) -> SubordinateIDs {
         let ends = texts.flatMap(entries).map { $0.ids.first &+ $0.ids.count }
         return SubordinateIDs(first: max(100_000, ends.max() ?? 0), count: 65536)

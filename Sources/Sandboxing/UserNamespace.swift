@@ -21,8 +21,8 @@ enum UserNamespace: Equatable {
 }
 
 extension Sandbox {
-    /// Which ids of the machine this process's user and group ids are, a range a line as the kernel has them. Files that it made
-    /// belong to others in the eyes of a process with another text.
+    /// Which ids of the machine this process's user and group ids are, a range a line as the kernel has them. Files
+    /// that it made belong to others in the eyes of a process with another text.
     public static var idMap: String {
         ["uid", "gid"].map { kind in
             (readSmallFile("/proc/self/\(kind)_map") ?? "").split(separator: "\n").map { line in

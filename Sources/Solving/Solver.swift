@@ -59,7 +59,8 @@ struct Solver {
         return nil
     }
 
-    /// The selected packages that something keeps, sorted by number: what the roots, Essential and Protected packages reach.
+    /// The selected packages that something keeps, sorted by number: what the roots, Essential and Protected packages
+    /// reach.
     func kept(_ requests: [Int32]) -> [Int32] {
         var isKept = [Bool](repeating: false, count: isSelected.count)
         var pending = [Int32]()

@@ -12,9 +12,8 @@ public func scanDirectory(_ directory: FilePath, digesting: Bool) throws -> File
 }
 
 /// What an overlayfs upper directory changes in the tree below it: whiteouts become removals, opaque
-/// directories keep nothing of what was below, and the attributes that overlayfs and the host's file system put there are left
-/// out. Digests are taken.
-/// Source: Documentation/filesystems/overlayfs.rst of the kernel.
+/// directories keep nothing of what was below, and the attributes that overlayfs and the host's file system put there
+/// are left out. Digests are taken. Source: Documentation/filesystems/overlayfs.rst of the kernel.
 public func scanOverlayUpper(_ directory: FilePath) throws -> TreeChange {
     var scan = DirectoryScan(directory: directory, digesting: true, isOverlayUpper: true)
     try scan.run()

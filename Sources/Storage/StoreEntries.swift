@@ -69,8 +69,8 @@ extension Store {
     }
 
     /// Removes what was used longest ago until the store has at most `limit` bytes, and all that was not used since
-    /// `oldest` (seconds since 1970). What a living process uses stays. Nobody ever sees a half of an entry: each goes to
-    /// tmp/ by rename, and from there the next process that opens the store takes it away if this one is killed.
+    /// `oldest` (seconds since 1970). What a living process uses stays. Nobody ever sees a half of an entry: each goes
+    /// to tmp/ by rename, and from there the next process that opens the store takes it away if this one is killed.
     ///
     /// - Parameter waiting: called once if others are looking up entries at this moment.
     public func removeUnused(
@@ -111,7 +111,8 @@ extension Store {
 }
 
 /// Where entries go by rename on their way out of a store, so that nobody sees a half of one: a directory of tmp/ that
-/// this process owns, and on a disk too full to make one tmp/ itself. What a killed process left in either is swept away.
+/// this process owns, and on a disk too full to make one tmp/ itself. What a killed process left in either is swept
+/// away.
 final class StoreTrash {
     private let parent: FilePath
     private let owned: TemporaryDirectory?

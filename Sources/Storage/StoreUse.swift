@@ -3,8 +3,8 @@ public import RootfsModel
 internal import SystemPackage
 
 // Who uses what of a store. A build says beforehand which entries it is going to use, and holds that for as long as it
-// lives; removing what nobody uses spares them. Both go by locks on open files, which end with their process, however it
-// ends.
+// lives; removing what nobody uses spares them. Both go by locks on open files, which end with their process, however
+// it ends.
 //
 //     lock                    held shared while entries are looked up and named, alone while entries are removed
 //     tmp/use-XXXXXX/entries  what a living process uses, a path a line

@@ -50,8 +50,8 @@ public func writeTree(_ nodes: [FileNode], at top: TreePath, to destination: Fil
 }
 
 extension TreeDirectory {
-    /// Writes a new file from a blob: sharing the blocks of the file that has it, where the file system can (btrfs, xfs), else in
-    /// pieces; runs of zeros of a whole piece become holes.
+    /// Writes a new file from a blob: sharing the blocks of the file that has it, where the file system can (btrfs,
+    /// xfs), else in pieces; runs of zeros of a whole piece become holes.
     public mutating func writeFile(_ blob: Blob, to path: TreePath, _ metadata: Metadata) throws(Failure) {
         let descriptor = try createFile(path)
         defer { close(descriptor) }

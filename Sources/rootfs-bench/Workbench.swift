@@ -6,8 +6,8 @@ import RootfsModel
 import Storage
 import SystemPackage
 
-/// A directory with all that the rounds need: the recipe and one with a late package more, both with locks, a store with
-/// every .deb, the same .debs as an archive for the peers, a kernel.
+/// A directory with all that the rounds need: the recipe and one with a late package more, both with locks, a store
+/// with every .deb, the same .debs as an archive for the peers, a kernel.
 struct Workbench {
     let directory: FilePath
     let lock: Lock

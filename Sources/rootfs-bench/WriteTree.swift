@@ -6,8 +6,8 @@ import RootfsModel
 import Storage
 import SystemPackage
 
-/// Writes a directory as an image, and prints what the writing took: scanning comes before, as in a build, where the tree
-/// and the traits of its files are known.
+/// Writes a directory as an image, and prints what the writing took: scanning comes before, as in a build, where the
+/// tree and the traits of its files are known.
 struct WriteTree: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "write-tree", abstract: "Write a directory as an ext4 image and print the step as JSON.",

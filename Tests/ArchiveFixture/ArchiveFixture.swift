@@ -4,7 +4,7 @@
 //     let archive = try FixtureArchive(key: key)                    // a temporary directory; gone with the value
 //     try archive.write(FixtureSuite("bookworm", packages: [        // dists/bookworm and pool/, signed
 //         FixturePackage("hello", version: "2.10-3", fields: ["Depends": "libhello1 (>= 2.0)"],
-//             files: [.file("usr/bin/hello", "#!/bin/sh\necho hello\n", mode: 0o755), .link("usr/bin/hi", to: "hello")],
+// files: [.file("usr/bin/hello", "#!/bin/sh\necho hello\n", mode: 0o755), .link("usr/bin/hi", to: "hello")],
 //             scripts: ["postinst": "#!/bin/sh\nexit 0\n"]),
 //         FixturePackage("libhello1", architecture: "amd64", files: [.file("usr/lib/libhello.so.1", "…")]),
 //     ]))
@@ -16,9 +16,10 @@
 //     server.inject(.cut(after: 1000), at: "pool/main/h/hello/hello_2.10-3_all.deb", times: 2)
 //     server.requests        what was asked, in the order of arrival
 //
-// `FixturePackage.deb()` gives one package's bytes without an archive: any file kinds, owners and modes, without root and
-// without dpkg. gpg is the one program needed; `FixtureKey.isPossible` says whether the host has it (for `.enabled(if:)`).
-// A suite's fields can be wrong on purpose: see FixtureSuite. Everything is the same on every run but the key.
+// `FixturePackage.deb()` gives one package's bytes without an archive: any file kinds, owners and modes, without root
+// and without dpkg. gpg is the one program needed; `FixtureKey.isPossible` says whether the host has it (for
+// `.enabled(if:)`). A suite's fields can be wrong on purpose: see FixtureSuite. Everything is the same on every run but
+// the key.
 
 import Debian
 import Glibc

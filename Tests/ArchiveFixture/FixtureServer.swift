@@ -4,8 +4,8 @@ import Storage
 import Synchronization
 public import SystemPackage
 
-/// An HTTP/1.1 server on 127.0.0.1 for the files of a directory: keep-alive, ranges, ETag and If-None-Match, and faults on
-/// demand. Ends with the value or with `stop()`.
+/// An HTTP/1.1 server on 127.0.0.1 for the files of a directory: keep-alive, ranges, ETag and If-None-Match, and faults
+/// on demand. Ends with the value or with `stop()`.
 public final class FixtureServer: Sendable {
     public enum Fault: Hashable, Sendable {
         /// Answers with this status and a short text.

@@ -60,7 +60,8 @@ import Testing
         let workspace = try workspace()
         _ = try workspace.build("demo")
         try shell(
-            "find files payloads layers trees -mindepth 2 -maxdepth 2 -exec touch -d 2001-01-01 {} +", in: workspace.cache)
+            "find files payloads layers trees -mindepth 2 -maxdepth 2 -exec touch -d 2001-01-01 {} +",
+            in: workspace.cache)
         func old() throws -> Set<String> {
             let removal = try JSON(cache(workspace, "gc", "--max-age", "300d", "--dry-run", "--json").stdout)
             return Set(removal["removed"].list.map { $0["kind"].string ?? "" })

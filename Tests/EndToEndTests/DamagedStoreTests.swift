@@ -88,7 +88,9 @@ import Testing
         let hello = "payloads/HELLO"
         let withLayers = ["layers", "layers", "payloads"]
         return [
-            ("files/HELLO", ["files"]), ("\(hello)/tree/usr/bin/hello", withLayers), ("\(hello)/listing", withLayers),
+            ("trees/TREE/tree", ["trees"]), ("trees/TREE/layers", ["trees"]), ("trees/TREE/digest", ["trees"]),
+            ("\(hello)/traits", withLayers), ("files/HELLO", ["files"]), ("\(hello)/tree/usr/bin/hello", withLayers),
+            ("\(hello)/listing", withLayers),
             ("\(hello)/list", withLayers), ("\(hello)/size", withLayers), ("\(hello)/digest", withLayers),
             ("\(hello)/control/control", withLayers), ("\(hello)/control/postinst", withLayers),
             ("\(hello)/control/conffiles", withLayers),
@@ -99,15 +101,18 @@ import Testing
         ]
     }()
 
-    /// The path with the entries of the package hello and of the layer that it is in.
+    /// The path with the entries of the package hello, of the layer that it is in and of the tree.
     private func place(_ path: String, in workspace: Workspace) throws -> FilePath {
         let hello = try file("payloads/*/tree/usr/bin/hello", in: workspace).components.dropLast(4).suffix(2)
         let system = try file("layers/*/delta/var/lib/hello/configured", in: workspace).components.dropLast(5).suffix(2)
+        let tree = try file("trees/*/tree", in: workspace).components.dropLast().suffix(2)
         func text(_ components: some Sequence<FilePath.Component>) -> String {
             components.map(\.string).joined(separator: "/")
         }
         return workspace.cache.pushing(
-            FilePath(path.replacing("HELLO", with: text(hello)).replacing("SYSTEM", with: text(system))))
+            FilePath(
+                path.replacing("HELLO", with: text(hello)).replacing("SYSTEM", with: text(system))
+                    .replacing("TREE", with: text(tree))))
     }
 
     @Test(arguments: places) func `one bit anywhere gets into no image`(path: String, kinds: [String]) throws {

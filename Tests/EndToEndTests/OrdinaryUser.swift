@@ -4,8 +4,8 @@ import RootfsModel
 import Storage
 import SystemPackage
 
-/// Runs the program as an ordinary user with subordinate ids, without adding one to the host: nobody, who has the ids in a copy of
-/// /etc/subuid and /etc/subgid that is mounted for this program alone.
+/// Runs the program as an ordinary user with subordinate ids, without adding one to the host: nobody, who has the ids
+/// in a copy of /etc/subuid and /etc/subgid that is mounted for this program alone.
 enum OrdinaryUser {
     static let id: uid_t = 65534
     static let words = "a host where nobody can have a user namespace (uidmap, setpriv, and a kernel that allows it)"

@@ -37,6 +37,23 @@ import Testing
         #expect(try workspace.leftovers == [])
     }
 
+    @Test func `a shared layer has each recipe's own name for it`() throws {
+        let workspace = try World.shared().coldWorkspace()
+        let names = ["first", "second", "third"]
+        for name in names {
+            try workspace.recipe(name, "layers: [{name: \(name)-layer, packages: [hello]}]\nkernel: none")
+        }
+        let built = try workspace.run(names.map { "recipes/\($0).manifest" })
+        #expect(built.status == 0, "\(built.stderr)")
+        for name in names {
+            for (file, key, words) in [("image.json", "name", ""), ("build.json", "stage", "layer ")] {
+                let record = try JSON(workspace.text("out/\(name)/\(file)"))
+                #expect(
+                    record["layers"].list.map { $0[key].string } == ["base", "\(name)-layer"].map { words + $0 })
+            }
+        }
+    }
+
     @Test(arguments: [1, 3]) func `recipes in one call are what they are one by one`(jobs: Int) throws {
         let world = try World.shared()
         let together = try world.coldWorkspace()

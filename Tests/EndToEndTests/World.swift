@@ -40,8 +40,8 @@ final class World: Sendable {
         guard built.status == 0 else { throw Failure("the first build of demo failed", notes: [built.stderr]) }
     }
 
-    /// A workspace whose store and lock are those of the first build. The store's files are hard links: a test may add and
-    /// remove, but not change one.
+    /// A workspace whose store and lock are those of the first build. The store's files are hard links: a test may add
+    /// and remove, but not change one.
     func warmWorkspace() throws -> Workspace {
         let workspace = try Workspace(key: key, archive: archive)
         try removeTree(at: workspace.cache)

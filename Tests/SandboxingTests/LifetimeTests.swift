@@ -135,7 +135,8 @@ struct LifetimeTests {
             try expectText("has a 42 terminal")
             type("echo before $((1 + 1)); sleep 1000\n")
             try expectText("before 2")
-            // Again while nothing comes: one that comes before sleep is in the foreground is the shell's, which waits on.
+            // Again while nothing comes: one that comes before sleep is in the foreground is the shell's, which waits
+            // on.
             type("\u{3}")
             try expectText("ready> ", typing: "\u{3}")
             type("exit 5\n")

@@ -1,11 +1,12 @@
-// The part of the sandbox that runs between clone and exec. The builder has many threads, and only the calling one exists in the child:
-// everything here is system calls on memory prepared beforehand. No allocation, no lock, no stdio.
+// The part of the sandbox that runs between clone and exec. The builder has many threads, and only the calling one
+// exists in the child: everything here is system calls on memory prepared beforehand. No allocation, no lock, no stdio.
 #pragma once
 
 #include <stdint.h>
 #include <sys/types.h>
 
-/// Everything the child needs. Lists of strings end with NULL; paths on the host are absolute and free of symbolic links.
+/// Everything the child needs. Lists of strings end with NULL; paths on the host are absolute and free of symbolic
+/// links.
 struct csandbox_plan {
     /// 1: the command keeps the caller's stdin, stdout, stderr and session, and gets the foreground of its terminal.
     int interactive;
@@ -27,8 +28,8 @@ struct csandbox_plan {
     /// One slot for each bind, then one for each neutralized path.
     int *mounts;
 
-    /// Opened for writing, which makes overlayfs copy them to the upper directory; what is no regular file is left alone. If there are
-    /// any, nothing is executed.
+    /// Opened for writing, which makes overlayfs copy them to the upper directory; what is no regular file is left
+    /// alone. If there are any, nothing is executed.
     char *const *copied_up;
     /// What to try to execute, in this order.
     char *const *programs;
@@ -90,7 +91,8 @@ struct csandbox_user_namespace {
     int socket;
 };
 
-/// Starts a child in a new user namespace, which has no ids yet. Returns 0 or an errno; with 0 it wants csandbox_end_user_namespace.
+/// Starts a child in a new user namespace, which has no ids yet. Returns 0 or an errno; with 0 it wants
+/// csandbox_end_user_namespace.
 int csandbox_make_user_namespace(struct csandbox_user_namespace *space);
 
 /// Tries in it, once it has ids, whether it may mount. Returns 0 or an errno.
@@ -102,13 +104,15 @@ int csandbox_open_user_namespace(const struct csandbox_user_namespace *space);
 /// Ends the child; the namespace lives on while it is open.
 void csandbox_end_user_namespace(const struct csandbox_user_namespace *space);
 
-/// Starts this program anew with these arguments, so that it enters the namespace before main. Returns only if that fails: an errno.
+/// Starts this program anew with these arguments, so that it enters the namespace before main. Returns only if that
+/// fails: an errno.
 int csandbox_restart_in(int space, char *const *arguments);
 
 /// Why the namespace that this program was started for could not be entered; 0 if it was, or if there was none.
 int csandbox_entry_error(void);
 
-/// Removes an extended attribute of a file, not following a symbolic link. Returns 0, also if there was none, or an errno.
+/// Removes an extended attribute of a file, not following a symbolic link. Returns 0, also if there was none, or an
+/// errno.
 int csandbox_remove_attribute(const char *path, const char *name);
 
 /// Whether a file has an extended attribute, not following a symbolic link.

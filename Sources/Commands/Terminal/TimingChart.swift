@@ -1,6 +1,7 @@
 internal import Pipeline
 
-/// The stages of builds as bars on one axis of time, for a person: `#` is work, `.` is waiting. Below it stands what for.
+/// The stages of builds as bars on one axis of time, for a person: `#` is work, `.` is waiting. Below it stands what
+/// for.
 ///
 ///     browser        0 s       5         10        15         wall      cpu
 ///     unpack         ###############################       13.00 s  24.70 s
