@@ -35,7 +35,7 @@ struct KernelCommand: AsyncParsableCommand {
         func run() async throws {
             let command = self
             try await output.perform { progress in
-                let report = try extractKernel(
+                let report = try await extractKernel(
                     from: absolutePath(command.image), to: absolutePath(command.destination),
                     architecture: command.architecture)
                 print(command.output.json ? jsonText(report) : "\(report.digest)  \(shownPath(report.path))")

@@ -24,13 +24,7 @@ public struct DebSource: Hashable, Sendable {
 
     /// Throws where the file is not the package that was fetched.
     func verify() throws(Failure) {
-        let (name, folder) = (path.lastComponent?.string ?? "", path.removingLastComponent().string)
-        guard let name = TreePath(normalizing: name) else { return }
-        var status = stat()
-        guard stat(path.string, &status) == 0 else { throw systemFailure("read", path) }
-        let blob = Blob(
-            size: UInt64(status.st_size), digest: nil, source: .file(directory: folder, path: name))
-        let actual = try blob.takeDigest()
+        let actual = try Blob(file: path).takeDigest()
         guard actual == digest else {
             throw Failure(
                 "cannot unpack \(label): \(path) is not the package that was fetched",

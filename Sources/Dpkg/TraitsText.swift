@@ -10,8 +10,7 @@ enum TraitsText {
         var text = [UInt8]()
         for node in tree.nodes {
             guard let traits = node.blob?.traits else { continue }
-            append(traits.checksum.high, to: &text)
-            append(traits.checksum.low, to: &text)
+            text.append(contentsOf: traits.checksum.description.utf8)
             if let runs = traits.dataRuns {
                 text.append(contentsOf: " holes".utf8)
                 for run in runs { text.append(contentsOf: " \(run.start)+\(run.count)".utf8) }
@@ -19,11 +18,6 @@ enum TraitsText {
             text.append(UInt8(ascii: "\n"))
         }
         return text
-    }
-
-    private static func append(_ word: UInt64, to text: inout [UInt8]) {
-        let digits = Array("0123456789abcdef".utf8)
-        for shift in stride(from: 60, through: 0, by: -4) { text.append(digits[Int(word >> UInt64(shift) & 15)]) }
     }
 
     /// Gives the traits of a tree's files, in their order. Throws where the text has another form.

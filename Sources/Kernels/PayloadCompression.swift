@@ -34,7 +34,7 @@ public enum PayloadCompression: String, Sendable, CaseIterable {
         case .lz4: compression = .lz4
         case .zstd: compression = .zstd
         }
-        return try LibArchive.decompress(Array(bytes), as: compression, name: "\(name) (\(rawValue))", limit: limit)
+        return try LibArchive.decompress(bytes, as: compression, name: "\(name) (\(rawValue))", limit: limit)
     }
 
     private func decompressLZO(_ bytes: ArraySlice<UInt8>, name: String, limit: Int) throws(Failure) -> [UInt8] {

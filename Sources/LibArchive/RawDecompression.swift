@@ -1,4 +1,5 @@
 internal import CArchive
+internal import Glibc
 public import RootfsModel
 
 /// How a stream of bytes is compressed.
@@ -11,12 +12,15 @@ public enum Compression: String, Hashable, Sendable, CaseIterable {
 /// - Parameters:
 ///   - name: what the bytes are, for the error.
 ///   - limit: more than so many bytes is an error: what a hostile stream can make us hold.
-public func decompress(_ bytes: [UInt8], as compression: Compression, name: String, limit: Int = .max)
-    throws(Failure) -> [UInt8]
-{
+public func decompress(
+    _ bytes: some Collection<UInt8>, as compression: Compression, name: String, limit: Int = .max
+) throws(Failure) -> [UInt8] {
     var result = [UInt8]()
     // Room that is not written to costs nothing; growing into it would copy all of it several times.
-    if limit <= 1 << 28 { result.reserveCapacity(limit) }
+    if limit <= 1 << 28 {
+        result.reserveCapacity(limit)
+        result.withUnsafeMutableBytes { askForHugePages(from: $0.baseAddress, count: limit) }
+    }
     try decompress(bytes, as: compression, name: name, limit: limit) { chunk in
         result.append(contentsOf: chunk)
     }
@@ -25,7 +29,7 @@ public func decompress(_ bytes: [UInt8], as compression: Compression, name: Stri
 
 /// Hands what a compressed stream decompresses to over, chunk by chunk.
 public func decompress(
-    _ bytes: [UInt8], as compression: Compression, name: String, limit: Int = .max,
+    _ bytes: some Collection<UInt8>, as compression: Compression, name: String, limit: Int = .max,
     into sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
 ) throws(Failure) {
     guard let filter = compression.filter else {
@@ -45,15 +49,25 @@ public func decompress(
     }
 }
 
+/// Lets memory that is going to be filled come in pages of 2 MiB, where the system has them: 512 times fewer faults.
+private func askForHugePages(from start: UnsafeMutableRawPointer?, count: Int) {
+    let size = 1 << 21
+    guard let first = start?.alignedUp(toMultipleOf: size), let start, count >= first - start + size else { return }
+    madvise(first, (count - (first - start)) / size * size, MADV_HUGEPAGE)
+}
+
 private func checkLimit(_ count: Int, _ limit: Int, _ name: String) throws(Failure) {
     if count > limit { throw Failure("cannot decompress \(name): it is larger than \(limit) bytes") }
 }
 
 /// `withUnsafeBytes` with a typed error.
-private func withBytes(of bytes: [UInt8], _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) {
-    let outcome = bytes.withUnsafeBytes { buffer in
-        Result { () throws(Failure) in try body(buffer) }
+private func withBytes(
+    of bytes: some Collection<UInt8>, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
+) throws(Failure) {
+    let outcome = bytes.withContiguousStorageIfAvailable { buffer in
+        Result { () throws(Failure) in try body(UnsafeRawBufferPointer(buffer)) }
     }
+    guard let outcome else { return try withBytes(of: Array(bytes), body) }
     try outcome.get()
 }
 

@@ -33,7 +33,7 @@ struct LocalFiles: Sendable {
 /// their own. A Node tarball is here by the digest in the recipe, which it is checked against before.
 func buildInputs(_ recipe: Recipe, _ held: HeldLock, files: LocalFiles, settings: BuildSettings) throws -> [Input] {
     var inputs = [
-        Input("version of rootfs-build", settings.toolVersion), Input("program", settings.program.description),
+        Input("version of rootfs-build", settings.toolVersion), Input("program", settings.program),
     ]
     inputs += recipe.settings.map { Input("recipe \($0.name)", $0.value) }
     inputs.append(Input("lock", held.digest.description))

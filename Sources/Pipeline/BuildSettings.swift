@@ -1,5 +1,5 @@
 internal import Recipes
-public import RootfsModel
+internal import RootfsModel
 public import Storage
 public import SystemPackage
 
@@ -27,7 +27,7 @@ public struct BuildSettings: Sendable {
     public var subcommands: [String] = []
     public var toolVersion: String
     /// Tells the running program from another build of the same version: what an older one wrote is not fresh.
-    public var program = Digest(hashing: "")
+    public var program = ""
     public var measure: @Sendable () -> Measurement
     public var progress: ProgressSink
 

@@ -15,7 +15,7 @@ struct StoredTree {
     /// All that decides such a tree: the lock and the program, whose every part may have a hand in it.
     init(of held: HeldLock, settings: BuildSettings) {
         var hasher = DigestHasher()
-        for field in ["tree", settings.toolVersion, settings.program.hex, held.digest.hex] {
+        for field in ["tree", settings.toolVersion, settings.program, held.digest.hex] {
             hasher.update(field: field)
         }
         key = hasher.finalized()

@@ -14,7 +14,7 @@ public struct DataRun: Hashable, Sendable {
 
 /// XXH3 of some bytes, 128 bits. It tells that bytes are still what they were some ten times faster than SHA-256. It
 /// is no identity: one who means to can make other bytes with the same checksum.
-public struct Checksum: Hashable, Sendable {
+public struct Checksum: Hashable, Sendable, CustomStringConvertible {
     public let high: UInt64
     public let low: UInt64
 
@@ -30,6 +30,16 @@ public struct Checksum: Hashable, Sendable {
 
     fileprivate init(_ hash: XXH128_hash_t) {
         self.init(high: hash.high64, low: hash.low64)
+    }
+
+    /// 32 lower-case hexadecimal digits.
+    public var description: String {
+        let digits = Array("0123456789abcdef".utf8)
+        var text = [UInt8]()
+        for word in [high, low] {
+            for shift in stride(from: 60, through: 0, by: -4) { text.append(digits[Int(word >> UInt64(shift) & 15)]) }
+        }
+        return String(decoding: text, as: UTF8.self)
     }
 }
 

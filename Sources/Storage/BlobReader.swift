@@ -100,6 +100,18 @@ public func hostPath(_ directory: String, _ path: TreePath) -> FilePath {
 }
 
 extension Blob {
+    /// A file of the host as it is now.
+    public init(file: FilePath) throws(Failure) {
+        guard let name = TreePath(normalizing: file.lastComponent?.string ?? "") else {
+            throw systemFailure("read", file, code: EISDIR)
+        }
+        var status = stat()
+        guard stat(file.string, &status) == 0 else { throw systemFailure("read", file) }
+        self.init(
+            size: UInt64(status.st_size), digest: nil,
+            source: .file(directory: file.removingLastComponent().string, path: name))
+    }
+
     /// All bytes of the blob. Throws where they are not those of its digest.
     public func readAll() throws(Failure) -> [UInt8] {
         if case .bytes(let bytes) = source { return bytes }

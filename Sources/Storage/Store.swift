@@ -61,13 +61,8 @@ public struct Store: Sendable {
     /// The file with this digest, if the store has it and it is still what it was: all of it is read. A damaged one is
     /// discarded.
     public func intactFile(_ digest: Digest) throws(Failure) -> FilePath? {
-        guard let path = file(digest), let status = Status(at: path.string),
-            let name = TreePath(normalizing: path.lastComponent?.string ?? "")
-        else { return nil }
-        let blob = Blob(
-            size: UInt64(status.raw.st_size), digest: nil,
-            source: .file(directory: path.removingLastComponent().string, path: name))
-        if try blob.takeDigest() == digest { return path }
+        guard let path = file(digest) else { return nil }
+        if try Blob(file: path).takeDigest() == digest { return path }
         try discard(file: digest)
         return nil
     }

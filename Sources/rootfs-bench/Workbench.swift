@@ -229,7 +229,7 @@ struct Workbench {
         let copy = directory.appending("copy.ext4")
         for (name, flag) in [(Results.write, "--digest"), (Results.plainWrite, "--no-digest")] {
             try removeTree(at: image)
-            try prepare()
+            prepare()
             let ended = try run([
                 try thisProgram(), "write-tree", flag, "--tree", tree.string, "--image", image.string,
             ])
@@ -275,19 +275,14 @@ struct Workbench {
     private func timed(
         _ name: String, _ arguments: [String], in directory: FilePath? = nil, watchingMemory: Bool = false
     ) throws -> Run {
-        try prepare()
+        prepare()
         let ended = try run(arguments, in: directory, watchingMemory: watchingMemory)
         note("  \(name): \(fixed(ended.seconds, 2)) s")
         return ended
     }
 
-    /// What was written before is on the disk, so that nobody waits for another's writing. And there is memory that was
-    /// used before: on a virtual machine memory of its own that it uses for the first time may have to be had from the
-    /// host, which would be laid to whoever comes first.
-    private func prepare() throws {
-        let path = directory.appending("memory")
-        _ = try run(["dd", "if=/dev/zero", "of=\(path)", "bs=1M", "count=3072", "status=none"])
+    /// What was written before is on the disk, so that nobody waits for another's writing.
+    private func prepare() {
         sync()
-        try removeTree(at: path)
     }
 }

@@ -73,7 +73,7 @@ struct BuildOptions: ParsableArguments {
             toolVersion: toolVersion,
             measure: measureNow,
             progress: progress)
-        settings.program = Digest(hashing: try readFile(at: "/proc/self/exe"))
+        settings.program = "xxh3:\(try Blob(file: "/proc/self/exe").takeChecksum())"
         return settings
     }
 }
