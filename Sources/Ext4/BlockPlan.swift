@@ -43,6 +43,14 @@ enum BlockRuns {
     }
 
     var blocks: UInt64 { sum { UInt64($0.count) } }
+
+    func each(_ body: (DataRun) -> Void) {
+        switch self {
+        case .none: break
+        case .one(let run): body(run)
+        case .several(let runs): for run in runs { body(run) }
+        }
+    }
 }
 
 /// What an inode needs besides its inode.
@@ -52,7 +60,7 @@ struct BlockDemand {
     var hasAttributeBlock: Bool
 }
 
-/// Where everything goes: each file's blocks follow those of the file before, around what is in use already.
+/// Where everything goes.
 struct BlockPlan {
     /// The extents of all inodes, one inode's after another's.
     private(set) var extents = [PlacedExtent]()
@@ -64,29 +72,41 @@ struct BlockPlan {
     /// The blocks taken, in order.
     private(set) var taken = [BlockRun]()
     /// How many blocks were missing; a plan with missing blocks is no plan.
-    private(set) var missing: UInt64 = 0
+    private(set) var missing: UInt64
 
-    private var free: [BlockRun]
-    private var position = 0
-
-    /// Places the demands in the order given; they are numbers of inodes in the inode plan.
-    init(order: [Int], demands: [BlockDemand], free: [BlockRun]) {
-        self.free = free
-        ranges = [Range<Int>](repeating: 0..<0, count: demands.count)
-        extents.reserveCapacity(order.count)
-        for inode in order {
-            let demand = demands[inode]
-            let first = extents.count
-            switch demand.runs {
-            case .none: break
-            case .one(let run): place(run)
-            case .several(let runs): for run in runs { place(run) }
+    /// Places what the inodes of a plan need; `seeds` gives each inode's own by its number in the plan.
+    init(_ pieces: ContentPieces, inodes: Int, seeds: (Int) -> UInt64, on free: BlockMap) {
+        let placement = PiecePlacement(pieces.pieces, on: free)
+        missing = placement.missing
+        ranges = [Range<Int>](repeating: 0..<0, count: inodes)
+        if missing > 0 { return }
+        var parts = [(inode: Int32, extent: PlacedExtent)]()
+        parts.reserveCapacity(pieces.members.count)
+        for (number, piece) in pieces.pieces.enumerated() {
+            var room = placement.runs[placement.ranges[number]]
+            for member in pieces.members[piece.members] {
+                var (logical, left) = (member.logical, member.count)
+                while left > 0, var run = room.first {
+                    let count = UInt32(min(UInt64(left), run.count))
+                    if member.isAttributes {
+                        attributeBlocks[Int(member.inode)] = run.start
+                    } else {
+                        parts.append(
+                            (member.inode, PlacedExtent(logical: logical, count: count, physical: run.start)))
+                    }
+                    logical += count
+                    left -= count
+                    run.start += UInt64(count)
+                    run.count -= UInt64(count)
+                    if run.count == 0 { room.removeFirst() } else { room[room.startIndex] = run }
+                }
             }
-            ranges[inode] = first..<extents.count
-            let depth = ExtentTree.blockCount(extents: extents.count - first)
-            if depth > 0 { treeBlocks[inode] = (0..<depth).map { _ in take(1).start } }
-            if demand.hasAttributeBlock { attributeBlocks[inode] = take(1).start }
         }
+        parts.sort { ($0.inode, $0.extent.logical) < ($1.inode, $1.extent.logical) }
+        join(parts)
+        var map = placement.map
+        placeTrees(seeds: seeds, on: &map)
+        taken = map.runsTaken(since: free)
     }
 
     /// How many blocks the demands take where nothing is in the way.
@@ -98,33 +118,56 @@ struct BlockPlan {
         }
     }
 
-    private mutating func place(_ run: DataRun) {
-        var logical = run.start
-        var left = UInt64(run.count)
-        while left > 0 {
-            let got = take(min(left, PlacedExtent.longest))
-            extents.append(PlacedExtent(logical: logical, count: UInt32(got.count), physical: got.start))
-            logical += UInt32(got.count)
-            left -= got.count
+    /// Makes one extent of parts that follow each other in the file and in the image.
+    private mutating func join(_ parts: [(inode: Int32, extent: PlacedExtent)]) {
+        extents.reserveCapacity(parts.count)
+        var index = 0
+        while index < parts.count {
+            let inode = parts[index].inode
+            let first = extents.count
+            while index < parts.count && parts[index].inode == inode {
+                let part = parts[index].extent
+                index += 1
+                if extents.count > first, let last = extents.last,
+                    last.logical + last.count == part.logical,
+                    last.physical + UInt64(last.count) == part.physical,
+                    UInt64(last.count + part.count) <= PlacedExtent.longest
+                {
+                    extents[extents.count - 1].count += part.count
+                } else {
+                    extents.append(part)
+                }
+            }
+            ranges[Int(inode)] = first..<extents.count
         }
     }
 
-    /// The next free blocks, at most so many and at least one.
-    private mutating func take(_ count: UInt64) -> BlockRun {
-        guard position < free.count else {
-            missing += count
-            return BlockRun(start: 0, count: count)
+    private mutating func placeTrees(seeds: (Int) -> UInt64, on map: inout BlockMap) {
+        for inode in ranges.indices {
+            let count = ExtentTree.blockCount(extents: ranges[inode].count)
+            if count == 0 { continue }
+            var places = StablePlaces(seed: seeds(inode))
+            var blocks = [UInt64]()
+            for _ in 0..<count {
+                guard let block = Self.takeBlock(&places, on: &map) else {
+                    missing += 1
+                    return
+                }
+                blocks.append(block)
+            }
+            treeBlocks[inode] = blocks
         }
-        let run = BlockRun(start: free[position].start, count: min(count, free[position].count))
-        free[position].start += run.count
-        free[position].count -= run.count
-        if free[position].count == 0 { position += 1 }
-        if let last = taken.last, last.start + last.count == run.start {
-            taken[taken.count - 1].count += run.count
-        } else {
-            taken.append(run)
+    }
+
+    private static func takeBlock(_ places: inout StablePlaces, on map: inout BlockMap) -> UInt64? {
+        for _ in 0..<16 {
+            let block = places.next(below: max(1, map.preferredUnits) * 64)
+            if map.isFree(block: block) && !map.isFree(unit: block / 64) {
+                map.take(BlockRun(start: UInt64(block), count: 1))
+                return UInt64(block)
+            }
         }
-        return run
+        return map.takeFirst(1)?.start
     }
 }
 

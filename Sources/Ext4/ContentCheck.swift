@@ -67,7 +67,7 @@ struct ContentCheck {
         }
     }
 
-    private static func failure(_ path: TreePath, notes: [String] = []) -> Failure {
+    static func failure(_ path: TreePath, notes: [String] = []) -> Failure {
         Failure(
             "the content of \(path) is not what the tree says", notes: notes,
             hint: "it was changed since the tree was made, or is damaged: make the tree again from its source")

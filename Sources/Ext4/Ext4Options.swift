@@ -11,7 +11,7 @@ public struct Ext4Options: Hashable, Sendable {
         case free(bytes: UInt64)
     }
 
-    /// Where the file system's UUID and the seed of its directory hashes come from.
+    /// Where the file system's UUID comes from.
     public enum Identity: Hashable, Sendable {
         /// This UUID, 16 bytes in the order in which it is written.
         case uuid([UInt8])
@@ -57,14 +57,10 @@ public struct Ext4Options: Hashable, Sendable {
         }
     }
 
-    /// The seed of the directory hashes: the first 16 bytes of SHA-256 of `rootfs-build ext4 hash seed`, NUL and
-    /// the digest's or the UUID's bytes.
-    public var hashSeed: [UInt8] {
-        switch identity {
-        case .uuid(let bytes): Self.seed("rootfs-build ext4 hash seed", bytes)
-        case .derived(let digest): Self.seed("rootfs-build ext4 hash seed", digest.bytes)
-        }
-    }
+    /// The seed of the directory hashes and of the metadata's checksums: the first 16 bytes of SHA-256 of
+    /// `rootfs-build ext4 hash seed`, NUL and the label. The content has no part in it, for every inode and every
+    /// directory would change with it.
+    public var hashSeed: [UInt8] { Self.seed("rootfs-build ext4 hash seed", Array(label.utf8)) }
 
     private static func seed(_ domain: String, _ bytes: [UInt8]) -> [UInt8] {
         Array(Digest(hashing: Array(domain.utf8) + [0] + bytes).bytes.prefix(16))

@@ -11,8 +11,7 @@ struct Ext4Plan {
     private(set) var directories = [Int: DirectoryLayout]()
     private(set) var attributes = [Int: AttributeLayout]()
     private(set) var demands = [BlockDemand]()
-    /// The order in which blocks are given out: directories, long symbolic links and attributes, then files.
-    private(set) var order = [Int]()
+    private(set) var pieces = ContentPieces()
 
     /// Lays out a tree. `data` holds the runs with data of the large files whose traits do not tell them, by
     /// node.
@@ -22,7 +21,6 @@ struct Ext4Plan {
             (0..<4).map { UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * 4, as: UInt32.self)) }
         }
         demands.reserveCapacity(inodes.inodes.count)
-        var ordered: [[Int]] = [[], [], []]
         for (position, inode) in inodes.inodes.enumerated() {
             let node = inode.node.map { tree.nodes[$0] }
             var demand = BlockDemand(runs: .none, hasAttributeBlock: false)
@@ -31,10 +29,8 @@ struct Ext4Plan {
                 demand.hasAttributeBlock = !layout.inBlock.isEmpty
                 attributes[position] = layout
             }
-            var rank = 1
             switch node?.kind {
             case nil, .directory:
-                rank = 0
                 let entries = inode.node.map { self.entries(of: $0, in: tree) } ?? []
                 let layout = try DirectoryLayout(
                     entries, of: node?.path ?? "lost+found", hashSeed: seed, fill: options.isReadOnly ? 100 : 80)
@@ -42,7 +38,6 @@ struct Ext4Plan {
                 let blocks = inode.node == nil ? Self.lostAndFoundBlocks : UInt32(layout.blocks)
                 demand.runs = .first(blocks)
             case .file(let blob, _):
-                rank = 2
                 if let runs = blob.traits?.dataRuns ?? inode.node.flatMap({ data[$0] }) {
                     demand.runs = BlockRuns(runs)
                 } else if blob.size > 0 {
@@ -54,10 +49,8 @@ struct Ext4Plan {
             default: break
             }
             demands.append(demand)
-            if !demand.runs.isEmpty || demand.hasAttributeBlock { ordered[rank].append(position) }
         }
-        order.reserveCapacity(ordered.reduce(0) { $0 + $1.count })
-        for part in ordered { order += part }
+        pieces = ContentPieces(inodes.inodes, demands: demands, tree: tree)
     }
 
     /// The names in a directory, by its node; the root's with `lost+found`, in its place by name.

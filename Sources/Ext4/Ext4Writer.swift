@@ -63,16 +63,31 @@ public enum Ext4Writer {
         var pieces = [DataPiece]()
         pieces.reserveCapacity(blockPlan.extents.count)
         for (position, inode) in plan.inodes.inodes.enumerated() {
-            guard let node = inode.node, tree.nodes[node].blob != nil else { continue }
-            let range = blockPlan.ranges[position]
-            for index in range {
-                let extent = blockPlan.extents[index]
-                pieces.append(
-                    DataPiece(
-                        physical: extent.physical, logical: extent.logical, count: extent.count, node: node,
-                        isLast: index == range.upperBound - 1))
+            guard let node = inode.node, let blob = tree.nodes[node].blob else { continue }
+            let extents = blockPlan.extents[blockPlan.ranges[position]]
+            // Where holes had to be looked for, the file was compared then.
+            let isScattered = !HoleScan.looks(at: blob) && !isInOrder(extents)
+            for (index, extent) in extents.enumerated() {
+                let isLast = index == extents.count - 1
+                let most = isScattered ? UInt64(SegmentWriter.segmentBlocks) : .max
+                var start = extent.physical
+                let end = start + UInt64(extent.count)
+                while start < end {
+                    let count = min(end - start, most == .max ? .max : most - start % most)
+                    pieces.append(
+                        DataPiece(
+                            physical: start, logical: extent.logical + UInt32(start - extent.physical),
+                            count: UInt32(count), node: node, isLast: isLast && start + count == end,
+                            isScattered: isScattered))
+                    start += count
+                }
             }
         }
+        pieces.sort { $0.physical < $1.physical }
         return pieces
+    }
+
+    private static func isInOrder(_ extents: ArraySlice<PlacedExtent>) -> Bool {
+        zip(extents, extents.dropFirst()).allSatisfy { $0.physical < $1.physical }
     }
 }

@@ -69,8 +69,10 @@ final class FileSystem {
         ext2fs_set_feature_xattr(&parameters)
         if !options.isReadOnly {
             ext2fs_set_feature_resize_inode(&parameters)
-            ext2fs_set_feature_csum_seed(&parameters)
+            parameters.s_reserved_gdt_blocks = reservedDescriptorBlocks(geometry.blocks)
         }
+        // Else every inode and directory would change with the UUID, which changes with the content.
+        ext2fs_set_feature_csum_seed(&parameters)
         var result: ext2_filsys?
         let code = ext2fs_initialize(
             memory.name, EXT2_FLAG_64BITS, &parameters, memory.manager, &result)
@@ -78,6 +80,15 @@ final class FileSystem {
         try check(code, "cannot lay out a file system of \(geometry.blocks) blocks and \(geometry.inodes) inodes")
         guard let result else { throw Failure("cannot lay out a file system: the library gave none") }
         return result
+    }
+
+    /// Room for descriptors of a file system 1,024 times as large, as the library has it, but the same for all sizes up
+    /// to the next power of two: what comes behind it must not move with the size.
+    private static func reservedDescriptorBlocks(_ blocks: UInt64) -> UInt16 {
+        func descriptorBlocks(_ blocks: UInt64) -> UInt64 { (blocks + (32_768 * 64 - 1)) / (32_768 * 64) }
+        let rounded = UInt64(1) << UInt64(64 - (max(blocks, 2) - 1).leadingZeroBitCount)
+        let most = descriptorBlocks(min(rounded * 1024, 1 << 32))
+        return UInt16(min(1024, max(most, descriptorBlocks(rounded)) - descriptorBlocks(rounded)))
     }
 
     private static func setIdentity(of fs: ext2_filsys, _ options: Ext4Options) {
@@ -99,13 +110,14 @@ final class FileSystem {
         withUnsafeMutableBytes(of: &superblock.pointee.s_uuid) { $0.copyBytes(from: uuid) }
         withUnsafeMutableBytes(of: &superblock.pointee.s_hash_seed) { $0.copyBytes(from: options.hashSeed) }
         withUnsafeMutableBytes(of: &superblock.pointee.s_volume_name) { $0.copyBytes(from: options.label.utf8) }
-        if ext2fs_has_feature_csum_seed(superblock) != 0 {
-            superblock.pointee.s_checksum_seed = ext2fs_crc32c_le(.max, uuid, uuid.count)
-        }
+        superblock.pointee.s_checksum_seed = ext2fs_crc32c_le(.max, options.hashSeed, options.hashSeed.count)
         ext2fs_init_csum_seed(fs)
     }
 
     private static func allocate(_ fs: ext2_filsys) throws {
+        for first in stride(from: dgrp_t(0), to: fs.pointee.group_desc_count, by: Int(groupsPerFlex)) {
+            placeTables(of: fs, from: first)
+        }
         let code = ext2fs_allocate_tables(fs)
         if code == errcode_t(EXT2_ET_BLOCK_ALLOC_FAIL) { throw Obstacle.tooSmall }
         try check(code, "cannot place the inode tables")
@@ -124,6 +136,31 @@ final class FileSystem {
                 ext2fs_bg_flags_clear(fs, group, UInt16(EXT2_BG_BLOCK_UNINIT))
             }
             ext2fs_group_desc_csum_set(fs, group)
+        }
+    }
+
+    private static let groupsPerFlex = dgrp_t(16)
+
+    /// Places the bitmaps and inode tables of up to 16 groups where they would be if all 16 were there, so that they
+    /// stay where they are when the file system grows by a group. Where that does not fit, the library places them.
+    private static func placeTables(of fs: ext2_filsys, from first: dgrp_t) {
+        let groups = min(dgrp_t(groupsPerFlex), fs.pointee.group_desc_count - first)
+        let table = blk64_t(fs.pointee.inode_blocks_per_group)
+        var start = ext2fs_group_first_block2(fs, first)
+        let last = ext2fs_group_last_block2(fs, first)
+        while start <= last && ext2fs_test_block_bitmap2(fs.pointee.block_map, start) != 0 { start += 1 }
+        let bitmaps = blk64_t(groupsPerFlex)
+        if start + 2 * bitmaps + blk64_t(groups) * table > last + 1 { return }
+        for index in 0..<groups {
+            let group = first + index
+            let (blockBitmap, inodeBitmap) = (start + blk64_t(index), start + bitmaps + blk64_t(index))
+            let inodes = start + 2 * bitmaps + blk64_t(index) * table
+            ext2fs_block_bitmap_loc_set(fs, group, blockBitmap)
+            ext2fs_inode_bitmap_loc_set(fs, group, inodeBitmap)
+            ext2fs_inode_table_loc_set(fs, group, inodes)
+            ext2fs_block_alloc_stats2(fs, blockBitmap, 1)
+            ext2fs_block_alloc_stats2(fs, inodeBitmap, 1)
+            ext2fs_block_alloc_stats_range(fs, inodes, blk_t(table), 1)
         }
     }
 

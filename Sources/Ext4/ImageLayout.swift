@@ -69,12 +69,21 @@ struct ImageLayout {
         throw Failure("cannot find a size for the image: tried up to \(blocks) blocks")
     }
 
+    /// So many inodes or an eighth more: a number for each group that stays when files come or go.
+    private static func roundedInodes(_ inodes: UInt64, blocks: UInt64) -> UInt64 {
+        let groups = (blocks + 32_767) / 32_768
+        let inGroup = groups > 1 ? (inodes * 32_768 + blocks - 1) / blocks : inodes
+        let step = max(16, UInt64(1) << UInt64(60 - min(60, inGroup.leadingZeroBitCount)))
+        return (inGroup + step - 1) / step * step * groups
+    }
+
     private static func place(
         _ plan: Ext4Plan, _ options: Ext4Options, blocks: UInt64, free: UInt64, spare: UInt64
     ) throws -> Attempt {
         // Writable images get an inode for each 16 KiB that is free, as mke2fs has it.
         let more = options.isReadOnly ? 0 : min(spare / 16_384, 1 << 31)
-        let inodes = UInt64(plan.inodes.count) + more
+        let wantedInodes = max(UInt64(plan.inodes.inodes.count) + 11 + more, UInt64(plan.inodes.count))
+        let inodes = roundedInodes(wantedInodes, blocks: blocks)
         if inodes > UInt64(UInt32.max) { throw Failure("\(inodes) inodes are too many for ext4") }
         let fileSystem: FileSystem
         do {
@@ -86,7 +95,10 @@ struct ImageLayout {
         let least = BlockPlan.need(plan.demands) + wanted
         let available = try fileSystem.freeBlocks
         if available < least { return Attempt(fileSystem: fileSystem, plan: nil, missing: least - available) }
-        let blockPlan = BlockPlan(order: plan.order, demands: plan.demands, free: try fileSystem.freeRuns())
+        let inodeList = plan.inodes.inodes
+        let blockPlan = BlockPlan(
+            plan.pieces, inodes: inodeList.count, seeds: { UInt64(inodeList[$0].number) },
+            on: BlockMap(blocks: try fileSystem.blocks, free: try fileSystem.freeRuns()))
         let used = blockPlan.taken.reduce(0) { $0 + $1.count } + blockPlan.missing
         let missing = used + wanted > available ? used + wanted - available : 0
         return Attempt(fileSystem: fileSystem, plan: blockPlan, missing: missing)

@@ -20,16 +20,18 @@ struct PlannedInode {
     var node: Int? { index < 0 ? nil : Int(index) }
 }
 
-/// Which inode each node of a tree gets. The children of a directory stand together, in the order of their names;
-/// then come the children of its first subdirectory. Hard links have the inode of the name that comes first.
+/// Which inode each node of a tree gets. Neighbours in the tree share a block of inodes; where such a bundle ends, a
+/// path says, and which block it has is chosen by name, so that a path that comes or goes leaves most inodes alone
+/// (docs/layout.md). Hard links have the inode of the name that comes first.
 struct InodePlan {
     static let root: UInt32 = 2
     static let lostAndFound: UInt32 = 11
-    private static let first: UInt32 = 12
     /// The kernel's limit; a directory with more subdirectories counts 1 (dir_nlink).
     static let mostLinks: UInt32 = 65_000
+    /// Inodes in a block. The first block is that of the reserved ones.
+    private static let inBlock = 16
 
-    /// By number.
+    /// In the tree's order.
     private(set) var inodes: [PlannedInode]
     /// The inode number of each node, by the node's index.
     private(set) var numbers: [UInt32]
@@ -37,56 +39,92 @@ struct InodePlan {
     let children: [[Int]]
     /// Whether the writer adds `lost+found`: not where the tree has something of that name.
     let makesLostAndFound: Bool
+    /// How many inodes the file system needs, the reserved ones included.
+    private(set) var count: UInt32
 
     init(_ tree: FileTree) throws {
         let nodes = tree.nodes
         children = tree.childIndices()
-        numbers = [UInt32](repeating: 0, count: nodes.count)
         makesLostAndFound = tree["lost+found"] == nil
+        // The position in `inodes` of each node's.
+        var positions = [Int32](repeating: 0, count: nodes.count)
         inodes = [PlannedInode(number: Self.root, node: 0, links: 2, parent: Self.root)]
-        numbers[0] = Self.root
         inodes.reserveCapacity(nodes.count + 1)
         try Self.check(nodes[0])
+        var groups = [UInt32: Int32]()
+        for index in nodes.indices.dropFirst() {
+            let node = nodes[index]
+            if node.linkGroup != 0, let known = groups[node.linkGroup] {
+                positions[index] = known
+                inodes[Int(known)].links += 1
+                if inodes[Int(known)].links > Self.mostLinks {
+                    throw Failure("\(node.path): a file in ext4 can have \(Self.mostLinks) names, this one has more")
+                }
+                continue
+            }
+            try Self.check(node)
+            positions[index] = Int32(inodes.count)
+            if node.linkGroup != 0 { groups[node.linkGroup] = Int32(inodes.count) }
+            inodes.append(PlannedInode(number: 0, node: index, links: node.isDirectory ? 2 : 1, parent: 0))
+        }
+        let bundles = Self.bundles(inodes, tree)
+        let blocks = 1 + bundles.count + (bundles.count + 7) / 8
+        if blocks * Self.inBlock > Int(UInt32.max) { throw Failure("\(nodes.count) paths are too many for ext4") }
+        for (bundle, block) in zip(bundles, Self.blocks(for: bundles, inodes, tree, below: blocks)) {
+            for (place, position) in bundle.enumerated() {
+                inodes[position].number = UInt32(block * Self.inBlock + place + 1)
+            }
+        }
+        count = UInt32(blocks * Self.inBlock)
+        numbers = positions.map { [inodes] in inodes[Int($0)].number }
+        for directory in nodes.indices where nodes[directory].isDirectory {
+            for child in children[directory] where nodes[child].isDirectory {
+                inodes[Int(positions[child])].parent = numbers[directory]
+                inodes[Int(positions[directory])].links += 1
+            }
+        }
         if makesLostAndFound {
             inodes.append(PlannedInode(number: Self.lostAndFound, node: nil, links: 2, parent: Self.root))
             inodes[0].links += 1
         }
-
-        var groups = [UInt32: Int]()
-        var next = Self.first
-        var pending = [(directory: 0, position: 0)]
-        while let (directory, position) = pending.popLast() {
-            var subdirectories = [(directory: Int, position: Int)]()
-            for child in children[directory] {
-                let node = nodes[child]
-                if node.linkGroup != 0, let known = groups[node.linkGroup] {
-                    inodes[known].links += 1
-                    numbers[child] = inodes[known].number
-                    if inodes[known].links > Self.mostLinks {
-                        throw Failure(
-                            "\(node.path): a file in ext4 can have \(Self.mostLinks) names, this one has more")
-                    }
-                    continue
-                }
-                try Self.check(node)
-                numbers[child] = next
-                if node.linkGroup != 0 { groups[node.linkGroup] = inodes.count }
-                if node.isDirectory {
-                    subdirectories.append((child, inodes.count))
-                    inodes[position].links += 1
-                }
-                inodes.append(
-                    PlannedInode(
-                        number: next, node: child, links: node.isDirectory ? 2 : 1, parent: numbers[directory]))
-                next += 1
-            }
-            pending.append(contentsOf: subdirectories.reversed())
-        }
         for index in inodes.indices where inodes[index].links > Self.mostLinks { inodes[index].links = 1 }
     }
 
-    /// How many inodes the file system needs, the reserved ones included.
-    var count: UInt32 { max(inodes[inodes.count - 1].number, Self.lostAndFound) }
+    /// The inodes behind the root in bundles of at most a block.
+    private static func bundles(_ inodes: [PlannedInode], _ tree: FileTree) -> [Range<Int>] {
+        var bundles = [Range<Int>]()
+        var first = 1
+        for position in inodes.indices.dropFirst() {
+            let isFull = position - first == inBlock
+            let path = inodes[position].node.map { tree.nodes[$0].path } ?? .root
+            if position > first && (isFull || path.beginsBundle(ofAbout: 32)) {
+                bundles.append(first..<position)
+                first = position
+            }
+        }
+        if first < inodes.count { bundles.append(first..<inodes.count) }
+        return bundles
+    }
+
+    /// The block of each bundle, 1 ..< count.
+    private static func blocks(
+        for bundles: [Range<Int>], _ inodes: [PlannedInode], _ tree: FileTree, below count: Int
+    ) -> [Int] {
+        var blocks = [Int](repeating: 0, count: bundles.count)
+        var isUsed = [Bool](repeating: false, count: count)
+        isUsed[0] = true
+        var choosers = bundles.indices.map { index in
+            let path = inodes[bundles[index].lowerBound].node.map { tree.nodes[$0].path } ?? .root
+            return (places: StablePlaces(path, part: 4 << 32), index: index)
+        }
+        choosers.sort { ($0.places.seed, $0.index) < ($1.places.seed, $1.index) }
+        for var chooser in choosers {
+            let block = chooser.places.choose(among: count, of: count) { !isUsed[$0] } ?? 0
+            isUsed[block] = true
+            blocks[chooser.index] = block
+        }
+        return blocks
+    }
 
     /// What ext4 cannot hold of a node, whatever the file system's size; attributes are checked where they are laid
     /// out.

@@ -10,6 +10,8 @@ struct DataPiece {
     var node: Int
     /// Whether no piece of the same file comes behind it.
     var isLast: Bool
+    /// Whether the file's pieces do not stand in its order. Such a piece lies in one segment.
+    var isScattered: Bool
 }
 
 /// Puts an image out: segments of 1 MiB, each filled by one of several threads from metadata in memory and the
@@ -44,11 +46,13 @@ struct SegmentWriter {
         case fill(Int, UnsafeMutableRawBufferPointer)
         case write(Filled)
         case hash(Filled)
+        case compare
         case stop
     }
 
     /// What the threads share. One of them hashes at a time, as the order asks, and one writes, because the kernel lets
-    /// one write to a file at a time and others would only spin; all the others read.
+    /// one write to a file at a time and others would only spin; all the others read. Who has nothing else to do goes on
+    /// with the comparing of scattered files.
     private struct State {
         let segments: Int
         var next = 0
@@ -57,6 +61,8 @@ struct SegmentWriter {
         var toWrite = [Int]()
         var isHashing = false
         var isWriting = false
+        var isComparing = false
+        var isCompared: Bool
         var spare: [UnsafeMutableRawBufferPointer]
         var failure: (any Error)?
 
@@ -76,7 +82,11 @@ struct SegmentWriter {
                 next += 1
                 return .fill(next - 1, buffer)
             }
-            return hashed == segments && filled.isEmpty ? .stop : nil
+            if !isComparing && !isCompared {
+                isComparing = true
+                return .compare
+            }
+            return hashed == segments && filled.isEmpty && isCompared ? .stop : nil
         }
 
         mutating func used(_ number: Int) {
@@ -105,7 +115,8 @@ struct SegmentWriter {
             zero.deallocate()
         }
         let segments = Int((size + UInt64(Self.segmentBytes) - 1) / UInt64(Self.segmentBytes))
-        let lock = Lock(State(segments: segments, spare: buffers))
+        let scattered = ScatteredChecks(pieces, of: tree)
+        let lock = Lock(State(segments: segments, isCompared: scattered.isDone, spare: buffers))
         var checks = PassingChecks()
 
         runConcurrently(jobs) {
@@ -114,9 +125,15 @@ struct SegmentWriter {
                 do {
                     switch step {
                     case .stop: return
+                    case .compare:
+                        try scattered.step()
+                        lock.withLock { state in
+                            state.isComparing = false
+                            state.isCompared = scattered.isDone
+                        }
                     case .fill(let number, let buffer):
                         try Task.checkCancellation()
-                        let holds = try fill(segment: number, buffer)
+                        let holds = try fill(segment: number, buffer, scattered)
                         let isZero = !holds.contains(true)
                         lock.withLock { state in
                             state.filled[number] = Filled(
@@ -151,6 +168,7 @@ struct SegmentWriter {
             }
         }
         if let failure = lock.withLock({ $0.failure }) { throw failure }
+        try scattered.finish()
     }
 
     /// The part of a piece that lies in a range of blocks, and where in its file that begins, in bytes.
@@ -184,7 +202,7 @@ struct SegmentWriter {
             let piece = pieces[position]
             position += 1
             let node = tree.nodes[piece.node]
-            guard let blob = node.blob, !HoleScan.looks(at: blob) else { continue }
+            guard let blob = node.blob, !piece.isScattered, !HoleScan.looks(at: blob) else { continue }
             let part = Part(of: piece, in: range, blob)
             if part.isWhole { continue }
             let place = Int(part.blocks.lowerBound - first) * blockSize
@@ -195,13 +213,16 @@ struct SegmentWriter {
     }
 
     /// Fills one segment; tells which of its blocks hold something.
-    private func fill(segment: Int, _ buffer: UnsafeMutableRawBufferPointer) throws -> [Bool] {
+    private func fill(
+        segment: Int, _ buffer: UnsafeMutableRawBufferPointer, _ scattered: ScatteredChecks
+    ) throws -> [Bool] {
         let first = UInt64(segment * Self.segmentBlocks)
         let end = min(first + UInt64(Self.segmentBlocks), blockCount(size))
         var holds = [Bool](repeating: false, count: Self.segmentBlocks)
         var position = firstPiece(endingAfter: first)
         while position < pieces.count, pieces[position].physical < end {
-            try read(pieces[position], first..<end, into: buffer, &holds)
+            let content = try read(pieces[position], first..<end, into: buffer, &holds)
+            if pieces[position].isScattered { scattered.note(content, of: position) }
             position += 1
         }
         for number in first..<end {
@@ -235,11 +256,12 @@ struct SegmentWriter {
         return low
     }
 
+    /// Gives the bytes of the file that the segment has of a piece.
     private func read(
         _ piece: DataPiece, _ segment: Range<UInt64>, into buffer: UnsafeMutableRawBufferPointer, _ holds: inout [Bool]
-    ) throws {
+    ) throws -> UnsafeRawBufferPointer {
         let node = tree.nodes[piece.node]
-        guard let blob = node.blob else { return }
+        guard let blob = node.blob else { return UnsafeRawBufferPointer(start: nil, count: 0) }
         let part = Part(of: piece, in: segment, blob)
         let place = Int(part.blocks.lowerBound - segment.lowerBound) * blockSize
         let room = part.blocks.count * blockSize
@@ -251,6 +273,7 @@ struct SegmentWriter {
         }
         UnsafeMutableRawBufferPointer(rebasing: buffer[place + part.count..<place + room]).zero()
         for index in place / blockSize..<(place + room) / blockSize { holds[index] = true }
+        return UnsafeRawBufferPointer(content)
     }
 
     /// Writes the longest runs of blocks that hold something.

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Synchronization
 
 /// Runs the pieces of tasks on threads of its own, as many as there are pieces at once: decompressing, dpkg and
 /// downloads block, and Swift's own pool has no more threads than the machine has processors. How much of it works at
@@ -31,53 +32,74 @@ final class ThreadExecutor: TaskExecutor {
     }
 
     /// What waits for a thread, and the threads that wait for something to do.
-    private final class Pieces: @unchecked Sendable {
-        // All that is below is used with the lock held.
-        private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-        private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-        /// The newest first: none waits for more than the start of a thread.
-        private var waiting = [(job: UnownedJob, executor: ThreadExecutor)]()
-        private var idleThreads = 0
-        private var isClosed = false
+    private final class Pieces: Sendable {
+        private struct State {
+            var waiting = [(job: UnownedJob, executor: ThreadExecutor)]()
+            /// Threads that sleep and that nobody has woken yet.
+            var sleeping = 0
+            var isClosed = false
+        }
+
+        private let state = Mutex(State())
+        /// A byte for each thread that is woken; -1 where the machine has no descriptor left, and then none sleeps.
+        private let bell: (sleepers: Int32, ringer: Int32)
+        /// Each that sleeps keeps memory.
+        private static let mostSleeping = 8
 
         init() {
-            pthread_mutex_init(lock, nil)
-            pthread_cond_init(changed, nil)
+            var ends: [Int32] = [-1, -1]
+            bell = pipe(&ends) == 0 ? (ends[0], ends[1]) : (-1, -1)
+            for end in ends where end >= 0 { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         }
 
         deinit {
-            pthread_cond_destroy(changed)
-            pthread_mutex_destroy(lock)
-            changed.deallocate()
-            lock.deallocate()
+            if bell.ringer >= 0 {
+                Glibc.close(bell.sleepers)
+                Glibc.close(bell.ringer)
+            }
         }
 
         /// False where no thread is free for it: one has to be started.
         func add(_ job: UnownedJob, _ executor: ThreadExecutor) -> Bool {
-            pthread_mutex_lock(lock)
-            defer { pthread_mutex_unlock(lock) }
-            waiting.append((job, executor))
-            guard idleThreads >= waiting.count else { return false }
-            pthread_cond_signal(changed)
-            return true
+            let isWoken = state.withLock { state in
+                state.waiting.append((job, executor))
+                if state.sleeping == 0 { return false }
+                state.sleeping -= 1
+                return true
+            }
+            if isWoken { ring(1) }
+            return isWoken
         }
 
-        /// The next piece, which is waited for; nil when there will be none.
+        /// The next piece, which is waited for; nil when the thread has to end: there will be none, or enough others
+        /// wait for one.
         func next() -> (job: UnownedJob, executor: ThreadExecutor)? {
-            pthread_mutex_lock(lock)
-            defer { pthread_mutex_unlock(lock) }
-            idleThreads += 1
-            defer { idleThreads -= 1 }
-            while waiting.isEmpty && !isClosed { pthread_cond_wait(changed, lock) }
-            return waiting.popLast()
+            while true {
+                let (piece, sleeps) = state.withLock { state in
+                    if let piece = state.waiting.popLast() { return (Optional(piece), false) }
+                    if state.isClosed || bell.ringer < 0 || state.sleeping >= Self.mostSleeping { return (nil, false) }
+                    state.sleeping += 1
+                    return (nil, true)
+                }
+                if !sleeps { return piece }
+                var byte: UInt8 = 0
+                while read(bell.sleepers, &byte, 1) < 0 && errno == EINTR {}
+            }
         }
 
         /// Lets the threads end.
         func close() {
-            pthread_mutex_lock(lock)
-            isClosed = true
-            pthread_cond_broadcast(changed)
-            pthread_mutex_unlock(lock)
+            let sleeping = state.withLock { state in
+                state.isClosed = true
+                defer { state.sleeping = 0 }
+                return state.sleeping
+            }
+            ring(sleeping)
+        }
+
+        private func ring(_ count: Int) {
+            let bytes = [UInt8](repeating: 0, count: count)
+            while write(bell.ringer, bytes, count) < 0 && errno == EINTR {}
         }
     }
 }

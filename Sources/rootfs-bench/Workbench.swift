@@ -152,6 +152,7 @@ struct Workbench {
         results.add(Results.children, Double(cold.childPeak) / 1_048_576)
         try measurePeer(&results)
         _ = try build(Self.recipe, Results.unchanged, &results, keepingOutputs: true)
+        try measureNewFile(&results)
         try writeFile(Array("changed\n".utf8), to: overlayFile)
         _ = try build(Self.recipe, Results.overlay, &results, keepingOutputs: true)
         try removeTree(at: overlayFile)
@@ -229,7 +230,7 @@ struct Workbench {
         let copy = directory.appending("copy.ext4")
         for (name, flag) in [(Results.write, "--digest"), (Results.plainWrite, "--no-digest")] {
             try removeTree(at: image)
-            prepare()
+            try prepare()
             let ended = try run([
                 try thisProgram(), "write-tree", flag, "--tree", tree.string, "--image", image.string,
             ])
@@ -241,6 +242,25 @@ struct Workbench {
         results.add(
             Results.copy, try timed(Results.copy, ["cp", "--reflink=never", image.string, copy.string]).seconds)
         for path in [image, copy] { try removeTree(at: path) }
+    }
+
+    /// How much of the image is other than before at the same place once it has one file more.
+    private func measureNewFile(_ results: inout Results) throws {
+        let image = outputs.appending("\(lock.recipe).ext4")
+        let before = directory.appending("before.ext4")
+        _ = try run(["cp", "--sparse=always", image.string, before.string])
+        // Bytes that do not compress, the same in every round.
+        var word: UInt64 = 1
+        let content = (0..<5 << 20).map { _ in
+            word = word &* 6_364_136_223_846_793_005 &+ 1
+            return UInt8(truncatingIfNeeded: word >> 56)
+        }
+        try writeFile(content, to: overlayFile)
+        _ = try run(
+            [program, Self.recipe, "--offline", "--cache", store.string, "-o", outputs.string, "--quiet"],
+            in: repository)
+        results.add(Results.newFile, Double(try changedBlocks(from: before, to: image)) / 256)
+        try removeTree(at: before)
     }
 
     private func measureKernel(_ results: inout Results) throws {
@@ -275,14 +295,19 @@ struct Workbench {
     private func timed(
         _ name: String, _ arguments: [String], in directory: FilePath? = nil, watchingMemory: Bool = false
     ) throws -> Run {
-        prepare()
+        try prepare()
         let ended = try run(arguments, in: directory, watchingMemory: watchingMemory)
         note("  \(name): \(fixed(ended.seconds, 2)) s")
         return ended
     }
 
-    /// What was written before is on the disk, so that nobody waits for another's writing.
-    private func prepare() {
+    /// What was written before is on the disk, so that nobody waits for another's writing. And there is memory that was
+    /// used before: on a virtual machine memory of its own that it uses for the first time may have to be had from the
+    /// host, which would be laid to whoever comes first.
+    private func prepare() throws {
+        let path = directory.appending("memory")
+        _ = try run(["dd", "if=/dev/zero", "of=\(path)", "bs=1M", "count=3072", "status=none"])
         sync()
+        try removeTree(at: path)
     }
 }
