@@ -90,26 +90,30 @@ struct TreeComparison {
 
     private mutating func compare(_ path: TreePath, _ ours: [UInt8], _ theirs: [UInt8]) throws {
         if ours == theirs { return }
-        let (left, right) = (ours.split(separator: 10), theirs.split(separator: 10))
         if path == "var/lib/dpkg/status", try compareEntries(path, ours, theirs) { return }
-        let isText = !ours.contains(0) && !theirs.contains(0)
-        func text(_ line: ArraySlice<UInt8>) -> String { String(decoding: line.prefix(200), as: UTF8.self) }
-        if isText,
-            left.sorted(by: { $0.lexicographicallyPrecedes($1) })
-                == right.sorted(by: { $0.lexicographicallyPrecedes($1) })
-        {
-            let place = left.indices.first { left[$0] != right[$0] }
-            add(path, .order, place.map { "`\(text(left[$0]))`" } ?? "", place.map { "`\(text(right[$0]))`" } ?? "")
-        } else if isText {
-            let lines = (Set(left), Set(right))
-            func line(_ all: [ArraySlice<UInt8>], without other: Set<ArraySlice<UInt8>>) -> String {
-                all.first { !other.contains($0) }.map { "`\(text($0))`" } ?? "no line more"
-            }
-            add(path, .content, line(left, without: lines.1), line(right, without: lines.0))
-        } else {
-            func digest(_ bytes: [UInt8]) -> String { "\(bytes.count) bytes \(Digest(hashing: bytes).hex.prefix(12))" }
-            add(path, .content, digest(ours), digest(theirs))
+        let (field, left, right) = Self.telling(ours, theirs)
+        differences.append(Difference(path: path, field: field, ours: left, theirs: right))
+    }
+
+    /// What two contents differ in: of texts a line each.
+    private static func telling(_ ours: [UInt8], _ theirs: [UInt8]) -> (Difference.Field, String, String) {
+        func size(_ bytes: [UInt8]) -> String { "\(bytes.count) bytes \(Digest(hashing: bytes).hex.prefix(12))" }
+        if ours.contains(0) || theirs.contains(0) { return (.content, size(ours), size(theirs)) }
+        func text(_ line: ArraySlice<UInt8>) -> String { "`\(String(decoding: line.prefix(200), as: UTF8.self))`" }
+        let left = ours.split(separator: 10, omittingEmptySubsequences: false)
+        let right = theirs.split(separator: 10, omittingEmptySubsequences: false)
+        func sorted(_ lines: [ArraySlice<UInt8>]) -> [ArraySlice<UInt8>] {
+            lines.sorted { $0.lexicographicallyPrecedes($1) }
         }
+        if sorted(left) == sorted(right), let place = left.indices.first(where: { left[$0] != right[$0] }) {
+            return (.order, text(left[place]), text(right[place]))
+        }
+        let (known, others) = (Set(left), Set(right))
+        let mine = left.first { !others.contains($0) }
+        let other = right.first { !known.contains($0) }
+        // The same lines, but not as often.
+        if mine == nil && other == nil { return (.content, size(ours), size(theirs)) }
+        return (.content, mine.map(text) ?? "no line more", other.map(text) ?? "no line more")
     }
 
     /// Compares dpkg's database by package and field; gives whether that told all.

@@ -43,6 +43,14 @@ import Testing
             ])
     }
 
+    @Test func `a line that comes twice is a difference`() throws {
+        #expect(
+            try compare([file("a", "x\n\n"), file("b", "x\n")], [file("a", "x\n"), file("b", "x")]) == [
+                "/a: content: ours 3 bytes d1329c6d1284, theirs 2 bytes 73cb3858a687",
+                "/b: content: ours ``, theirs no line more",
+            ])
+    }
+
     @Test func `the database is told by package and field`() throws {
         let status: TreePath = "var/lib/dpkg/status"
         let ours = "Package: a\nArchitecture: all\nVersion: 1\n\nPackage: b\nArchitecture: all\n"
