@@ -15,7 +15,7 @@ BENCH_PACKAGES = mmdebstrap e2fsprogs dpkg-dev xz-utils bzip2 gzip lz4 zstd lzop
 # Where the benches work; 12 GB free.
 BENCH_WORK ?= $(or $(TMPDIR),.build)
 
-.PHONY: all image test build release install boot-smoke bench bench-scale bench-program format lint clean \
+.PHONY: all image test build release install boot-smoke equivalence bench bench-scale bench-program format lint clean \
 	build-packages test-packages bench-packages
 
 all: release
@@ -41,6 +41,11 @@ install: release
 boot-smoke: release test-packages
 	.build/release/rootfs-build recipes/minimal.manifest
 	.build/release/rootfs-build boot out/minimal
+
+# Compares the packages' trees of both recipes with those that mmdebstrap makes, as root; docs/equivalence.allow has what
+# may differ and why.
+equivalence: release bench-program bench-packages
+	.build/release/rootfs-bench equivalence --work $(BENCH_WORK)
 
 # Builds in turn with mmdebstrap and mke2fs, as root: bench.json, and the table in the README.
 bench: release bench-program bench-packages

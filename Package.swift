@@ -33,6 +33,7 @@ let package = Package(
         .target(name: "Debian", dependencies: [model]),
         .target(name: "Solving", dependencies: [model, "Debian"]),
         .target(name: "Provisioning", dependencies: [model, "Recipes"]),
+        .target(name: "Normalization", dependencies: [model]),
 
         // Outside: one outside thing each.
         .target(name: "LibArchive", dependencies: [model, "CArchive"]),
@@ -54,8 +55,8 @@ let package = Package(
         .target(
             name: "Pipeline",
             dependencies: [
-                model, "Recipes", "Debian", "Solving", "Provisioning", "LibArchive", "Storage", "DebianArchive",
-                "Sandboxing", "Dpkg", "Ext4", "Kernels", "Booting", "CLinux", systemPackage,
+                model, "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "LibArchive", "Storage",
+                "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Kernels", "Booting", "CLinux", systemPackage,
             ]),
         .target(
             name: "Commands",
@@ -71,8 +72,9 @@ let package = Package(
         .executableTarget(
             name: "rootfs-bench",
             dependencies: [
-                model, "Debian", "Solving", "Storage", "Dpkg", "Ext4", "Kernels", "ArchiveFixture", "CLinux",
-                systemPackage, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                model, "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Storage", "Dpkg", "Ext4",
+                "Kernels", "ArchiveFixture", "CLinux", systemPackage,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
         // What several tests need.
@@ -92,6 +94,7 @@ let package = Package(
         .testTarget(name: "DebianTests", dependencies: [model, "Debian", "TestSupport"]),
         .testTarget(name: "SolvingTests", dependencies: [model, "Debian", "Solving", "TestSupport"]),
         .testTarget(name: "ProvisioningTests", dependencies: [model, "Recipes", "Provisioning"]),
+        .testTarget(name: "NormalizationTests", dependencies: [model, "Normalization"]),
         .testTarget(name: "StorageTests", dependencies: [model, "Storage", "CLinux", systemPackage]),
         .testTarget(
             name: "DebianArchiveTests",
@@ -100,7 +103,7 @@ let package = Package(
         .testTarget(
             name: "DpkgTests",
             dependencies: [
-                model, "Debian", "Storage", "Sandboxing", "Dpkg", "TestSupport", systemPackage,
+                model, "Debian", "Storage", "Sandboxing", "Dpkg", "Normalization", "TestSupport", systemPackage,
             ]),
         .testTarget(
             name: "Ext4Tests", dependencies: [model, "Storage", "Ext4", "CLinux", "TestSupport", systemPackage]),
@@ -109,9 +112,10 @@ let package = Package(
         .testTarget(
             name: "PipelineTests",
             dependencies: [
-                model, "Debian", "Dpkg", "Storage", "Pipeline", "ArchiveFixture", "TestSupport", systemPackage,
+                model, "Debian", "Normalization", "Dpkg", "Storage", "Pipeline", "ArchiveFixture", "TestSupport",
+                systemPackage,
             ]),
-        .testTarget(name: "BenchTests", dependencies: ["rootfs-bench"]),
+        .testTarget(name: "BenchTests", dependencies: [model, "rootfs-bench"]),
         .testTarget(
             name: "CommandsTests", dependencies: ["rootfs-build", "Commands", "Pipeline"], exclude: ["Golden"]),
         .testTarget(

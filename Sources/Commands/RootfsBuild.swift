@@ -17,8 +17,8 @@ public struct RootfsBuild: AsyncParsableCommand {
         usage: """
             rootfs-build [build] <recipe> ... [-o, --output <directory>]
                          [--mirror <url>] [--offline] [--cache <directory>] [--set <name=value>]
-                         [-j, --jobs <n>] [--json] [-q, --quiet] [-v, --verbose] [--shell-on-failure]
-                         [--timings]
+                         [--keep <rule>] [-j, --jobs <n>] [--json] [-q, --quiet] [-v, --verbose]
+                         [--shell-on-failure] [--timings]
             rootfs-build <subcommand> ...
             """,
         discussion: """

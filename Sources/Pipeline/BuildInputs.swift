@@ -35,6 +35,7 @@ func buildInputs(_ recipe: Recipe, _ held: HeldLock, files: LocalFiles, settings
     var inputs = [
         Input("version of rootfs-build", settings.toolVersion), Input("program", settings.program),
     ]
+    if !settings.kept.isEmpty { inputs.append(Input("kept", settings.keptRules.joined(separator: ", "))) }
     inputs += recipe.settings.map { Input("recipe \($0.name)", $0.value) }
     inputs.append(Input("lock", held.digest.description))
     // The lock names them too; here they have names of their own, as the packages of layers have.

@@ -1,10 +1,11 @@
+internal import Normalization
 internal import Recipes
 internal import RootfsModel
 public import Storage
 public import SystemPackage
 
-/// Everything a build needs from outside its recipe. Nothing in it can change the image but the variables
-/// and, where there is no lock yet, the mirror: the rest decides how the work is done, not what comes out.
+/// Everything a build needs from outside its recipe. Nothing in it can change the image but the variables, the rules that
+/// are switched off and, where there is no lock yet, the mirror: the rest decides how the work is done, not what comes out.
 public struct BuildSettings: Sendable {
     public var store: Store
     /// The directory in which each recipe's outputs get one of their own.
@@ -15,6 +16,8 @@ public struct BuildSettings: Sendable {
     public var offline: Bool
     /// `--set` in the order given.
     public var variables: [(String, String)]
+    /// The ids of the rules of normalising that are switched off, in any order.
+    public var kept: Set<String> = []
     public var jobs: Int
     /// The present time in seconds since 1970: for Valid-Until, never for what goes into an image.
     public var now: Int64
@@ -48,6 +51,9 @@ public struct BuildSettings: Sendable {
         self.progress = progress
     }
 
+    /// The rules that are switched off, in the rules' order.
+    var keptRules: [String] { Normalization.rules.map(\.id).filter(kept.contains) }
+
     /// Where the outputs of a recipe go.
     func directory(of recipe: Recipe) -> FilePath {
         outputDirectory ?? outputParent.appending(recipe.name.value)
@@ -61,3 +67,6 @@ public struct BuildSettings: Sendable {
             at: asked.location, hint: "build on a machine of that architecture")
     }
 }
+
+/// The ids that `BuildSettings.kept` may have.
+public let normalizationRules = Normalization.rules.map(\.id)

@@ -1,4 +1,5 @@
 internal import Ext4
+internal import Normalization
 internal import Recipes
 internal import RootfsModel
 internal import Storage
@@ -9,18 +10,21 @@ struct FinishedTree {
     let tree: FileTree
     let listing: [UInt8]
     let contentHash: Digest
+    /// What clamping the times changed.
+    let reports: [RuleReport]
 
-    /// No time later than the moment, so that nothing depends on when the build ran.
-    init(_ tree: FileTree, moment: Timestamp) throws {
-        var tree = tree
+    init(_ tree: FileTree, moment: Timestamp, kept: Set<String>) throws {
+        let rules = kept.contains(Normalization.times.id) ? [] : [Normalization.times]
+        var (tree, reports) = try Normalization.normalise(
+            tree, by: rules, moment: moment, read: { try $0.readAll() })
         try tree.updateEach { node in
-            if node.metadata.mtime > moment { node.metadata.mtime = moment }
             if case .file(var blob, let group) = node.kind, blob.digest == nil {
                 blob.digest = try blob.takeDigest()
                 node.kind = .file(blob, linkGroup: group)
             }
         }
         self.tree = tree
+        self.reports = reports
         self.listing = try Listing.bytes(of: tree)
         self.contentHash = Digest(hashing: listing)
     }

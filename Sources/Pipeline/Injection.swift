@@ -40,7 +40,7 @@ public func inject(
             warnings: &warnings, read: { try $0.readAll() })
         for warning in warnings { progress(.warning(warning)) }
     }
-    let finished = try FinishedTree(tree, moment: moment)
+    let finished = try FinishedTree(tree, moment: moment, kept: Set(record.normalization.kept))
     let staging = try TemporaryDirectory(beside: destination)
     do {
         let name = record.name
@@ -56,6 +56,7 @@ public func inject(
         record.paths = finished.tree.nodes.count
         record.lockDigest = nil
         record.recipeDigest = nil
+        record.normalization.rules += finished.reports
         try writeFile(try recordBytes(record), to: staging.path.appending("record"))
         try moveItem(at: staging.path.appending("image"), to: destination)
         try moveItem(at: staging.path.appending("record"), to: recordPath(of: destination))

@@ -2,6 +2,7 @@ internal import Debian
 internal import DebianArchive
 internal import Dpkg
 internal import Ext4
+internal import Normalization
 internal import Recipes
 internal import RootfsModel
 internal import Sandboxing
@@ -131,9 +132,10 @@ struct RecipeBuild: Sendable {
         }
     }
 
-    /// The tree of all layers, and what each came to.
+    /// The tree of all layers, what each came to and what normalising changed.
     private struct Base {
         var tree: FileTree
+        var reports: [RuleReport]
         var layers: [(key: LayerKey, because: [Reason], packages: Int)]
     }
 
@@ -146,19 +148,19 @@ struct RecipeBuild: Sendable {
         if try keys.allSatisfy({ try StoredLayer.digest(of: $0.digest, in: settings.store) != nil }) {
             for index in lock.packages.indices { _ = try await supply.package(index) }
         }
-        if let deltas = try await digests(of: keys), let tree = try stored.find(over: deltas) {
+        if let deltas = try await digests(of: keys), let (tree, reports) = try stored.find(over: deltas) {
             visit.use(layers: keys.map(\.digest))
             let layers = keys.map { ($0, [Reason](), lock.packages(for: .layer($0.name)).count) }
             for (key, _, count) in layers { try clock.begin(key.stage).end("\(packagesText(count)), fresh") }
             try clock.begin("normalise").end("\(tree.nodes.count) paths, fresh")
-            return Base(tree: tree, layers: layers)
+            return Base(tree: tree, reports: reports, layers: layers)
         }
         let made = try await makeLayers(sources, supply, visit)
         return try clock.run("normalise") { _ in
-            let tree = try finishLayers(made, lock: lock, moment: Timestamp(seconds: lock.moment))
-            try stored.keep(tree, over: made.layers.map(\.deltaDigest))
+            let (tree, reports) = try finishLayers(made, lock: lock, moment: Timestamp(seconds: lock.moment))
+            try stored.keep(tree, reports, over: made.layers.map(\.deltaDigest))
             let layers = made.layers.map { ($0.key, $0.because, $0.packages.count) }
-            return (Base(tree: tree, layers: layers), "\(tree.nodes.count) paths")
+            return (Base(tree: tree, reports: reports, layers: layers), "\(tree.nodes.count) paths")
         }
     }
 
@@ -249,7 +251,7 @@ struct RecipeBuild: Sendable {
             settings.progress(.warning(isAlone ? warning : "\(name): \(warning)"))
         }
         let finished = try clock.run("listing") { _ in
-            let finished = try FinishedTree(provisioned.tree, moment: moment)
+            let finished = try FinishedTree(provisioned.tree, moment: moment, kept: settings.kept)
             return (finished, "\(finished.tree.nodes.count) paths, \(byteText(finished.tree.contentSize))")
         }
         let fileSystem = ImageRecord.FileSystemEntry(recipe.image, moment: moment)
@@ -274,7 +276,9 @@ struct RecipeBuild: Sendable {
             name: name, description: recipe.description, architecture: architecture,
             contentHash: finished.contentHash.description, imageHash: image.digest.description, imageSize: image.size,
             imageFree: image.freeBytes, paths: finished.tree.nodes.count,
-            kernel: kernelEntry, fileSystem: fileSystem, boot: ImageRecord.BootEntry(recipe),
+            kernel: kernelEntry, fileSystem: fileSystem,
+            normalization: .init(kept: settings.keptRules, rules: base.reports + finished.reports),
+            boot: ImageRecord.BootEntry(recipe),
             lockDigest: held.digest.description,
             recipeDigest: recipe.digest.description, toolVersion: settings.toolVersion,
             layers: base.layers.map {
@@ -304,8 +308,12 @@ struct RecipeBuild: Sendable {
     }
 
     /// The packages' tree without what is of the build's moment, with what apt and the kernel look for.
-    private func finishLayers(_ layers: LayerStage, lock: Lock, moment: Timestamp) throws -> FileTree {
-        var tree = try layers.tree.applying(Normalization.change(for: layers.tree))
+    private func finishLayers(
+        _ layers: LayerStage, lock: Lock, moment: Timestamp
+    ) throws -> (tree: FileTree, reports: [RuleReport]) {
+        let rules = Normalization.packageRules.filter { !settings.kept.contains($0.id) }
+        var (tree, reports) = try Normalization.normalise(
+            layers.tree, by: rules, moment: moment, read: { try $0.readAll() })
         let installed = layers.packages
         let manual = basePackageNames(installed).union(Resolution.baseAdditions).union(lock.requests.flatMap(\.names))
         let automatic = installed.filter { !manual.contains($0.name) }
@@ -315,7 +323,7 @@ struct RecipeBuild: Sendable {
             path: "var/lib/apt/extended_states", kind: .file(Blob(states), linkGroup: 0),
             metadata: Metadata(mode: 0o644, mtime: moment))
         if tree["var/lib/apt"] != nil { tree = try tree.applying(TreeChange(puts: [file])) }
-        return try tree.applying(deviceNodes(moment: moment))
+        return (try tree.applying(deviceNodes(moment: moment)), reports)
     }
 
     private func packageEntries(_ lock: Lock, _ payloads: [Payload]) throws -> [ImageRecord.PackageEntry] {

@@ -1,4 +1,5 @@
 internal import FoundationEssentials
+public import Normalization
 internal import RootfsModel
 
 /// image.json: what the image is. The same for equal builds, whenever and wherever they ran.
@@ -44,6 +45,13 @@ public struct ImageRecord: Codable, Sendable, Equatable {
         public var moment: Int64
     }
 
+    public struct NormalizationEntry: Codable, Sendable, Equatable {
+        /// The rules that were switched off.
+        public var kept: [String]
+        /// What each rule changed, those that changed nothing left out.
+        public var rules: [RuleReport]
+    }
+
     public struct BootEntry: Codable, Sendable, Equatable {
         public var expect: [String]
         public var withinMilliseconds: Int64
@@ -64,6 +72,7 @@ public struct ImageRecord: Codable, Sendable, Equatable {
     public var paths: Int
     public var kernel: KernelEntry?
     public var fileSystem: FileSystemEntry
+    public var normalization: NormalizationEntry
     public var boot: BootEntry
     /// Nil after `inject`, as the next one.
     public var lockDigest: String?

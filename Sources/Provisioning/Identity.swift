@@ -23,10 +23,10 @@ func change(
     // Without a zone file there is no link: the C library takes UTC.
     if !change.puts.contains(where: { $0.path == "/etc/localtime" }) { change.removals.append("/etc/localtime") }
 
-    // Empty and there: systemd makes one up at boot, and does not take it for a first boot (machine-id(5)).
-    change.puts.append(.text("/etc/machine-id", "", mode: 0o444, moment: moment))
-    if tree["/var/lib/dbus/machine-id"]?.blob != nil {
-        change.puts.append(.link("/var/lib/dbus/machine-id", to: "/etc/machine-id", moment: moment))
+    // Empty and there: systemd makes one up at boot, and does not take it for a first boot (machine-id(5)). What the
+    // packages left was emptied before, unless it is to be kept.
+    if tree["/etc/machine-id"] == nil {
+        change.puts.append(.text("/etc/machine-id", "", mode: 0o444, moment: moment))
     }
     // A link is somebody's who keeps the file at run time.
     if tree["/etc/resolv.conf"]?.linkTarget == nil {

@@ -68,6 +68,13 @@ public struct FileTree: Sendable, Equatable {
         return low
     }
 
+    /// Where all that is below a directory stands in `nodes`: without the directory itself, which may stand apart.
+    public func indices(below directory: TreePath) -> Range<Int> {
+        if directory.isRoot { return min(1, nodes.count)..<nodes.count }
+        let start = insertionIndex(of: TreePath(trusted: directory.bytes + [TreePath.slash]))
+        return start..<insertionIndex(of: TreePath(trusted: directory.bytes + [TreePath.slash + 1]))
+    }
+
     /// The highest hard-link group in use.
     public var highestLinkGroup: UInt32 {
         nodes.reduce(0) { max($0, $1.linkGroup) }

@@ -57,7 +57,7 @@ struct Compare: ParsableCommand {
         note("working in \(directory.path)")
         let bench = try Workbench(
             at: directory.path, program: absolutePath(program), recipe: absolutePath(recipe), late: late,
-            store: absolutePath(store ?? Self.userStore()))
+            store: absolutePath(store ?? userStore()))
         machine.loadBefore = try Machine.load()
         var results = Results()
         for round in 1...max(1, rounds) {
@@ -91,11 +91,6 @@ struct Compare: ParsableCommand {
             throw Failure("\(readme) has no <!-- bench --> … <!-- /bench --> to put the table in")
         }
         try writeFile(Array(changed.utf8), to: FilePath(readme))
-    }
-
-    private static func userStore() -> String {
-        func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
-        return (variable("XDG_CACHE_HOME") ?? (variable("HOME") ?? "/root") + "/.cache") + "/rootfs-build"
     }
 }
 

@@ -1,7 +1,7 @@
 import ArgumentParser
-import Dpkg
 import Ext4
 import FoundationEssentials
+import Normalization
 import RootfsModel
 import Storage
 import SystemPackage
@@ -27,7 +27,10 @@ struct ScaleTree: ParsableCommand {
         let change = steps.run("change: make") { self.change(of: tree) }
         let placed = steps.run("change: place") { change.placed(in: tree) }
         tree = try steps.run("change: apply") { try tree.applying(placed) }
-        try steps.run("normalise") { tree = try tree.applying(Normalization.change(for: tree)) }
+        try steps.run("normalise") {
+            let moment = Timestamp(seconds: 1_700_000_000)
+            tree = try Normalization.normalise(tree, moment: moment, read: { try $0.readAll() }).tree
+        }
         let listing = try steps.run("listing: write") { try Listing.bytes(of: tree) }
         try steps.run("listing: read") {
             let parsed = try Listing.parse(listing, name: "listing")

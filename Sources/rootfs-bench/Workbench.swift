@@ -12,8 +12,7 @@ struct Workbench {
     let directory: FilePath
     let lock: Lock
     private let program: String
-    /// The requests of all layers.
-    private let requests: [String]
+    private let peer: Peer
     private let overlayFile: FilePath
     private let kernel: KernelInput
 
@@ -52,12 +51,7 @@ struct Workbench {
         overlayFile = repository.appending("overlays/supervisor/usr/lib/bench-changed")
 
         let own = directory.appending("store")
-        try makeDirectory(at: own)
-        for name in ["files", "records"] where exists(store.appending(name)) {
-            // Hard links where it is the same disk: a store's files are never written to.
-            let link = ["cp", "-al", store.appending(name).string, own.string]
-            if (try? run(link)) == nil { _ = try run(["cp", "-a"] + link.dropFirst(2)) }
-        }
+        try seedStore(from: store, at: own)
         note("locking and building both recipes once")
         for recipe in [Self.recipe, Self.lateRecipe] {
             for arguments in [["lock", recipe, "--update"], [recipe, "-o", directory.appending("first").string]] {
@@ -66,9 +60,8 @@ struct Workbench {
         }
         let lockFile = repository.appending("recipes/bench.lock")
         lock = try Lock(parsing: try readFile(at: lockFile), file: lockFile.string)
-        requests = lock.requests.filter { if case .layer = $0.purpose { true } else { false } }.flatMap(\.names)
         note("making an archive of the \(lock.packages.count) packages for the peers")
-        try Self.makeArchive(of: lock, from: own, at: directory.appending("archive"))
+        peer = try Peer(lock, from: own, at: directory.appending("archive"))
         kernel = try Self.kernelInput(directory.appending("archive"), directory)
         try prepareApt()
     }
@@ -86,22 +79,6 @@ struct Workbench {
         }
         lines.insert("  - {name: node, packages: [\(name[1].drop { $0 == " " }), \(package)]}", at: end)
         return lines.joined(separator: "\n")
-    }
-
-    private static func makeArchive(of lock: Lock, from store: FilePath, at archive: FilePath) throws {
-        try makeDirectory(at: archive)
-        let opened = try Store(at: store)
-        for package in lock.packages {
-            guard let file = opened.file(package.sha256, size: package.size) else {
-                throw Failure("the store has no \(package.name) \(package.version)")
-            }
-            let name = FilePath(package.filename).lastComponent?.string ?? package.name
-            guard link(file.string, archive.appending(name).string) == 0 else {
-                throw systemFailure("link", archive.appending(name))
-            }
-        }
-        let index = try run(["dpkg-scanpackages", "--multiversion", "."], in: archive).output
-        try writeFile(index, to: archive.appending("Packages"))
     }
 
     private static func kernelInput(_ archive: FilePath, _ directory: FilePath) throws -> KernelInput {
@@ -132,7 +109,7 @@ struct Workbench {
         try writeFile([], to: apt.appending("status"))
         _ = try run(["apt-get"] + aptOptions + ["-qq", "update"])
         // APT's own caches are there, too, as they are after an update.
-        _ = try run(["apt-get"] + aptOptions + ["-qq", "--print-uris", "install"] + requests)
+        _ = try run(["apt-get"] + aptOptions + ["-qq", "--print-uris", "install"] + peer.requests)
     }
 
     private var aptOptions: [String] {
@@ -200,14 +177,8 @@ struct Workbench {
 
     private func measurePeer(_ results: inout Results) throws {
         try removeTree(at: tree)
-        let merged = #"for d in bin sbin lib lib64; do mkdir -p "$1/usr/$d"; ln -s "usr/$d" "$1/$d"; done"#
         let made = try timed(
-            "mmdebstrap",
-            [
-                "mmdebstrap", "--quiet", "--variant=apt", "--setup-hook=\(merged)",
-                "--include=\((requests + ["usr-is-merged"]).joined(separator: ","))", "bookworm", tree.string,
-                "deb [trusted=yes] copy:\(directory.appending("archive")) ./",
-            ])
+            "mmdebstrap", peer.command(variant: "apt", installing: peer.requests + ["usr-is-merged"], into: tree))
         results.add(Results.peerMemory, Double(made.familyPeak) / 1_048_576)
         let written = try writeByMke2fs()
         results.add(Results.mke2fs, written.seconds)
@@ -289,7 +260,8 @@ struct Workbench {
             ).seconds)
         results.add(
             Results.apt,
-            try timed(Results.apt, ["apt-get"] + aptOptions + ["-qq", "--print-uris", "install"] + requests).seconds)
+            try timed(Results.apt, ["apt-get"] + aptOptions + ["-qq", "--print-uris", "install"] + peer.requests)
+                .seconds)
     }
 
     private func timed(

@@ -12,6 +12,7 @@ import Testing
         "Debian": ["RootfsModel", "Glibc"],
         "Solving": ["RootfsModel", "Debian"],
         "Provisioning": ["RootfsModel", "Recipes"],
+        "Normalization": ["RootfsModel"],
         "LibArchive": Set(["RootfsModel", "CArchive"]).union(system),
         "Storage": Set(["RootfsModel"]).union(system),
         "DebianArchive": Set(["RootfsModel", "Debian", "Storage", "LibArchive", "CCurl"]).union(system),
@@ -23,16 +24,16 @@ import Testing
         "Kernels": ["RootfsModel", "LibArchive", "Glibc"],
         "Booting": Set(["RootfsModel", "CBooting"]).union(system),
         "Pipeline": Set([
-            "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "LibArchive", "Storage", "DebianArchive",
-            "Sandboxing", "Dpkg", "Ext4", "Kernels", "Booting", "FoundationEssentials",
+            "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "LibArchive", "Storage",
+            "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Kernels", "Booting", "FoundationEssentials",
         ]).union(system),
         "Commands": Set([
             "RootfsModel", "Recipes", "Storage", "Pipeline", "ArgumentParser", "FoundationEssentials", "Dispatch",
         ]).union(system),
         "rootfs-build": ["ArgumentParser", "Commands"],
         "rootfs-bench": Set([
-            "RootfsModel", "Debian", "Solving", "Storage", "Dpkg", "Ext4", "Kernels", "ArchiveFixture",
-            "ArgumentParser", "FoundationEssentials",
+            "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Storage", "Dpkg", "Ext4",
+            "Kernels", "ArchiveFixture", "ArgumentParser", "FoundationEssentials",
         ]).union(system),
     ]
 
@@ -40,7 +41,7 @@ import Testing
     static let system: Set<String> = ["Glibc", "CLinux", "SystemPackage", "Synchronization"]
 
     /// Modules of values: no file system, clock, environment or process, not even by the back door.
-    static let values = ["RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Kernels"]
+    static let values = ["RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Kernels"]
 
     static let sources = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appending(path: "Sources")

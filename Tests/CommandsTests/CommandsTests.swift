@@ -63,6 +63,11 @@ import Testing
         (["--jobs", "0", "a.manifest"], "Error: --jobs takes a number from 1 to 1024."),
         (["--jobs", "many", "a.manifest"], "Error: The value 'many' is invalid for '--jobs <n>'"),
         (["--set", "fps", "a.manifest"], "Error: --set takes name=value, not 'fps'."),
+        (
+            ["--keep", "ssh-hostkeys", "a.manifest"],
+            "Error: There is no rule 'ssh-hostkeys' of normalising; did you mean 'ssh-host-keys'?"
+        ),
+        (["explain", "--keep", "x", "a.manifest"], "Error: There is no rule 'x' of normalising; --help lists them."),
         (["--quiet", "--verbose", "a.manifest"], "Error: --quiet and --verbose exclude each other."),
         (["--ofline", "a.manifest"], "Error: Unknown option '--ofline'. Did you mean '--offline'?"),
         (["boot", "--accel", "xen", "out/x"], "Error: --accel takes tcg, kvm or auto, not 'xen'."),

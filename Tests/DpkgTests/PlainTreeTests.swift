@@ -1,4 +1,5 @@
 import Glibc
+import Normalization
 import RootfsModel
 import Storage
 import SystemPackage
@@ -73,7 +74,7 @@ import Testing
         _ = try stack.add([try HostTools.deb(with: tools)])
         _ = try stack.add([things()])
         let built = try stack.add([changing()])
-        let tree = try stack.tree.applying(Normalization.change(for: stack.tree))
+        let tree = try Normalization.normalise(stack.tree, moment: moment, read: { try $0.readAll() }).tree
         let listing = String(decoding: try Listing.bytes(of: tree), as: UTF8.self)
         return (tree, try scanOverlayUpper(built.upper), listing)
     }

@@ -1,5 +1,6 @@
 import Debian
 import Glibc
+import Normalization
 import RootfsModel
 import Sandboxing
 import Storage
@@ -91,7 +92,9 @@ import Testing
             }
             #expect(left == right)
         }
-        let normalized = try below.applying(Normalization.change(for: below))
+        let normalized = try Normalization.normalise(
+            below, moment: Timestamp(seconds: 1_747_699_200), read: { try $0.readAll() }
+        ).tree
         try writeFile(try Listing.bytes(of: normalized), to: trial.appending("ours.listing"))
         let audit = try shell("chroot '\(ours)' dpkg --audit; chroot '\(ours)' dpkg --verify")
         #expect(audit.output == "")

@@ -88,8 +88,9 @@ import Testing
         let hello = "payloads/HELLO"
         let withLayers = ["layers", "layers", "payloads"]
         return [
-            ("trees/TREE/tree", ["trees"]), ("trees/TREE/layers", ["trees"]), ("trees/TREE/digest", ["trees"]),
-            ("\(hello)/traits", withLayers), ("files/HELLO", ["files"]), ("\(hello)/tree/usr/bin/hello", withLayers),
+            ("trees/TREE/tree", ["trees"]), ("trees/TREE/layers", ["trees"]), ("trees/TREE/rules", ["trees"]),
+            ("trees/TREE/digest", ["trees"]), ("\(hello)/traits", withLayers),
+            ("files/HELLO", ["files"]), ("\(hello)/tree/usr/bin/hello", withLayers),
             ("\(hello)/listing", withLayers),
             ("\(hello)/list", withLayers), ("\(hello)/size", withLayers), ("\(hello)/digest", withLayers),
             ("\(hello)/control/control", withLayers), ("\(hello)/control/postinst", withLayers),

@@ -127,6 +127,8 @@ import Testing
             ]),
         // Where the outputs are.
         Case("elsewhere", Case.image("outputs"), arguments: ["-o", "elsewhere"]) { _ in },
+        // The one option that goes into the image.
+        Case("a rule that is switched off", Case.image("kept"), arguments: ["--keep", "logs"]) { _ in },
     ]
 
     /// The stale stages of a recipe with their reasons, a line each.

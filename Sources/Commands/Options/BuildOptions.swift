@@ -46,6 +46,13 @@ struct BuildOptions: ParsableArguments {
     var assignments: [String] = []
 
     @Option(
+        name: .long, parsing: .singleValue,
+        help: ArgumentHelp(
+            "Switch a rule of normalising off (can be repeated): \(normalizationRules.joined(separator: ", ")).",
+            valueName: "rule"))
+    var keep: [String] = []
+
+    @Option(
         name: .shortAndLong,
         help: ArgumentHelp("How many things to do at once (default: the processors).", valueName: "n"))
     var jobs: Int?
@@ -54,6 +61,12 @@ struct BuildOptions: ParsableArguments {
         if let jobs, jobs < 1 || jobs > 1024 { throw ValidationError("--jobs takes a number from 1 to 1024.") }
         for assignment in assignments where !assignment.dropFirst().contains("=") || assignment.hasPrefix("=") {
             throw ValidationError("--set takes name=value, not '\(assignment)'.")
+        }
+        for rule in keep where !normalizationRules.contains(rule) {
+            let near = nearestName(to: rule, among: normalizationRules)
+            throw ValidationError(
+                "There is no rule '\(rule)' of normalising; "
+                    + (near.map { "did you mean '\($0)'?" } ?? "--help lists them."))
         }
     }
 
@@ -73,6 +86,7 @@ struct BuildOptions: ParsableArguments {
             toolVersion: toolVersion,
             measure: measureNow,
             progress: progress)
+        settings.kept = Set(keep)
         settings.program = "xxh3:\(try Blob(file: "/proc/self/exe").takeChecksum())"
         return settings
     }
