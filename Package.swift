@@ -33,6 +33,7 @@ let package = Package(
         .target(name: "Debian", dependencies: [model]),
         .target(name: "Solving", dependencies: [model, "Debian"]),
         .target(name: "Provisioning", dependencies: [model, "Recipes"]),
+        .target(name: "Verity", dependencies: [model, .product(name: "Crypto", package: "swift-crypto")]),
 
         // Outside: one outside thing each.
         .target(name: "LibArchive", dependencies: [model, "CArchive"]),
@@ -46,7 +47,7 @@ let package = Package(
                 model, "Debian", "LibArchive", "Sandboxing", "Storage", "CLinux", systemPackage,
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
-        .target(name: "Ext4", dependencies: [model, "CExt2FS", systemPackage]),
+        .target(name: "Ext4", dependencies: [model, "Verity", "CExt2FS", systemPackage]),
         .target(name: "Kernels", dependencies: [model, "LibArchive"]),
         .target(name: "Booting", dependencies: [model, "CBooting"]),
 
@@ -55,7 +56,7 @@ let package = Package(
             name: "Pipeline",
             dependencies: [
                 model, "Recipes", "Debian", "Solving", "Provisioning", "LibArchive", "Storage", "DebianArchive",
-                "Sandboxing", "Dpkg", "Ext4", "Kernels", "Booting", "CLinux", systemPackage,
+                "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "CLinux", systemPackage,
             ]),
         .target(
             name: "Commands",
@@ -103,7 +104,8 @@ let package = Package(
                 model, "Debian", "Storage", "Sandboxing", "Dpkg", "TestSupport", systemPackage,
             ]),
         .testTarget(
-            name: "Ext4Tests", dependencies: [model, "Storage", "Ext4", "CLinux", "TestSupport", systemPackage]),
+            name: "Ext4Tests",
+            dependencies: [model, "Storage", "Ext4", "Verity", "CLinux", "TestSupport", systemPackage]),
         .testTarget(name: "KernelsTests", dependencies: [model, "Kernels", "TestSupport"]),
         .testTarget(name: "BootingTests", dependencies: [model, "Booting", "Kernels"]),
         .testTarget(
