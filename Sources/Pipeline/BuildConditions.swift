@@ -64,12 +64,21 @@ struct BuildConditions {
         tell(memory: memory)
     }
 
+    /// The day in UTC, as `2026-11-23`.
+    private static func dayText(_ seconds: Int64) -> String {
+        var seconds = time_t(seconds)
+        var parts = tm()
+        gmtime_r(&seconds, &parts)
+        func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))"
+    }
+
     private mutating func tell(memory: FilePath?) {
         func vary(_ what: String, _ first: String, _ second: String) {
             variations.append(Variation(what: what, first: first, second: second))
         }
         vary("store", "empty", "empty")
-        vary("clock of the program", "\(clocks.0)", "\(clocks.1), 400 days later")
+        vary("clock of the program", Self.dayText(clocks.0), "\(Self.dayText(clocks.1)), 400 days later")
         vary("jobs", "\(jobs.0)", "\(jobs.1)")
         vary("umask", "022", "077")
         for variable in Self.variables { vary(variable.name, variable.first ?? "unset", variable.second ?? "unset") }

@@ -66,7 +66,13 @@ public func verifyImage(
         async let tree = readHashTree(
             image, blocks: information.blocks * UInt64(information.blockSize) / UInt64(verityBlockSize), size: size)
         async let checked = hostFileSystemCheck(of: image)
-        return try await makeReport(image, size, expected, digest, content, tree, checked)
+        var report = try await makeReport(image, size, expected, digest, content, tree, checked)
+        if let record = expected.record?.record, case .tree(let tree, let hash) = try await content,
+            hash.description == record.contentHash, try await digest.description != record.imageHash
+        {
+            report.problems += try changesAroundContent(of: image, tree, record)
+        }
+        return report
     }
     progress(.finished(recipe: name, stage: "verify", detail: byteText(size)))
     return report
@@ -75,6 +81,19 @@ public func verifyImage(
 private func fileSize(of path: FilePath) throws(Failure) -> UInt64 {
     guard exists(path) else { throw Failure("there is no image \(path)") }
     return try Blob(file: path).size
+}
+
+/// What differs in an image whose content is right: it is made again of that content and compared. Nothing where that
+/// cannot be written beside it, or where this version of the program makes other images than the one that made it.
+private func changesAroundContent(of image: FilePath, _ tree: FileTree, _ record: ImageRecord) throws -> [String] {
+    guard let scratch = try? TemporaryDirectory(beside: image) else { return [] }
+    let again = scratch.path.appending("again")
+    let finished = try FinishedTree(tree, moment: Timestamp(seconds: record.fileSystem.moment))
+    let made = try writeImage(finished, to: again, record.fileSystem, jobs: 2, progress: { _, _ in })
+    guard made.digest.description == record.imageHash else { return [] }
+    return try ImageComparison(again, image, limit: 20).differences.map {
+        "\($0.place): \($0.field) \($0.right) instead of \($0.left)"
+    }
 }
 
 /// The content as it is, or why it cannot be read.

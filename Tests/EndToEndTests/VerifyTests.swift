@@ -69,6 +69,23 @@ import Testing
         #expect(report["differences"].list.map { $0["path"].string }.contains("/etc/motd"))
     }
 
+    @Test func `an image whose files are right is told by the field that is not`() throws {
+        let workspace = try outputs()
+        #expect(
+            !(try shell(
+                "debugfs -w -R 'set_super_value mnt_count 3' out/demo/demo.ext4 2>&1", in: workspace.root)).contains(
+                    "status"))
+        let ending = try verify(["out/demo"], in: workspace)
+        #expect(ending.status == 1)
+        #expect(ending.stdout.contains("\n  superblock: mount count 3 instead of 0\n"), "\(ending.stdout)")
+        #expect(!ending.stdout.contains("\n  /"), "\(ending.stdout)")
+        try shell("head -c 4096 /dev/zero >> out/demo/demo.ext4", in: workspace.root)
+        let longer = try verify(["out/demo"], in: workspace)
+        #expect(longer.status == 1)
+        #expect(longer.stdout.contains("\n  the image has "), "\(longer.stdout)")
+        #expect(try directoryNames(at: workspace.output("demo")).count == 6)
+    }
+
     @Test func `a flipped bit of a sealed image is found in its file`() throws {
         let workspace = try World.shared().coldWorkspace()
         try workspace.recipe(
