@@ -52,7 +52,9 @@ struct FileMakers {
         let named = naming(path)
         let words = named.isEmpty ? "" : ": \(named.joined(separator: ", ")) \(named.count == 1 ? "names" : "name") it"
         if let package = packages[path] { return "from the package \(package), changed by a script\(words)" }
-        return "made by a script\(words.isEmpty ? ", no package, overlay or file of the recipe has it" : words)"
+        return words.isEmpty
+            ? "made by a script or by the build itself: no package, overlay or file of the recipe has it"
+            : "made by a script\(words)"
     }
 
     /// The scripts that have the path in them; where none has, those that have the folder it is in.
