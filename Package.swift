@@ -34,6 +34,7 @@ let package = Package(
         .target(name: "Solving", dependencies: [model, "Debian"]),
         .target(name: "Provisioning", dependencies: [model, "Recipes"]),
         .target(name: "Normalization", dependencies: [model]),
+        .target(name: "Verity", dependencies: [model, .product(name: "Crypto", package: "swift-crypto")]),
 
         // Outside: one outside thing each.
         .target(name: "LibArchive", dependencies: [model, "CArchive"]),
@@ -47,7 +48,7 @@ let package = Package(
                 model, "Debian", "LibArchive", "Sandboxing", "Storage", "CLinux", systemPackage,
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
-        .target(name: "Ext4", dependencies: [model, "CExt2FS", systemPackage]),
+        .target(name: "Ext4", dependencies: [model, "Verity", "CExt2FS", systemPackage]),
         .target(name: "Kernels", dependencies: [model, "LibArchive"]),
         .target(name: "Booting", dependencies: [model, "CBooting"]),
 
@@ -56,7 +57,7 @@ let package = Package(
             name: "Pipeline",
             dependencies: [
                 model, "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "LibArchive", "Storage",
-                "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Kernels", "Booting", "CLinux", systemPackage,
+                "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "CLinux", systemPackage,
             ]),
         .target(
             name: "Commands",
@@ -106,7 +107,8 @@ let package = Package(
                 model, "Debian", "Storage", "Sandboxing", "Dpkg", "Normalization", "TestSupport", systemPackage,
             ]),
         .testTarget(
-            name: "Ext4Tests", dependencies: [model, "Storage", "Ext4", "CLinux", "TestSupport", systemPackage]),
+            name: "Ext4Tests",
+            dependencies: [model, "Storage", "Ext4", "Verity", "CLinux", "TestSupport", systemPackage]),
         .testTarget(name: "KernelsTests", dependencies: [model, "Kernels", "TestSupport"]),
         .testTarget(name: "BootingTests", dependencies: [model, "Booting", "Kernels"]),
         .testTarget(

@@ -39,7 +39,8 @@ public struct FirecrackerConfiguration: Hashable, Sendable {
         var line = try KernelCommandLine(arguments)
         // Firecracker appends root=/dev/vda to a kernel's arguments for a root drive. Its documentation says not to
         // have one beside an initrd, so then the argument is ours.
-        if initrd != nil, !line.names("root") {
+        let namesRoot = line.names("root")
+        if initrd != nil, !namesRoot {
             try line.append(["root=/dev/vda", isReadOnly ? "ro" : "rw"])
         }
         var bootSource: [String: JSONText] = [
@@ -47,7 +48,8 @@ public struct FirecrackerConfiguration: Hashable, Sendable {
         ]
         if let initrd { bootSource["initrd_path"] = .string(initrd) }
         let drive: [String: JSONText] = [
-            "drive_id": .string("rootfs"), "path_on_host": .string(image), "is_root_device": .boolean(initrd == nil),
+            "drive_id": .string("rootfs"), "path_on_host": .string(image),
+            "is_root_device": .boolean(initrd == nil && !namesRoot),
             "is_read_only": .boolean(isReadOnly),
         ]
         let configuration: [String: JSONText] = [

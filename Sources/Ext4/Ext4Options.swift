@@ -1,4 +1,5 @@
 public import RootfsModel
+public import Verity
 
 /// How an image is made: all that is not the tree.
 public struct Ext4Options: Hashable, Sendable {
@@ -32,10 +33,12 @@ public struct Ext4Options: Hashable, Sendable {
     /// That nobody will write to the file system: directories are filled to the brim and there are no spare
     /// inodes, no room for resizing and no separate checksum seed.
     public var isReadOnly: Bool
+    /// Whose hash tree is put behind the file system; nil for none.
+    public var verity: VerityIdentity?
 
     public init(
         label: String = "", identity: Identity, moment: Int64, size: Size, journal: Int? = nil,
-        isReadOnly: Bool = false
+        isReadOnly: Bool = false, verity: VerityIdentity? = nil
     ) {
         self.label = label
         self.identity = identity
@@ -43,6 +46,7 @@ public struct Ext4Options: Hashable, Sendable {
         self.size = size
         self.journal = journal
         self.isReadOnly = isReadOnly
+        self.verity = verity
     }
 
     /// The 16 bytes of the UUID.
@@ -86,6 +90,9 @@ public struct Ext4Options: Hashable, Sendable {
         if case .free(let bytes) = size, bytes > 1 << 45 {
             throw Failure("an ext4 image cannot have \(bytes) bytes free", hint: "at most 32 TiB")
         }
+        if verity != nil && !isReadOnly {
+            throw Failure("a hash tree over a file system that is written to would soon be wrong")
+        }
         if let journal, journal < 4 || journal > 32_768 {
             throw Failure("a journal of \(journal) MiB is not possible", hint: "from 4 to 32,768 MiB, or none")
         }
@@ -96,7 +103,7 @@ public struct Ext4Options: Hashable, Sendable {
 public struct Ext4Image: Hashable, Sendable {
     /// SHA-256 of the image file, holes included.
     public var digest: Digest
-    /// The image file's size in bytes.
+    /// The image file's size in bytes, with the hash tree.
     public var size: UInt64
     /// The blocks of the file system, 4,096 bytes each.
     public var blocks: UInt64
@@ -105,6 +112,8 @@ public struct Ext4Image: Hashable, Sendable {
     public var freeInodes: UInt64
     /// Bytes in free blocks, before the kernel withholds its part.
     public var freeBytes: UInt64
+    /// The hash tree behind the file system, where one was asked for.
+    public var hashTree: HashTree?
 }
 
 /// The block size of every image that the writer makes.

@@ -179,7 +179,7 @@ public final class Ext4Reader {
         return bytes
     }
 
-    private func resetBudgets() {
+    func resetBudgets() {
         blockBudget = blocks
         // A name takes 12 bytes at least.
         nameBudget = blocks * UInt64(blockSize) / 12

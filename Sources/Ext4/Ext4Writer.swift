@@ -1,5 +1,6 @@
 public import RootfsModel
 public import SystemPackage
+internal import Verity
 
 /// Writes a tree as an ext4 image.
 public enum Ext4Writer {
@@ -50,12 +51,32 @@ public enum Ext4Writer {
         let segments = SegmentWriter(
             tree: tree, pieces: pieces(of: tree, plan, blockPlan), memory: fileSystem.memory,
             descriptor: file.descriptor, path: path.string, size: layout.size)
-        try file.checkRoom(for: segments.neededBytes)
-        try segments.run(jobs: jobs, inOrder: inOrder, progress: progress)
+        let treeSize = options.verity == nil ? 0 : HashTree.size(dataBlocks: blocks)
+        try file.checkRoom(for: segments.neededBytes + treeSize)
+        var hashTree: HashTree?
+        if let identity = options.verity {
+            var leaves = [UInt8](repeating: 0, count: Int(blocks) * verityHashSize)
+            try leaves.withUnsafeMutableBytes { leaves in
+                // Each thread has a part of its own.
+                let hash = { (offset: UInt64, bytes: UnsafeRawBufferPointer) in
+                    let first = Int(offset) / blockSize * verityHashSize
+                    let part = leaves[first..<first + bytes.count / blockSize * verityHashSize]
+                    identity.hash(bytes, into: UnsafeMutableRawBufferPointer(rebasing: part))
+                }
+                try segments.run(jobs: jobs, inOrder: inOrder, filled: hash, progress: progress)
+            }
+            let made = try HashTree(leaves: leaves, identity: identity)
+            let bytes = made.bytes
+            try file.append(bytes, at: layout.size)
+            bytes.withUnsafeBytes { inOrder($0) }
+            hashTree = made
+        } else {
+            try segments.run(jobs: jobs, inOrder: inOrder, progress: progress)
+        }
         file.finish()
         return Ext4Image(
-            digest: Digest(hashing: ""), size: layout.size, blocks: blocks, inodes: UInt64(inodes.all),
-            freeInodes: UInt64(inodes.free), freeBytes: freeBlocks * UInt64(blockSize))
+            digest: Digest(hashing: ""), size: layout.size + treeSize, blocks: blocks, inodes: UInt64(inodes.all),
+            freeInodes: UInt64(inodes.free), freeBytes: freeBlocks * UInt64(blockSize), hashTree: hashTree)
     }
 
     /// The runs of the image that are content of files, in order.

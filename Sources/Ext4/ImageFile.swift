@@ -41,6 +41,21 @@ struct ImageFile: ~Copyable {
             hint: "free at least \(needed - available.partialValue) bytes, or write to another disk")
     }
 
+    /// Puts bytes behind what the file has until now.
+    func append(_ bytes: [UInt8], at end: UInt64) throws(Failure) {
+        var done = 0
+        while done < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                pwrite(descriptor, $0.baseAddress.map { $0 + done }, bytes.count - done, off_t(end) + off_t(done))
+            }
+            if count < 0 && errno == EINTR { continue }
+            if count <= 0 {
+                throw Self.writeFailure(path.string, errno: errno, needed: end + UInt64(bytes.count))
+            }
+            done += count
+        }
+    }
+
     static func writeFailure(_ path: String, errno code: Int32, needed: UInt64) -> Failure {
         Failure(
             "cannot write the image \(path): \(errorText(code))",

@@ -100,9 +100,11 @@ struct SegmentWriter {
     }
 
     /// Writes everything. `inOrder` sees the whole image's bytes, holes as zeros, and `progress` is told how many it
-    /// saw; both by one thread at a time.
+    /// saw; both by one thread at a time. `filled` sees them too, segment by segment with the place of each in the image,
+    /// in any order and from several threads at once.
     func run(
-        jobs: Int, inOrder: (UnsafeRawBufferPointer) -> Void, progress: (UInt64, UInt64) -> Void
+        jobs: Int, inOrder: (UnsafeRawBufferPointer) -> Void,
+        filled: (UInt64, UnsafeRawBufferPointer) -> Void = { _, _ in }, progress: (UInt64, UInt64) -> Void
     ) throws {
         let jobs = max(1, jobs)
         let buffers = (0..<jobs * 2 + 4).map { _ in
@@ -134,6 +136,7 @@ struct SegmentWriter {
                     case .fill(let number, let buffer):
                         try Task.checkCancellation()
                         let holds = try fill(segment: number, buffer, scattered)
+                        filled(UInt64(number * Self.segmentBytes), bytes(ofSegment: number, in: buffer))
                         let isZero = !holds.contains(true)
                         lock.withLock { state in
                             state.filled[number] = Filled(
@@ -150,12 +153,10 @@ struct SegmentWriter {
                         }
                     case .hash(let ready):
                         let start = UInt64(ready.number * Self.segmentBytes)
-                        let count = Int(min(UInt64(Self.segmentBytes), size - start))
-                        let bytes = UnsafeRawBufferPointer(
-                            rebasing: UnsafeRawBufferPointer(ready.buffer ?? zero)[..<count])
+                        let bytes = bytes(ofSegment: ready.number, in: ready.buffer ?? zero)
                         inOrder(bytes)
                         try check(segment: ready.number, bytes, &checks)
-                        progress(start + UInt64(count), size)
+                        progress(start + UInt64(bytes.count), size)
                         lock.withLock { state in
                             state.hashed += 1
                             state.isHashing = false
@@ -169,6 +170,12 @@ struct SegmentWriter {
         }
         if let failure = lock.withLock({ $0.failure }) { throw failure }
         try scattered.finish()
+    }
+
+    /// The part of a segment's buffer that the image has: the last segment may be cut off.
+    private func bytes(ofSegment number: Int, in buffer: UnsafeMutableRawBufferPointer) -> UnsafeRawBufferPointer {
+        let count = Int(min(UInt64(Self.segmentBytes), size - UInt64(number * Self.segmentBytes)))
+        return UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<count])
     }
 
     /// The part of a piece that lies in a range of blocks, and where in its file that begins, in bytes.

@@ -45,7 +45,7 @@ public func boot(
     let machine = VirtualMachine(
         kernel: directory.appending(kernel.file).string,
         initrd: kernel.initrd == nil ? nil : directory.appending("initrd").string,
-        image: directory.appending("\(record.name).ext4").string, arguments: kernel.arguments,
+        image: directory.appending("\(record.name).ext4").string, arguments: record.kernelArguments,
         memory: record.boot.memoryMiB, vcpus: record.boot.vcpus,
         acceleration: VirtualMachine.Acceleration(rawValue: accel) ?? .tcg)
     let report = try machine.boot(

@@ -4,6 +4,7 @@ internal import Recipes
 internal import RootfsModel
 internal import Storage
 internal import SystemPackage
+internal import Verity
 
 /// A tree on its way into an image: times clamped, content counted, listed and hashed.
 struct FinishedTree {
@@ -38,8 +39,29 @@ extension ImageRecord.FileSystemEntry {
         case .total(let count): self.size = count.bytes
         }
         self.journal = image.journal
+        self.verity = image.verity.value ? true : nil
         self.moment = moment.seconds
     }
+}
+
+extension ImageRecord.VerityEntry {
+    /// The disk of a microVM's root drive.
+    private static let disk = "/dev/vda"
+
+    /// A kernel that cannot mount the verified device is told the device itself, and what would verify it.
+    init(_ tree: HashTree, verityObstacle: String?) {
+        self.init(
+            rootHash: tree.rootHash.hex, salt: hexText(tree.identity.salt), uuid: tree.identity.uuidText,
+            dataBlocks: tree.dataBlocks, hashOffset: tree.dataBlocks * UInt64(verityBlockSize),
+            arguments: verityObstacle == nil
+                ? tree.kernelArguments(device: Self.disk)
+                : [tree.mappingArgument(device: Self.disk), "root=\(Self.disk)", "ro"])
+    }
+}
+
+extension ImageRecord {
+    /// All that the kernel is told when this image is booted.
+    var kernelArguments: [String] { (kernel?.arguments ?? []) + (verity?.arguments ?? []) }
 }
 
 /// The size of a journal in MiB: enough for a writable microVM, small enough to be holes.
@@ -56,6 +78,7 @@ func writeImage(
         tree: finished.tree, to: path,
         options: Ext4Options(
             label: settings.label, identity: .derived(from: finished.contentHash), moment: settings.moment, size: size,
-            journal: settings.journal ? journalMiB : nil),
+            journal: settings.journal ? journalMiB : nil, isReadOnly: settings.verity == true,
+            verity: settings.verity == true ? VerityIdentity(derivedFrom: finished.contentHash) : nil),
         jobs: jobs, progress: progress)
 }

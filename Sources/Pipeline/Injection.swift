@@ -53,6 +53,7 @@ public func inject(
         record.imageHash = written.digest.description
         record.imageSize = written.size
         record.imageFree = written.freeBytes
+        record.verity = written.hashTree.map { .init($0, verityObstacle: record.kernel?.verityObstacle) }
         record.paths = finished.tree.nodes.count
         record.lockDigest = nil
         record.recipeDigest = nil
@@ -89,7 +90,7 @@ private func recordOf(_ image: FilePath, _ information: Ext4Information) throws 
     for path in [recordPath(of: image), image.removingLastComponent().appending(ImageRecord.fileName)] {
         guard exists(path), let record = parseRecord(ImageRecord.self, from: try readFile(at: path)) else { continue }
         if record.fileSystem.label == information.label, record.fileSystem.moment == information.moment,
-            record.imageSize == information.blocks * UInt64(information.blockSize)
+            record.verity?.hashOffset ?? record.imageSize == information.blocks * UInt64(information.blockSize)
         {
             return record
         }

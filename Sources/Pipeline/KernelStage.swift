@@ -15,6 +15,8 @@ struct BuiltKernel: Sendable {
     var package: String?
     var initrd: [UInt8]?
     var initrdBecause: String
+    /// Why it cannot mount a verified root device by itself; nil where it can.
+    var verityObstacle: String?
 }
 
 /// Where a kernel's file, configuration and modules are.
@@ -68,7 +70,8 @@ func makeKernel(
     return BuiltKernel(
         bytes: image.bytes, fileName: image.form == .elf ? "vmlinux" : "Image",
         release: image.release ?? "unknown", buildID: image.buildID, package: parts.package, initrd: initrd,
-        initrdBecause: decision.because)
+        initrdBecause: decision.because,
+        verityObstacle: verifiedRootObstacle(config: config, rootModules: decision.rootModules))
 }
 
 private func kernelParts(_ kernel: Recipe.Kernel, file: [UInt8]?, payload: Payload?) throws -> KernelParts {

@@ -20,7 +20,7 @@ extension ImageRecord.KernelEntry {
             release: kernel.release, buildID: kernel.buildID, package: kernel.package, file: kernel.fileName,
             digest: Digest(hashing: kernel.bytes).description,
             initrd: kernel.initrd.map { Digest(hashing: $0).description }, initrdBecause: kernel.initrdBecause,
-            arguments: arguments)
+            arguments: arguments, verityObstacle: kernel.verityObstacle)
     }
 }
 
@@ -57,7 +57,8 @@ func writeOutputs(_ directory: FilePath, _ finished: FinishedTree, _ record: Ima
     guard let kernel = record.kernel else { return }
     let configuration = FirecrackerConfiguration(
         kernel: kernel.file, initrd: kernel.initrd == nil ? nil : "initrd", image: "\(record.name).ext4",
-        arguments: kernel.arguments, vcpus: record.boot.vcpus, memory: record.boot.memoryMiB)
+        arguments: record.kernelArguments, vcpus: record.boot.vcpus, memory: record.boot.memoryMiB,
+        isReadOnly: record.verity != nil)
     try writeFile(Array(try configuration.text().utf8), to: directory.appending("firecracker.json"))
 }
 

@@ -270,6 +270,12 @@ struct RecipeBuild: Sendable {
             return image
         }
         let kernelEntry = try await kernel.value()
+        var warnings = provisioned.warnings
+        if image.hashTree != nil, let obstacle = kernelEntry?.verityObstacle {
+            let warning = "image.verity: the kernel will mount the image without verifying it: \(obstacle)"
+            warnings.append(warning)
+            settings.progress(.warning(isAlone ? warning : "\(name): \(warning)"))
+        }
         var payloads = [Payload]()
         for index in lock.packages.indices { payloads.append(try await supply.package(index).payload) }
         let record = ImageRecord(
@@ -278,6 +284,7 @@ struct RecipeBuild: Sendable {
             imageFree: image.freeBytes, paths: finished.tree.nodes.count,
             kernel: kernelEntry, fileSystem: fileSystem,
             normalization: .init(kept: settings.keptRules, rules: base.reports + finished.reports),
+            verity: image.hashTree.map { .init($0, verityObstacle: kernelEntry?.verityObstacle) },
             boot: ImageRecord.BootEntry(recipe),
             lockDigest: held.digest.description,
             recipeDigest: recipe.digest.description, toolVersion: settings.toolVersion,
@@ -294,7 +301,7 @@ struct RecipeBuild: Sendable {
                     stage: $0.key.stage, fresh: $0.because.isEmpty, because: $0.because,
                     key: $0.key.digest.description, inputs: $0.key.inputs)
             },
-            unpinned: unpinned, removed: provisioned.removed, warnings: provisioned.warnings,
+            unpinned: unpinned, removed: provisioned.removed, warnings: warnings,
             outputs: try outputSignatures(in: staging))
         try writeFile(try recordBytes(buildRecord), to: staging.appending(BuildRecord.fileName))
         await leaving

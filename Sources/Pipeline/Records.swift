@@ -31,6 +31,22 @@ public struct ImageRecord: Codable, Sendable, Equatable {
         /// Why there is an initrd, or why not.
         public var initrdBecause: String
         public var arguments: [String]
+        /// Why it cannot mount a verified root device by itself; nil where it can.
+        public var verityObstacle: String?
+    }
+
+    /// The dm-verity hash tree behind the file system, made with SHA-256 and blocks of 4,096 bytes.
+    public struct VerityEntry: Codable, Sendable, Equatable {
+        /// Hexadecimal, as veritysetup takes them.
+        public var rootHash: String
+        public var salt: String
+        public var uuid: String
+        /// The blocks of the file system.
+        public var dataBlocks: UInt64
+        /// Where the tree's superblock stands, in bytes.
+        public var hashOffset: UInt64
+        /// What is added to the kernel's arguments.
+        public var arguments: [String]
     }
 
     /// What the image was made with; `inject` makes the next one alike.
@@ -41,6 +57,8 @@ public struct ImageRecord: Codable, Sendable, Equatable {
         /// Bytes asked for in all; nil where free space is.
         public var size: UInt64?
         public var journal: Bool
+        /// Whether a hash tree lies behind it.
+        public var verity: Bool?
         /// SOURCE_DATE_EPOCH: no time in the image is later.
         public var moment: Int64
     }
@@ -73,6 +91,8 @@ public struct ImageRecord: Codable, Sendable, Equatable {
     public var kernel: KernelEntry?
     public var fileSystem: FileSystemEntry
     public var normalization: NormalizationEntry
+    /// nil for an image without a hash tree.
+    public var verity: VerityEntry?
     public var boot: BootEntry
     /// Nil after `inject`, as the next one.
     public var lockDigest: String?

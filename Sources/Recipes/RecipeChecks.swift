@@ -15,6 +15,7 @@ extension Recipe {
             // Names are ASCII: sixteen characters are sixteen bytes.
             image.label = Located(String(name.value.prefix(16)))
         }
+        if image.verity.value, image.size.location == nil { image.size = Located(.free(ByteCount(bytes: 0))) }
     }
 
     /// A mistake for each thing that the format knows and this version does not do yet.
@@ -38,7 +39,6 @@ extension Recipe {
             refuse("kernel.format: \(kernel.format.value.rawValue)", at: kernel.format.location)
         }
         if let budget = image.budget { refuse("image.budget", at: budget.location) }
-        if image.verity.value { refuse("image.verity: true", at: image.verity.location) }
         if image.compress.value != .none {
             refuse("image.compress: \(image.compress.value.rawValue)", at: image.compress.location)
         }
@@ -50,6 +50,7 @@ extension Recipe {
 /// Checks across the recipe's parts. Names are taken from the nodes: a service with a mistake in it is still known.
 func checkWhole(_ recipe: Recipe, _ node: RecipeNode, _ reader: inout RecipeReader) {
     checkServices(recipe, node, &reader)
+    if recipe.image.verity.value { checkReadOnly(recipe.image, node, &reader) }
     var files: [TreePath: Place] = [:]
     for entry in node.value("files")?.entries ?? [] {
         // Only other spellings of one path get here: the same key twice is a duplicate key.
@@ -60,6 +61,32 @@ func checkWhole(_ recipe: Recipe, _ node: RecipeNode, _ reader: inout RecipeRead
                 notes: ["first in \(reader.describe(first, from: entry.keyPlace))"])
         } else {
             files[path] = entry.keyPlace
+        }
+    }
+}
+
+/// What has no place beside `image.verity: true`: the image is never written to, and the verified device is the root.
+private func checkReadOnly(_ image: Recipe.Image, _ node: RecipeNode, _ reader: inout RecipeReader) {
+    let readOnly = "image.verity: the image is read-only"
+    let keys = node.value("image")
+    if image.journal, let place = keys?.value("journal")?.place {
+        reader.report("a journal has no use in an image with verity", at: place, hint: readOnly)
+    }
+    if let free = keys?.value("free"), image.size.value != .free(ByteCount(bytes: 0)) {
+        reader.report(
+            "free room has no use in an image with verity", at: free.place, hint: "\(readOnly): leave it out")
+    }
+    if let size = keys?.value("size") {
+        reader.report(
+            "an image with verity has the size of its files and their hash tree", at: size.place,
+            hint: "leave image.size out")
+    }
+    for argument in node.value("kernel")?.items("arguments") ?? [] {
+        guard let text = argument.text, let name = text.split(separator: "=").first else { continue }
+        if text == "rw" || ["root", "dm-mod.create"].contains(name) {
+            reader.report(
+                "the argument `\(shortened(text))` cannot stand beside image.verity", at: argument.place,
+                hint: "the build adds what the kernel needs to mount the verified device read-only")
         }
     }
 }

@@ -27,7 +27,9 @@ extension ValueFormat where Value == Recipe.Image {
             RecipeKey("size", \.total, ValueFormat<ByteCount>.size.located(), "the size of the image in all"),
             RecipeKey("budget", \.budget, ValueFormat<ByteCount>.size.located(), "an image over it is a mistake"),
             RecipeKey("journal", \.journal, .truth, "whether the file system has a journal; default false"),
-            RecipeKey("verity", \.verity, ValueFormat<Bool>.truth.located(), "default false"),
+            RecipeKey(
+                "verity", \.verity, ValueFormat<Bool>.truth.located(),
+                "whether a dm-verity hash tree is put behind the file system, which is read-only then; default false"),
             RecipeKey(
                 "compress", \.compress, ValueFormat<Recipe.Compression>.choice("compression").located(),
                 "zstd: writes a compressed image too; default none"),

@@ -115,6 +115,8 @@ extension Recipe {
         public var budget: Located<ByteCount>?
         /// Whether the file system has a journal; default false.
         public var journal = false
+        /// Whether a hash tree lies behind the file system, by which the kernel checks what it reads; then nothing can
+        /// be written to it. Default false.
         public var verity = Located(false)
         public var compress = Located(Compression.none)
 

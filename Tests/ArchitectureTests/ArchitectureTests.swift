@@ -13,19 +13,20 @@ import Testing
         "Solving": ["RootfsModel", "Debian"],
         "Provisioning": ["RootfsModel", "Recipes"],
         "Normalization": ["RootfsModel"],
+        "Verity": ["RootfsModel", "Crypto"],
         "LibArchive": Set(["RootfsModel", "CArchive"]).union(system),
         "Storage": Set(["RootfsModel"]).union(system),
         "DebianArchive": Set(["RootfsModel", "Debian", "Storage", "LibArchive", "CCurl"]).union(system),
         "Sandboxing": Set(["RootfsModel", "CSandbox"]).union(system),
         // Crypto for the MD5 that dpkg's database has.
         "Dpkg": Set(["RootfsModel", "Debian", "LibArchive", "Sandboxing", "Storage", "Crypto"]).union(system),
-        "Ext4": Set(["RootfsModel", "CExt2FS"]).union(system),
+        "Ext4": Set(["RootfsModel", "Verity", "CExt2FS"]).union(system),
         // For memchr(3), likewise.
         "Kernels": ["RootfsModel", "LibArchive", "Glibc"],
         "Booting": Set(["RootfsModel", "CBooting"]).union(system),
         "Pipeline": Set([
             "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "LibArchive", "Storage",
-            "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Kernels", "Booting", "FoundationEssentials",
+            "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "FoundationEssentials",
         ]).union(system),
         "Commands": Set([
             "RootfsModel", "Recipes", "Storage", "Pipeline", "ArgumentParser", "FoundationEssentials", "Dispatch",
@@ -41,7 +42,7 @@ import Testing
     static let system: Set<String> = ["Glibc", "CLinux", "SystemPackage", "Synchronization"]
 
     /// Modules of values: no file system, clock, environment or process, not even by the back door.
-    static let values = ["RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Kernels"]
+    static let values = ["RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Verity", "Kernels"]
 
     static let sources = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appending(path: "Sources")

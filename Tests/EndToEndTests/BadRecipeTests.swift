@@ -110,13 +110,13 @@ func refusal(
     }
 
     @Test func `what is not supported yet is refused by name`() throws {
-        let workspace = try workspace(layers + "\nimage: {verity: true}")
+        let workspace = try workspace(layers + "\nimage: {compress: zstd}")
         same(
             try refusal(of: "bad", in: workspace),
             """
-            2 recipes/bad.manifest:6:17: error: image.verity: true is not supported yet
-             6 | image: {verity: true}
-               |                 ^^^^
+            2 recipes/bad.manifest:6:19: error: image.compress: zstd is not supported yet
+             6 | image: {compress: zstd}
+               |                   ^^^^
 
             """)
     }

@@ -4,6 +4,11 @@ import Storage
 import SystemPackage
 import Testing
 
+extension Tag {
+    /// Tests that ask the host's APT sources.
+    @Tag static var hostSources: Self
+}
+
 /// The shipped recipe on real packages: the host's own APT sources, over the network where they are there.
 @Suite(.serialized, .enabled(if: geteuid() == 0, "needs root")) struct HostArchiveTests {
     private static let repository = FilePath(#filePath).removingLastComponent().removingLastComponent()
@@ -53,6 +58,18 @@ import Testing
             #expect(text.contains("\nPackage: \(package)\n"))
         }
         #expect(text.contains("\nRequest: linux-image-cloud-amd64\nRole: kernel\n"))
+    }
+
+    @Test(.tags(.hostSources)) func `the minimal recipe is reproducible`() throws {
+        let scratch = try repository()
+        let ending = try program(scratch).run(
+            ["reproduce", "recipes/minimal.manifest", "--quiet", "--work", scratch.path.string], within: 900)
+        if let obstacle = obstacle(ending) {
+            print("skipped: the host's APT sources do not serve bookworm: \(obstacle)")
+            return
+        }
+        #expect(ending.status == 0, "\(ending.stderr)\(ending.stdout)")
+        #expect(ending.stdout.contains("\nreproducible: sha256:"))
     }
 
     @Test(.enabled(if: exists("/usr/bin/qemu-system-x86_64"), "the host has no qemu-system-x86_64"))

@@ -46,6 +46,20 @@ struct RootlessTests {
             """)
     }
 
+    @Test func `an ordinary user reproduces a recipe`() throws {
+        let world = try World.shared()
+        let workspace = try world.coldWorkspace()
+        try workspace.write("recipes/demo.lock", try world.warm.text("recipes/demo.lock"))
+        try makeDirectory(at: workspace.path("work"))
+        let program = try workspace.ordinaryUsersProgram()
+        let ending = try program.run(
+            workspace.words(["reproduce", "recipes/demo.manifest", "--work", workspace.path("work").string]))
+        #expect(ending.status == 0, "\(ending.stderr)\(ending.stdout)")
+        #expect(ending.stdout.hasSuffix("\nreproducible: \(world.built.stdout.prefix(71))\n"), "\(ending.stdout)")
+        #expect(ending.stdout.contains("\nnot varied: the user and the ids"), "\(ending.stdout)")
+        #expect(try directoryNames(at: workspace.path("work")) == [])
+    }
+
     @Test func `what overlayfs does otherwise in a user namespace comes to the same`() throws {
         let world = try World.shared()
         let layers = "layers: [{name: things, packages: [hello, things]}, {name: after, packages: [rearranging]}]"

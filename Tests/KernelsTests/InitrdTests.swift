@@ -167,3 +167,16 @@ import Testing
         }
     }
 }
+
+@Suite struct VerifiedRootTests {
+    @Test func aKernelMakesTheVerifiedRootItselfWhereAllOfItIsBuiltIn() {
+        let whole = KernelConfig(parsing: "CONFIG_DM_INIT=y\nCONFIG_DM_VERITY=y\n")
+        #expect(verifiedRootObstacle(config: whole, rootModules: []) == nil)
+        #expect(verifiedRootObstacle(config: nil, rootModules: []) == nil)
+        #expect(
+            verifiedRootObstacle(config: whole, rootModules: ["virtio_blk"])
+                == "virtio_blk is a module, and the command line is read before any module is loaded")
+        let modular = KernelConfig(parsing: "CONFIG_DM_INIT=y\nCONFIG_DM_VERITY=m\n")
+        #expect(verifiedRootObstacle(config: modular, rootModules: []) == "CONFIG_DM_VERITY=y is missing")
+    }
+}

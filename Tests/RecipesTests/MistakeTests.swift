@@ -29,6 +29,11 @@ import Testing
         ("duration-not-whole", "boot: {within: 0.5ms}"),
         ("size-and-free", "image: {free: 512MiB, size: 4GiB}"),
         ("size-of-nothing", "image: {size: 1000B}"),
+        (
+            "verity-written-to",
+            "image: {verity: true, journal: true, free: 1MiB}\nkernel: {file: k, arguments: [rw, root=/dev/vdb]}"
+        ),
+        ("verity-size", "image: {verity: true, size: 1GiB}"),
         ("size-below-budget", "image: {size: 2GiB, budget: 1GiB}"),
         ("duration-without-unit", "boot: {within: 120}"),
         ("duration-unknown-unit", "boot: {within: 2 seconds}"),
@@ -172,7 +177,7 @@ import Testing
                 recommends: true
                 run: [{script: scripts/trim.sh}]
             kernel: {package: linux-image-amd64, format: bzImage}
-            image: {budget: 1.6GiB, verity: true, compress: zstd}
+            image: {budget: 1.6GiB, compress: zstd}
             check:
               suppress: [{id: elf.missing-library, path: /usr/lib/libgstfoo.so, because: "not used"}]
 
@@ -199,7 +204,7 @@ import Testing
                 after: [dispaly]
                 ready: {https: "https://127.0.0.1"}
               display: {command: [/usr/bin/Xvfb]}
-            image: {label: a label that is too long, free: 512, verity: true}
+            image: {label: a label that is too long, free: 512}
             machine: {vcpus: two, memory: 4G}
             description: ${who}
 

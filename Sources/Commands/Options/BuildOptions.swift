@@ -57,6 +57,10 @@ struct BuildOptions: ParsableArguments {
         help: ArgumentHelp("How many things to do at once (default: the processors).", valueName: "n"))
     var jobs: Int?
 
+    /// For `reproduce`, which gives its builds clocks of their own.
+    @Option(name: .long, help: .hidden)
+    var now: Int64?
+
     func validate() throws {
         if let jobs, jobs < 1 || jobs > 1024 { throw ValidationError("--jobs takes a number from 1 to 1024.") }
         for assignment in assignments where !assignment.dropFirst().contains("=") || assignment.hasPrefix("=") {
@@ -81,7 +85,7 @@ struct BuildOptions: ParsableArguments {
                 return (String(parts[0]), String(parts[1]))
             },
             jobs: jobs ?? processorCount(),
-            now: Int64(time(nil)),
+            now: now ?? Int64(time(nil)),
             hostArchitecture: try hostArchitecture(),
             toolVersion: toolVersion,
             measure: measureNow,
@@ -95,6 +99,12 @@ struct BuildOptions: ParsableArguments {
 /// Whether a mirror's name is a path: an address has a scheme.
 private func isDirectoryPath(_ text: String) -> Bool {
     !text.prefix { $0 != "/" }.contains(":")
+}
+
+/// All variables of the environment, `NAME=value`.
+func wholeEnvironment() -> [String] {
+    guard let text = try? readFile(at: "/proc/self/environ") else { return [] }
+    return text.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
 }
 
 /// The value of an environment variable; nil when it is unset or empty.

@@ -1,10 +1,9 @@
-import Glibc
-import RootfsModel
-import Storage
-import SystemPackage
+internal import Glibc
+internal import RootfsModel
+public import SystemPackage
 
 /// How a program of the host ended.
-enum ProgramEnd: Hashable {
+public enum ProgramEnd: Hashable, Sendable {
     case exited(Int32)
     case killed(Int32)
 }
@@ -12,9 +11,9 @@ enum ProgramEnd: Hashable {
 /// Runs a program of the host to its end, without a shell, with stdin empty and both outputs into files.
 /// Its environment is only what is given here, and signals mean to it what they mean to any program: we ignore
 /// SIGPIPE, and some of our threads have signals blocked. Cancelling the task kills it.
-func runProgram(_ program: FilePath, _ arguments: [String], environment: [String], output: FilePath, errors: FilePath)
-    throws -> ProgramEnd
-{
+public func runProgram(
+    _ program: FilePath, _ arguments: [String], environment: [String], output: FilePath, errors: FilePath
+) throws -> ProgramEnd {
     try Task.checkCancellation()
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
