@@ -62,7 +62,12 @@ struct Resolution {
         return Lock.Requests(
             architecture: architecture,
             archives: Dictionary(uniqueKeysWithValues: pockets.map { ($0.suite, components) }), sets: sets,
-            exclude: recipe.archive.exclude.map(\.value))
+            exclude: recipe.archive.exclude.map(\.value), pins: pins)
+    }
+
+    /// Pattern by package.
+    private var pins: [String: String] {
+        Dictionary(recipe.archive.pins.map { ($0.package.value, $0.version) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// The mirrors that may have the archive. What is wrong with one is said at the place that names it; `--mirror` has
@@ -103,7 +108,11 @@ struct Resolution {
         }
         try Task.checkCancellation()
         let universe = try Universe(
-            architecture: architecture, sources: sources, exclude: recipe.archive.exclude.map(\.value))
+            architecture: architecture, sources: sources,
+            exclude: recipe.archive.exclude.map { Exclusion($0.value, location: $0.location) },
+            pins: recipe.archive.pins.map {
+                Pin(package: $0.package.value, pattern: $0.version, location: $0.package.location)
+            })
         let solution = try universe.solve([baseLayer(universe)] + layers)
         var packages = try solution.packages.map { package throws(Failure) in
             try Lock.Package(package.stanza, pocket: package.pocket, purpose: .layer(package.layer))
@@ -111,7 +120,7 @@ struct Resolution {
         packages += try companions(universe)
         return Lock(
             recipe: recipe.name.value, architecture: architecture, moment: suites.map(\.release.date).max() ?? 0,
-            exclude: recipe.archive.exclude.map(\.value),
+            exclude: recipe.archive.exclude.map(\.value), pins: pins,
             archives: suites.map { suite in
                 Lock.Archive(
                     name: suite.suite, origin: suite.release.origin, suite: suite.release.suite,
@@ -140,8 +149,9 @@ struct Resolution {
             packages.append(try Lock.Package(stanza, pocket: pocket, purpose: Self.kernelRole))
         }
         if let kernel = recipe.kernel, kernel.initrd != .never {
-            // A kernel whose drivers are built in needs none, which shows only later.
-            if let (stanza, pocket) = try universe.offer(Self.initrdShell) {
+            // A kernel whose drivers are built in needs none, which shows only later: it may be excluded then.
+            let isExcluded = kernel.initrd == .auto && recipe.archive.exclude.contains { $0.value == Self.initrdShell }
+            if !isExcluded, let (stanza, pocket) = try universe.offer(Request(Self.initrdShell)) {
                 packages.append(try Lock.Package(stanza, pocket: pocket, purpose: Self.initrdRole))
             }
         }
@@ -152,7 +162,7 @@ struct Resolution {
     private func kernelPackage(_ universe: Universe, _ request: Located<Recipe.PackageRequest>) throws
         -> (stanza: PackageStanza, pocket: String)
     {
-        guard var found = try universe.offer(request.value.name, version: request.value.version) else {
+        guard var found = try universe.offer(Request(request)) else {
             let near = nearestName(
                 to: request.value.name, among: universe.candidateNames.filter { $0.hasPrefix("linux-image") })
             throw Failure(
@@ -165,9 +175,11 @@ struct Resolution {
             guard let first = next.first else { break }
             // By the relation's version too: a pinned metapackage is of one build.
             guard let package = try next.compactMap({ try universe.offer($0) }).first else {
+                let isExcluded = recipe.archive.exclude.contains { $0.value == first.name }
                 throw Failure(
-                    "\(found.stanza.name) \(found.stanza.version) leads to the kernel \(first), which the archive does not have",
-                    at: request.location, hint: "ask for a version that it has, or for none")
+                    "\(found.stanza.name) \(found.stanza.version) leads to the kernel \(first), which "
+                        + (isExcluded ? "the recipe excludes" : "the archive does not have"),
+                    at: request.location, hint: isExcluded ? nil : "ask for a version that it has, or for none")
             }
             found = package
         }
@@ -189,6 +201,7 @@ extension Request {
     fileprivate init(_ request: Located<Recipe.PackageRequest>) {
         let package = request.value
         self.init(
-            package.name, architecture: package.architecture, version: package.version, location: request.location)
+            package.name, architecture: package.architecture, version: package.version, suite: package.suite,
+            location: request.location)
     }
 }

@@ -34,7 +34,7 @@ extension ValueFormat where Value == Recipe.Archive {
                 "more signed archives"),
             RecipeKey(
                 "pins", \.pins,
-                ValueFormat<String>.text("a version's pattern").entries(
+                TextFormat.versionPattern.entries(
                     of: "packages and versions", sorted: true, key: .packageName,
                     join: { Recipe.Pin(package: $0, version: $1) }, split: { ($0.package.value, $0.version) }),
                 "versions that packages are held to, as patterns"),
@@ -114,7 +114,7 @@ extension ValueFormat where Value == Recipe.Layer {
                 "names it in messages and reports"),
             RecipeKey(
                 "packages", \.packages, PackageFormat.package.located().list(of: "packages"),
-                "what is installed, each with what it needs: name, name=version, name:architecture"),
+                "what is installed, each with what it needs: name, name=version, name/suite, name:architecture"),
             RecipeKey(
                 "recommends", \.recommends, ValueFormat<Bool>.truth.located(),
                 "whether recommended packages are taken too; default false"),

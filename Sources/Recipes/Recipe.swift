@@ -117,20 +117,24 @@ extension Recipe {
         }
     }
 
-    /// `name`, `name:architecture`, `name=version` or `name:architecture=version`.
+    /// `name` or `name:architecture`, alone or with `=version` or `/suite` behind it.
     public struct PackageRequest: Hashable, Sendable, CustomStringConvertible {
         public var name: String
         public var architecture: String?
         public var version: String?
+        /// The pocket (`bookworm-backports`) or the extra archive that it is taken from.
+        public var suite: String?
 
-        public init(name: String, architecture: String? = nil, version: String? = nil) {
+        public init(name: String, architecture: String? = nil, version: String? = nil, suite: String? = nil) {
             self.name = name
             self.architecture = architecture
             self.version = version
+            self.suite = suite
         }
 
         public var description: String {
             name + (architecture.map { ":" + $0 } ?? "") + (version.map { "=" + $0 } ?? "")
+                + (suite.map { "/" + $0 } ?? "")
         }
     }
 

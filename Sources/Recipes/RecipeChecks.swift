@@ -27,9 +27,6 @@ extension Recipe {
             refuse("archive.snapshot", at: snapshot.location, hint: "archive.mirror can name a snapshot's address")
         }
         if let extra = archive.extra.first { refuse("archive.extra", at: extra.name.location) }
-        if let pin = archive.pins.first {
-            refuse("archive.pins", at: pin.package.location, hint: "a layer can ask for `name=version`")
-        }
         for layer in layers {
             if layer.recommends.value { refuse("layers.recommends: true", at: layer.recommends.location) }
             if let step = layer.run.first { refuse("layers.run", at: step.location) }

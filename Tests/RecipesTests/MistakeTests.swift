@@ -155,6 +155,19 @@ import Testing
             "recipe: 1\nname: a\narchive: {suite: bookworm}\nlayers:\n  - name: a\n    packages: [Dbus, systemd sysv, x, \"nodejs=\", \"nodejs:amd46\", nodejs:amd64=18.20.4+dfsg-1~deb12u1, 7zip]\n  - name: a\n    packages: dbus\n"
         ),
         (
+            "pins",
+            """
+            recipe: 1
+            name: a
+            archive:
+              suite: bookworm
+              pins: {nodejs: "18.*", Redis: 7, openssl: /3.*/, libc6: ">= 2", curl: "", "g++": [1], vim: }
+            layers:
+              - {name: a, packages: [nodejs/bookworm-backports, "nodejs=1/sid", nodejs/, "nodejs/a b", "Node/sid"]}
+
+            """
+        ),
+        (
             "unsupported",
             """
             recipe: 1
@@ -165,7 +178,6 @@ import Testing
               pockets: [security, proposed-updates]
               extra:
                 - {name: nodesource, url: "https://example.org", suite: nodistro, keyring: keys/nodesource.asc, pin: 100}
-              pins: {nodejs: "18.*"}
             layers:
               - name: browser
                 packages: [chromium]
