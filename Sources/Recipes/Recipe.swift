@@ -100,10 +100,19 @@ extension Recipe {
         public var suite = Located("")
         public var components = [Located("main")]
         public var keyring = Located("")
-        /// As in apt preferences; default 500.
-        public var pin = 500
+        /// As in apt preferences; nil: 500, or what its Release file says.
+        public var pin: Int?
+        /// What it is where the recipe has a snapshot, of which it can be no part.
+        public var snapshot: Located<ExtraSnapshot>?
 
         public init() {}
+    }
+
+    public enum ExtraSnapshot: String, CaseIterable, Hashable, Sendable {
+        /// Taken as it is today all the same.
+        case live
+        /// Its URL is of one moment by itself, not after the snapshot's.
+        case fixed
     }
 
     /// A package held to versions that match a pattern.

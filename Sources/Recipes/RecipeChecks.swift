@@ -20,13 +20,9 @@ extension Recipe {
     /// A mistake for each thing that the format knows and this version does not do yet.
     public func unsupported() -> [Failure] {
         var found = [Failure]()
-        func refuse(_ name: String, at location: SourceLocation?, hint: String? = nil) {
-            found.append(Failure("\(name) is not supported yet", at: location, hint: hint))
+        func refuse(_ name: String, at location: SourceLocation?) {
+            found.append(Failure("\(name) is not supported yet", at: location))
         }
-        if let snapshot = archive.snapshot {
-            refuse("archive.snapshot", at: snapshot.location, hint: "archive.mirror can name a snapshot's address")
-        }
-        if let extra = archive.extra.first { refuse("archive.extra", at: extra.name.location) }
         for layer in layers {
             if layer.recommends.value { refuse("layers.recommends: true", at: layer.recommends.location) }
             if let step = layer.run.first { refuse("layers.run", at: step.location) }

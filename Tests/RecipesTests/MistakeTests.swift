@@ -168,16 +168,42 @@ import Testing
             """
         ),
         (
-            "unsupported",
+            "extra",
             """
             recipe: 1
             name: a
             archive:
               suite: bookworm
               snapshot: 2026-11-20T00:00:00Z
-              pockets: [security, proposed-updates]
               extra:
-                - {name: nodesource, url: "https://example.org", suite: nodistro, keyring: keys/nodesource.asc, pin: 100}
+                - {name: one, url: "https://example.org", suite: nodistro, keyring: keys/one.asc, pin: 100}
+                - {name: two, url: "https://example.org", suite: ./, keyring: keys/two.asc, snapshot: none}
+                - {name: bookworm-updates, url: ../debian, suite: "3.0", keyring: keys/two.asc, snapshot: fixed}
+                - {name: one, url: example.org, suite: a, snapshot: live}
+            layers: [{name: a, packages: [dbus]}]
+
+            """
+        ),
+        (
+            "extra-without-snapshot",
+            """
+            recipe: 1
+            name: a
+            archive:
+              suite: bookworm
+              extra: [{name: one, url: "https://example.org", suite: a, keyring: keys/one.asc, snapshot: live}]
+            layers: [{name: a, packages: [dbus]}]
+
+            """
+        ),
+        (
+            "unsupported",
+            """
+            recipe: 1
+            name: a
+            archive:
+              suite: bookworm
+              pockets: [security, proposed-updates]
             layers:
               - name: browser
                 packages: [chromium]
