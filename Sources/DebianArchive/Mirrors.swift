@@ -120,6 +120,7 @@ public struct Mirrors: Hashable, Sendable {
         var basis = named(.release)
         if basis.isEmpty { basis = named(.updates) + named(.backports) + named(.security) }
         for candidate in basis { result += derived(pocket, from: candidate) }
+        for index in result.indices { result[index].origin = distribution.origin(of: pocket) }
         var seen = Set<String>()
         return result.filter { seen.insert($0.uri).inserted }
     }
