@@ -221,7 +221,7 @@ extension Universe {
     }
 
     /// Whether the version's source package has this name; without making Strings, for it is asked of all versions.
-    private func isMade(_ version: Int, from source: [UInt8]) -> Bool {
+    func isMade(_ version: Int, from source: [UInt8]) -> Bool {
         let index = sources[Int(versions[version].source)].index
         let stanza = Int(versions[version].stanza)
         var range = index.range(of: .source, in: stanza)

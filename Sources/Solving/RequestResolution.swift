@@ -74,43 +74,6 @@ extension Universe {
         return found
     }
 
-    /// Takes from the suite of a request what its package needs and no candidate satisfies, and so on for what comes
-    /// so: apt-get(8)'s `name/suite`. What was asked for in a version or a suite of its own, is pinned or excluded
-    /// stays.
-    func follow(_ suite: String, from name: Int32, _ candidates: inout [Int32], fixed: Set<Int32>) {
-        var pending = [Int(candidates[Int(name)])]
-        var moved = fixed
-        while let version = pending.popLast() {
-            for group in groups(version, from: .preDepends, to: .conflicts)
-            where satisfiers(of: group, owner: version, among: candidates).isEmpty {
-                for place in group {
-                    guard let found = offer(of: suite, for: place, owner: version, without: moved) else { continue }
-                    let package = versions[found].name
-                    moved.insert(package)
-                    candidates[Int(package)] = Int32(found)
-                    pending.append(found)
-                    break
-                }
-            }
-        }
-    }
-
-    /// The best version of a suite that satisfies a relation: one of that very name first, then the highest.
-    private func offer(of suite: String, for place: Int, owner: Int, without fixed: Set<Int32>) -> Int? {
-        let wanted = relations[place].name
-        let range = Int(providerStarts[Int(wanted)])..<Int(providerStarts[Int(wanted) + 1])
-        let fitting = providers[range].filter { provider in
-            let name = versions[Int(provider.version)].name
-            return pocket(of: Int(provider.version)) == suite && !fixed.contains(name) && !excluded.contains(name)
-                && held[name] == nil && holds(relations[place], owner: owner, provider: provider)
-        }
-        return fitting.map { Int($0.version) }.max { left, right in
-            let (a, b) = (versions[left].name, versions[right].name)
-            if a != b { return a == wanted ? false : b == wanted ? true : a < b }
-            return compare(left, right) < 0
-        }
-    }
-
     /// A virtual name stands for its provider where there is one only.
     private func onlyProvider(of name: Int32, _ candidates: [Int32]) throws(Failure) -> Int32 {
         var found = Set<Int32>()

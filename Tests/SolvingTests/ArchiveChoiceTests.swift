@@ -266,6 +266,67 @@ import Testing
             ])
     }
 
+    @Test func `siblings of what comes from a suite come from there too, once something needs them`() throws {
+        let stable = """
+            Package: calc
+            Depends: core (= 1)
+            Source: office
+
+            Package: core
+            Depends: uno, uno-private (= 1)
+            Source: office
+
+            Package: uno
+            Depends: uno-private (= 1)
+            Source: office
+
+            Package: uno-private
+            Source: office
+
+            Package: plugin
+            Depends: uno
+
+            Package: office-help
+            Source: office
+            """
+        let newer = """
+            Package: calc
+            Version: 2
+            Depends: core (= 2), plugin
+            Source: office
+
+            Package: core
+            Version: 2
+            Depends: uno-private (= 2)
+            Source: office
+
+            Package: uno
+            Version: 2
+            Depends: uno-private (= 2), deep (>= 2)
+            Source: office
+
+            Package: uno-private
+            Version: 2
+            Source: office
+
+            Package: office-help
+            Version: 2
+            Depends: browser
+            Source: office
+
+            Package: deep
+            Version: 2
+
+            Package: browser
+            Version: 2
+            """
+        let archive = try universe(stable, newer, "Package: browser\nVersion: 1", priorities: [500, 100, 500])
+        #expect(
+            try archive.versions("calc/pocket1", "browser") == [
+                "browser 1", "calc 2", "core 2", "deep 2", "plugin 1", "uno 2", "uno-private 2",
+            ])
+    }
+
     @Test func `what is asked for by version, pinned or excluded does not move along`() throws {
         #expect(
             try backported().message("app/pocket1", "lib=1").contains("app needs lib (>= 2), which cannot be satisfied")
