@@ -15,26 +15,55 @@ public func parseArchiveDate(_ text: String) -> Int64? {
 
 /// The same format, for a lock and for messages.
 public func archiveDate(_ seconds: Int64) -> String {
-    var days = Int(seconds / 86_400)
-    var rest = Int(seconds % 86_400)
-    if rest < 0 {
-        rest += 86_400
-        days -= 1
+    let date = CivilDate(seconds)
+    return "\(weekdays[date.weekday]), \(padded(date.day)) \(months[date.month - 1]) \(date.year) "
+        + "\(padded(date.hour)):\(padded(date.minute)):\(padded(date.second)) UTC"
+}
+
+/// The moment as snapshot archives have it in their addresses: `20261120T000000Z`.
+public func archiveStamp(_ seconds: Int64) -> String {
+    let date = CivilDate(seconds)
+    return "\(padded(date.year, 4))\(padded(date.month))\(padded(date.day))"
+        + "T\(padded(date.hour))\(padded(date.minute))\(padded(date.second))Z"
+}
+
+/// A moment in UTC by the calendar.
+private struct CivilDate {
+    /// From 0, as `weekdays` has them.
+    var weekday: Int
+    var year: Int
+    /// From 1.
+    var month: Int
+    var day: Int
+    var hour: Int
+    var minute: Int
+    var second: Int
+
+    init(_ seconds: Int64) {
+        var days = Int(seconds / 86_400)
+        var rest = Int(seconds % 86_400)
+        if rest < 0 {
+            rest += 86_400
+            days -= 1
+        }
+        weekday = ((days + 3) % 7 + 7) % 7
+        // Howard Hinnant's civil_from_days: eras of 400 years that begin on 1 March.
+        let shifted = days + 719_468
+        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
+        let dayOfEra = shifted - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let monthFromMarch = (5 * dayOfYear + 2) / 153
+        day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
+        month = (monthFromMarch + 2) % 12 + 1
+        year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+        (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60)
     }
-    let weekday = weekdays[((days + 3) % 7 + 7) % 7]
-    // Howard Hinnant's civil_from_days: eras of 400 years that begin on 1 March.
-    let shifted = days + 719_468
-    let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
-    let dayOfEra = shifted - era * 146_097
-    let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-    let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-    let monthFromMarch = (5 * dayOfYear + 2) / 153
-    let day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
-    let month = (monthFromMarch + 2) % 12
-    let year = yearOfEra + era * 400 + (month <= 1 ? 1 : 0)
-    func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
-    return "\(weekday), \(two(day)) \(months[month]) \(year) "
-        + "\(two(rest / 3_600)):\(two(rest / 60 % 60)):\(two(rest % 60)) UTC"
+}
+
+private func padded(_ number: Int, _ width: Int = 2) -> String {
+    let text = String(number)
+    return String(repeating: "0", count: max(0, width - text.count)) + text
 }
 
 private let weekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]

@@ -33,10 +33,12 @@ public struct Lock: Hashable, Sendable {
         public var inRelease: Digest
         /// The Release file's Date in UTC seconds since 1970.
         public var date: Int64
+        /// The priority that the recipe gives it; nil where it gives none.
+        public var pin: Int?
 
         public init(
             name: String, origin: String, suite: String, codename: String, components: [String], inRelease: Digest,
-            date: Int64
+            date: Int64, pin: Int? = nil
         ) {
             self.name = name
             self.origin = origin
@@ -45,6 +47,7 @@ public struct Lock: Hashable, Sendable {
             self.components = components
             self.inRelease = inRelease
             self.date = date
+            self.pin = pin
         }
     }
 
@@ -120,6 +123,8 @@ public struct Lock: Hashable, Sendable {
     /// SOURCE_DATE_EPOCH of the build: UTC seconds since 1970.
     public var moment: Int64
     public var solver: String
+    /// The moment that the recipe takes the distribution's archive from; nil: as it was when it was resolved.
+    public var snapshot: Int64?
     public var exclude: [String]
     /// Pattern by package.
     public var pins: [String: String]
@@ -131,7 +136,8 @@ public struct Lock: Hashable, Sendable {
 
     /// Brings everything but the request sets into the order of the text.
     public init(
-        recipe: String, architecture: String, moment: Int64, solver: String = "apt-classic", exclude: [String] = [],
+        recipe: String, architecture: String, moment: Int64, solver: String = "apt-classic", snapshot: Int64? = nil,
+        exclude: [String] = [],
         pins: [String: String] = [:], archives: [Archive], requests: [RequestSet], packages: [Package],
         files: [File] = []
     ) {
@@ -139,6 +145,7 @@ public struct Lock: Hashable, Sendable {
         self.architecture = architecture
         self.moment = moment
         self.solver = solver
+        self.snapshot = snapshot
         self.exclude = exclude.sorted()
         self.pins = pins
         self.archives = archives.sorted { $0.name < $1.name }

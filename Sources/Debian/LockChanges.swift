@@ -99,18 +99,24 @@ extension Lock {
         public var sets: [RequestSet]
         public var exclude: [String]
         public var pins: [String: String]
+        /// The priorities that archives are given, by name.
+        public var priorities: [String: Int]
+        /// The moment to take the distribution's archive from.
+        public var snapshot: Int64?
         /// Names of files that are locked too.
         public var files: [String]
 
         public init(
             architecture: String, archives: [String: [String]], sets: [RequestSet], exclude: [String] = [],
-            pins: [String: String] = [:], files: [String] = []
+            pins: [String: String] = [:], priorities: [String: Int] = [:], snapshot: Int64? = nil, files: [String] = []
         ) {
             self.architecture = architecture
             self.archives = archives
             self.sets = sets
             self.exclude = exclude
             self.pins = pins
+            self.priorities = priorities
+            self.snapshot = snapshot
             self.files = files
         }
     }
@@ -153,6 +159,10 @@ extension Lock {
         }
         compare("exclude", wanted.exclude, exclude)
         compare("pins", wanted.pins.map { "\($0.key) \($0.value)" }, pins.map { "\($0.key) \($0.value)" })
+        compare(
+            "priorities", wanted.priorities.map { "\($0.key) \($0.value)" },
+            archives.compactMap { archive in archive.pin.map { "\(archive.name) \($0)" } })
+        compare("snapshot", wanted.snapshot.map { [archiveDate($0)] } ?? [], snapshot.map { [archiveDate($0)] } ?? [])
         compare("files", wanted.files, files.map(\.name))
         if notes.isEmpty { return nil }
         return Failure(

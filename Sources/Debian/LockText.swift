@@ -10,6 +10,7 @@ extension Lock {
         header.set("Architecture", to: architecture)
         header.set("Moment", to: String(moment))
         header.set("Solver", to: solver)
+        if let snapshot { header.set("Snapshot", to: archiveDate(snapshot)) }
         if !exclude.isEmpty { header.set("Exclude", to: exclude.joined(separator: ", ")) }
         if !pins.isEmpty {
             header.set(
@@ -25,6 +26,7 @@ extension Lock {
             stanza.set("Components", to: archive.components.joined(separator: " "))
             stanza.set("InRelease-SHA256", to: archive.inRelease.hex)
             stanza.set("Date", to: archiveDate(archive.date))
+            if let pin = archive.pin { stanza.set("Pin", to: String(pin)) }
             stanzas.append(stanza)
         }
         for set in requests {
@@ -102,11 +104,13 @@ private struct LockReader {
                 "this lock is of format \(version); this program reads format \(Lock.formatVersion)")
             return nil
         }
-        check(header, ["Lock-Version", "Recipe", "Architecture", "Moment", "Solver", "Exclude", "Pins"])
+        check(header, ["Lock-Version", "Recipe", "Architecture", "Moment", "Solver", "Snapshot", "Exclude", "Pins"])
         let recipe = required(header, "Recipe")
         let architecture = required(header, "Architecture")
         let moment = number(header, "Moment")
         let solver = required(header, "Solver")
+        let snapshot = header["Snapshot"].flatMap(parseArchiveDate)
+        if header["Snapshot"] != nil, snapshot == nil { fail(header, "Snapshot", "this is no date in UTC") }
         var archives = [Lock.Archive]()
         var requests = [Lock.RequestSet]()
         var packages = [Lock.Package]()
@@ -133,23 +137,25 @@ private struct LockReader {
         refuseRepeated(stanzas)
         guard let recipe, let architecture, let moment, let solver else { return nil }
         return Lock(
-            recipe: recipe, architecture: architecture, moment: moment, solver: solver,
+            recipe: recipe, architecture: architecture, moment: moment, solver: solver, snapshot: snapshot,
             exclude: list(header["Exclude"] ?? ""),
             pins: pins(header), archives: archives, requests: requests, packages: packages, files: files)
     }
 
     private mutating func archive(_ stanza: Stanza) -> Lock.Archive? {
-        check(stanza, ["Archive", "Origin", "Suite", "Codename", "Components", "InRelease-SHA256", "Date"])
+        check(stanza, ["Archive", "Origin", "Suite", "Codename", "Components", "InRelease-SHA256", "Date", "Pin"])
         let digest = digest(stanza, "InRelease-SHA256")
         let date = required(stanza, "Date").flatMap(parseArchiveDate)
         if stanza["Date"] != nil, date == nil { fail(stanza, "Date", "this is no date in UTC") }
+        let pin = stanza["Pin"].flatMap { Int($0) }
+        if let text = stanza["Pin"], pin.map(String.init) != text { fail(stanza, "Pin", "`\(text)` is no number") }
         guard let name = required(stanza, "Archive"), let components = required(stanza, "Components"), let digest,
             let date
         else { return nil }
         return Lock.Archive(
             name: name, origin: stanza["Origin"] ?? "", suite: stanza["Suite"] ?? "",
             codename: stanza["Codename"] ?? "",
-            components: components.split(separator: " ").map(String.init), inRelease: digest, date: date)
+            components: components.split(separator: " ").map(String.init), inRelease: digest, date: date, pin: pin)
     }
 
     private mutating func requestSet(_ stanza: Stanza) -> Lock.RequestSet? {

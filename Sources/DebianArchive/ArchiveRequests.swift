@@ -11,10 +11,19 @@ public struct SuiteRequest: Hashable, Sendable {
     public var architecture: String
     /// One good signature of one of their keys is needed, from a candidate without keyrings of its own.
     public var keyrings: [FilePath]
+    /// What a lock and messages call it: the suite's name, or that of one more archive.
+    public var name: String
+    /// The moment that it may not be later than and at which it has to be valid, seconds since 1970; nil: as it is now.
+    public var snapshot: Int64?
+    /// One more archive that the recipe names, not a pocket of the distribution.
+    public var isExtra = false
+    /// Where the recipe names it, for what is wrong with it.
+    public var location: SourceLocation?
 
     public init(
         suite: String, candidates: [MirrorCandidate], components: [String], architecture: String, keyrings: [FilePath]
     ) {
+        self.name = suite
         self.suite = suite
         self.candidates = candidates
         self.components = components
@@ -35,12 +44,49 @@ public struct SuiteRequest: Hashable, Sendable {
                 for index in candidates.indices { candidates[index].keyrings = [] }
             }
             let needsKeyring = candidates.contains { $0.keyrings.isEmpty }
-            return SuiteRequest(
+            var request = SuiteRequest(
                 suite: pocket.suite(of: mirrors.suite, in: mirrors.distribution), candidates: candidates,
                 components: components, architecture: architecture,
                 keyrings: needsKeyring ? [try mirrors.distribution.keyring(recipe: recipeKeyring)] : [])
+            request.snapshot = mirrors.moment
+            return request
         }
     }
+
+    /// The request for one more archive: one address, checked with its own keyring alone.
+    ///
+    /// - Parameters:
+    ///   - name: what a lock and messages call it.
+    ///   - address: in the form of `Mirrors.address`.
+    ///   - snapshot: as `snapshot` of the request.
+    public static func extra(
+        _ name: String, at address: String, suite: String, components: [String], architecture: String,
+        keyring: FilePath, snapshot: Int64?, location: SourceLocation?
+    ) -> SuiteRequest {
+        let candidate = MirrorCandidate(uri: address, source: "archive.extra", origin: nil)
+        var request = SuiteRequest(
+            suite: suite, candidates: [candidate], components: components, architecture: architecture,
+            keyrings: [keyring])
+        request.name = name
+        request.snapshot = snapshot
+        request.isExtra = true
+        request.location = location
+        return request
+    }
+
+    /// A failure of one more archive, with its name and its place; what helps is then in the recipe.
+    func owning(_ failure: Failure) -> Failure {
+        guard isExtra else { return failure }
+        var failure = failure
+        failure.message = "the archive \(name): \(failure.message)"
+        failure.location = location
+        if failure.hint?.hasPrefix("did you mean") != true && failure.hint != SuiteRequest.clockHint {
+            failure.hint = "check what archive.extra says of \(name): its url, suite, components and keyring"
+        }
+        return failure
+    }
+
+    static let clockHint = "set this host's clock"
 }
 
 /// The index of one component for one architecture.
@@ -57,6 +103,8 @@ public struct FetchedIndex: Hashable, Sendable {
 
 /// A suite that was found, believed and read.
 public struct FetchedSuite: Hashable, Sendable {
+    /// The request's name.
+    public var name: String
     public var suite: String
     /// Where its packages are, in the order to try: the mirror that gave the indexes first.
     public var mirrors: [String]

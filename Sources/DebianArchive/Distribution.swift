@@ -6,7 +6,12 @@ public import SystemPackage
 public enum Distribution: String, Hashable, Sendable, CaseIterable {
     case debian, ubuntu
 
-    /// What its Release files say as `Origin`.
+    /// What the Release file of a pocket says as `Origin`.
+    func origin(of pocket: Pocket) -> String {
+        self == .debian && pocket == .backports ? "Debian Backports" : origin
+    }
+
+    /// What its Release files say as `Origin`, but for Debian's backports.
     public var origin: String {
         switch self {
         case .debian: "Debian"

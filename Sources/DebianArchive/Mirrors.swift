@@ -1,3 +1,4 @@
+import Debian
 public import RootfsModel
 public import SystemPackage
 
@@ -25,26 +26,33 @@ public struct MirrorCandidate: Hashable, Sendable {
 /// Of the host's sources, only those count whose suite is the very pocket, with a wanted component and not for other
 /// architectures alone; and what they serve must say the distribution's Origin. A pocket that the host does not use
 /// is derived from the address of its suite as above.
+///
+/// With a snapshot's moment the address is the base of a snapshot archive, and every pocket has one place: that
+/// archive's at the moment. Of the host's sources the first counts that is in a snapshot archive, of any moment.
 public struct Mirrors: Hashable, Sendable {
     public let distribution: Distribution
     public let suite: String
     private let chosen: MirrorCandidate?
     private let host: [HostSource]
+    private let snapshot: Snapshot?
+    /// The moment that every pocket is of; nil: as they are now.
+    var moment: Int64? { snapshot?.moment }
 
     /// - Parameters:
     ///   - commandLine: `--mirror`: a URL or an absolute directory.
     ///   - recipe: the recipe's `archive.mirror`, likewise.
     ///   - host: what `/etc/apt` says.
+    ///   - snapshot: the moment to take everything from, seconds since 1970.
     /// - Throws: when none of the three names an address, or one is no address.
     public init(
         distribution: Distribution, suite: String, components: [String], architecture: String, commandLine: String?,
-        recipe: String?, host: HostSources
+        recipe: String?, host: HostSources, snapshot: Int64? = nil
     ) throws(Failure) {
         self.distribution = distribution
         self.suite = suite
         for (text, source) in [(commandLine, "--mirror"), (recipe, "the recipe's archive.mirror")] {
             guard let text else { continue }
-            guard let uri = Self.chosenAddress(text) else {
+            guard let uri = Self.address(text) else {
                 throw Failure(
                     "\(source) is no archive's address: `\(text)`",
                     hint:
@@ -53,9 +61,26 @@ public struct Mirrors: Hashable, Sendable {
             }
             self.chosen = MirrorCandidate(uri: uri, source: source, origin: nil)
             self.host = []
+            self.snapshot = snapshot.map {
+                Snapshot(base: Snapshot.base(in: uri, of: distribution), moment: $0)
+            }
             return
         }
         self.chosen = nil
+        if let snapshot {
+            let bases = host.sources.lazy.compactMap { Snapshot.base(ofSnapshot: $0.uri, in: distribution) }
+            guard let base = bases.first else {
+                throw Failure(
+                    "no snapshot archive is known for \(distribution.origin) \(suite) at \(archiveDate(snapshot))",
+                    notes: ["none of this host's APT sources is in one"],
+                    hint: "name one with --mirror URI, or as archive.mirror in the recipe: what stands before "
+                        + (distribution == .debian ? "/archive/debian/" : "/ubuntu/") + " in its addresses")
+            }
+            self.snapshot = Snapshot(base: base, moment: snapshot)
+            self.host = []
+            return
+        }
+        self.snapshot = nil
         self.host = host.sources.filter { source in
             (source.architectures.isEmpty || source.architectures.contains(architecture))
                 && source.components.contains { components.contains($0) }
@@ -80,6 +105,13 @@ public struct Mirrors: Hashable, Sendable {
 
     /// Where a pocket is looked for, in this order; never empty.
     public func candidates(for pocket: Pocket) -> [MirrorCandidate] {
+        if let snapshot {
+            // Chosen for this very purpose: whatever fails here is not passed over.
+            return [
+                MirrorCandidate(
+                    uri: snapshot.address(of: pocket, in: distribution), source: "archive.snapshot", origin: nil)
+            ]
+        }
         if let chosen {
             return derived(pocket, from: chosen)
         }
@@ -88,6 +120,7 @@ public struct Mirrors: Hashable, Sendable {
         var basis = named(.release)
         if basis.isEmpty { basis = named(.updates) + named(.backports) + named(.security) }
         for candidate in basis { result += derived(pocket, from: candidate) }
+        for index in result.indices { result[index].origin = distribution.origin(of: pocket) }
         var seen = Set<String>()
         return result.filter { seen.insert($0.uri).inserted }
     }
@@ -101,8 +134,8 @@ public struct Mirrors: Hashable, Sendable {
         }
     }
 
-    /// The address that somebody chose, in one form; nil for what is none.
-    private static func chosenAddress(_ text: String) -> String? {
+    /// The address that somebody chose, a URL or an absolute directory, in one form; nil for what is none.
+    public static func address(_ text: String) -> String? {
         guard text.hasPrefix("/") else { return archiveAddress(text) }
         return archiveAddress(location(of: text, at: "file://"))
     }

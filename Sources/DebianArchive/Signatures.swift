@@ -1,3 +1,4 @@
+import Debian
 import Glibc
 public import RootfsModel
 import Storage
@@ -46,9 +47,10 @@ public struct SignatureVerifier: Hashable, Sendable {
     ///   - keyrings: files of public keys, binary or armored. One good signature of one of their keys is enough; one
     ///     bad signature is too many.
     ///   - scratch: an empty directory for this call alone.
-    public func verify(_ inRelease: [UInt8], name: String, keyrings: [FilePath], scratch: FilePath) throws
-        -> VerifiedText
-    {
+    ///   - now: the host's clock, for the message about a key that has expired by it.
+    public func verify(
+        _ inRelease: [UInt8], name: String, keyrings: [FilePath], scratch: FilePath, now: Int64
+    ) throws -> VerifiedText {
         guard inRelease.starts(with: "-----BEGIN PGP SIGNED MESSAGE-----".utf8) else {
             throw Failure(
                 "\(name) is not signed: it is no InRelease file",
@@ -64,7 +66,7 @@ public struct SignatureVerifier: Hashable, Sendable {
         let signed = scratch.appending("InRelease")
         try writeFile(inRelease, to: signed)
         let run = Run(
-            name: name, keyrings: keyrings, binaryKeyrings: binaryKeyrings, signed: signed, scratch: scratch)
+            name: name, keyrings: keyrings, binaryKeyrings: binaryKeyrings, signed: signed, scratch: scratch, now: now)
         switch program {
         case .gpgv(let path): return try run.gpgv(path)
         case .sqv(let path): return try run.sqv(path)
@@ -79,6 +81,7 @@ private struct Run {
     var binaryKeyrings: [FilePath]
     var signed: FilePath
     var scratch: FilePath
+    var now: Int64
 
     private var text: FilePath { scratch.appending("Release") }
     private var output: FilePath { scratch.appending("output") }
@@ -112,8 +115,10 @@ private struct Run {
         }
         if !status.expired.isEmpty {
             throw Failure(
-                "\(name) is signed by \(keys(status.expired)), which has expired or was revoked by \(keyringNames)",
-                hint: "update the keyring package, or name another keyring in the recipe's archive.keyring")
+                "\(name) is signed by \(keys(status.expired)), which has expired or was revoked by \(keyringNames); "
+                    + "this host's clock says \(archiveDate(now))",
+                hint: "update the keyring package, set the clock if it is wrong, or name another keyring in the "
+                    + "recipe's archive.keyring")
         }
         if !status.unknown.isEmpty { throw wrongKey(status.unknown) }
         throw badSignature([], notes: try lastWords())

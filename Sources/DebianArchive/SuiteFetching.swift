@@ -10,8 +10,8 @@ extension ArchiveClient {
     ///
     /// A candidate of the host's sources that fails in any way is passed over for the next; one that somebody chose
     /// is passed over only when it has no such suite. Online, each InRelease is asked for again (cheaply, where the
-    /// server can say that it is unchanged) and must be valid at `now`; offline, the last one that was believed
-    /// counts, expired or not.
+    /// server can say that it is unchanged) and must be valid at `now`, or at its snapshot's moment; offline, the last
+    /// one that was believed counts, expired or not.
     ///
     /// - Parameter now: the present moment, seconds since 1970.
     /// - Returns: in the order of the requests.
@@ -22,12 +22,17 @@ extension ArchiveClient {
         let found = try findReleases(requests, now: now, isCancelled: isCancelled)
         var wanted = [WantedIndex]()
         for (position, release) in found.enumerated() {
-            wanted += try wantedIndexes(of: release, for: requests[position], position: position)
+            do throws(Failure) {
+                wanted += try wantedIndexes(of: release, for: requests[position], position: position)
+            } catch {
+                throw requests[position].owning(error)
+            }
         }
         let indexes = try fetchIndexes(wanted, progress: progress, isCancelled: isCancelled)
         return found.enumerated().map { position, release in
             FetchedSuite(
-                suite: requests[position].suite, mirrors: release.mirrors, release: release.release,
+                name: requests[position].name, suite: requests[position].suite, mirrors: release.mirrors,
+                release: release.release,
                 inReleaseDigest: release.digest, signers: release.signers,
                 indexes: zip(wanted, indexes).filter { $0.0.position == position }.map { $0.1 })
         }
@@ -72,7 +77,7 @@ extension ArchiveClient {
                         try remember(fetched, from: candidate, request.suite)
                     }
                 } catch let error as RejectedRelease {
-                    if candidate.origin == nil && !error.isMissing { throw error.failure }
+                    if candidate.origin == nil && !error.isMissing { throw request.owning(error.failure) }
                     rejected[index].append((candidate, error.failure, error.isMissing))
                 }
             }
@@ -85,7 +90,8 @@ extension ArchiveClient {
                     "InRelease of \(requests[index].suite) (\(requests[index].candidates.map(\.uri).joined(separator: ", ")))"
                 )
             } else {
-                failures.append(Self.rejection(of: requests[index], rejected[index].map { ($0.failure, $0.isMissing) }))
+                let failure = Self.rejection(of: requests[index], rejected[index].map { ($0.failure, $0.isMissing) })
+                failures.append(requests[index].owning(failure))
             }
         }
         if !missingOffline.isEmpty { throw offlineFailure(missingOffline) }
@@ -101,6 +107,13 @@ extension ArchiveClient {
         if rejected.isEmpty { return Failure("no mirror is known for the suite \(request.suite)") }
         if rejected.allSatisfy(\.isMissing) {
             let places = request.candidates.map { $0.uri + "/dists/\(request.suite)/InRelease" }
+            if let moment = request.snapshot, !request.isExtra {
+                return Failure(
+                    "the snapshot of \(archiveDate(moment)) lacks \(request.suite): there is no "
+                        + places.joined(separator: " and no "), at: request.location,
+                    hint: "take a moment that has it, or take it out of archive.pockets; the snapshot archive's "
+                        + "address comes from --mirror, archive.mirror or the host's APT sources")
+            }
             let near = nearestName(to: request.suite, among: Distribution.allCases.flatMap(\.knownSuites))
             return Failure(
                 "unknown suite `\(request.suite)`: there is no \(places.joined(separator: " and no "))",
@@ -210,20 +223,30 @@ extension ArchiveClient {
         do {
             let scratch = try store.makeTemporaryDirectory("verify")
             let keyrings = candidate.keyrings.isEmpty ? request.keyrings : candidate.keyrings
-            let verified = try verifier.verify(bytes, name: url, keyrings: keyrings, scratch: scratch.path)
+            let verified: VerifiedText
+            do {
+                verified = try verifier.verify(
+                    bytes, name: url, keyrings: keyrings, scratch: scratch.path, now: now)
+            } catch let failure as Failure {
+                throw clockFailure(url, bytes, now: now, because: failure) ?? failure
+            }
             let release = try ReleaseFile(parsing: verified.bytes, file: url)
             let stanza = try Stanza.parse(verified.bytes, file: url).first
             let name = request.suite.split(separator: "/").first.map(String.init) ?? request.suite
-            guard [release.suite, release.codename].contains(where: { $0 == request.suite || $0 == name }) else {
+            // An archive of somebody's own may call itself nothing.
+            let names = [release.suite, release.codename].filter { !request.isExtra || !$0.isEmpty }
+            guard names.contains(where: { $0 == request.suite || $0 == name }) || names.isEmpty else {
                 throw Failure("\(url) is of suite `\(release.suite)` (\(release.codename)), not of \(request.suite)")
             }
             if let origin = candidate.origin, release.origin != origin {
                 throw Failure("\(url) is of \(release.origin), not of \(origin)")
             }
-            if let end = release.validUntil, end < now, !isOffline {
+            if let moment = request.snapshot {
+                try checkSnapshot(url, release, moment)
+            } else if let end = release.validUntil, end < now, !isOffline {
                 throw Failure(
                     "\(url) has expired: it was made \(archiveDate(release.date)) and valid until \(archiveDate(end)); "
-                        + "now it is \(archiveDate(now))",
+                        + "this host's clock says \(archiveDate(now))",
                     hint:
                         "the mirror no longer follows its archive, or this host's clock is wrong; name another mirror with --mirror"
                 )
@@ -236,4 +259,32 @@ extension ArchiveClient {
             throw RejectedRelease(failure: failure)
         }
     }
+}
+
+/// Throws where a Release file is not one of its snapshot's moment: the clock has no say here.
+private func checkSnapshot(_ url: String, _ release: ReleaseFile, _ moment: Int64) throws(Failure) {
+    if release.date > moment {
+        throw Failure(
+            "\(url) was made \(archiveDate(release.date)), after the snapshot's moment \(archiveDate(moment))",
+            hint: "the address leads to an archive as it is now, or to a later moment")
+    }
+    if let end = release.validUntil, end < moment {
+        throw Failure(
+            "\(url) had expired at the snapshot's moment \(archiveDate(moment)): it was made "
+                + "\(archiveDate(release.date)) and valid until \(archiveDate(end))",
+            hint: "the snapshot archive has nothing newer of that moment; take another archive.snapshot")
+    }
+}
+
+/// What is really wrong where a signature is refused and the file says that it is of the future: no signature is
+/// believed that is older than its key by the host's clock. nil where that is not so. The date is not verified: it
+/// decides only between two refusals.
+private func clockFailure(_ url: String, _ inRelease: [UInt8], now: Int64, because cause: Failure) -> Failure? {
+    let line = inRelease.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "Date:".utf8) }
+    guard let line, let date = parseArchiveDate(String(decoding: line.dropFirst(5), as: UTF8.self)),
+        date > now + 86_400
+    else { return nil }
+    return Failure(
+        "the signature of \(url) cannot be checked: it says that it was made \(archiveDate(date)), and this host's clock "
+            + "says \(archiveDate(now))", notes: [cause.message], hint: SuiteRequest.clockHint)
 }

@@ -6,7 +6,7 @@ internal import Storage
 internal import SystemPackage
 
 /// Every mistake about the files of the host that a recipe names: overlays, the kernel's file, Node's tarball, the
-/// keyring; and a kernel command line that no kernel reads. Looked for before anything is resolved, so that a long
+/// keyrings; and a kernel command line that no kernel reads. Looked for before anything is resolved, so that a long
 /// build does not end with one of them. Not the mirror: a complete store needs none.
 func hostMistakes(_ recipe: Recipe) throws -> [Failure] {
     var mistakes = [Failure]()
@@ -17,7 +17,8 @@ func hostMistakes(_ recipe: Recipe) throws -> [Failure] {
             mistakes.append(failure)
         }
     }
-    if let keyring = recipe.archive.keyring { try check { try checkFile(keyring, of: recipe, "keyring") } }
+    let keyrings = [recipe.archive.keyring].compactMap { $0 } + recipe.archive.extra.map(\.keyring)
+    for keyring in keyrings { try check { try checkFile(keyring, of: recipe, "keyring") } }
     if case .archive(let archive)? = recipe.node {
         try check {
             try checkFile(archive.file, of: recipe, "tarball of Node")
@@ -50,13 +51,18 @@ func recipeMirror(_ recipe: Recipe, _ settings: BuildSettings) throws(Failure) -
             otherwise: mirrorHint)
     }
     guard let mirror = recipe.archive.mirror else { return nil }
-    if mirror.value.contains("://") { return mirror.value }
-    let path = FilePath(recipe.resolve(mirror.value))
+    return try address(mirror, of: recipe, settings)
+}
+
+/// An archive that the recipe names, as an address: a directory's absolute path, any other as it is written.
+func address(_ archive: Located<String>, of recipe: Recipe, _ settings: BuildSettings) throws(Failure) -> String {
+    if archive.value.contains("://") { return archive.value }
+    let path = FilePath(recipe.resolve(archive.value))
     // The store alone may do; a directory that is not there now has its name all the same.
     if path.isAbsolute && settings.offline { return path.string }
     guard isDirectory(path), let absolute = realpath(path.string, nil) else {
         throw missing(
-            "there is no directory \(path) to take packages from", path, at: mirror.location,
+            "there is no directory \(path) to take packages from", path, at: archive.location,
             otherwise: mirrorHint)
     }
     defer { free(absolute) }
@@ -66,7 +72,7 @@ func recipeMirror(_ recipe: Recipe, _ settings: BuildSettings) throws(Failure) -
 private let mirrorHint = "a server's address begins with http:// or https://"
 
 /// That a file can be opened and is none of the things that cannot be read to an end.
-private func checkFile(_ file: Located<String>, of recipe: Recipe, _ what: String) throws(Failure) {
+func checkFile(_ file: Located<String>, of recipe: Recipe, _ what: String) throws(Failure) {
     let path = FilePath(recipe.resolve(file.value))
     if !exists(path) { throw missing("there is no \(what) \(path)", path, at: file.location) }
     if isDirectory(path) { throw Failure("\(path) is a folder, not a \(what)", at: file.location) }

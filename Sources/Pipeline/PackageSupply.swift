@@ -141,11 +141,7 @@ final class PackageSupply: Sendable {
     /// Only what the store lacks needs a mirror, so a complete store works without one.
     private func pinnedFiles(_ indices: [Int]) throws -> [PinnedFile] {
         let settings = workshop.settings
-        let mirrors = settings.offline ? nil : try resolution.mirrors(settings)
-        let pockets = Dictionary(
-            uniqueKeysWithValues: resolution.pockets.map { pocket in
-                (pocket.suite, mirrors?.candidates(for: pocket.pocket).map(\.uri) ?? [])
-            })
+        let pockets = settings.offline ? [:] : try resolution.locations(settings)
         return indices.map { index in
             let package = packages[index]
             return PinnedFile(

@@ -59,10 +59,24 @@ struct Resolution {
             sets.append(Lock.RequestSet(Self.initrdRole, [Self.initrdShell]))
         }
         let components = recipe.archive.components.map(\.value)
+        var archives = Dictionary(uniqueKeysWithValues: pockets.map { ($0.suite, components) })
+        for extra in recipe.archive.extra { archives[extra.name.value] = extra.components.map(\.value) }
         return Lock.Requests(
-            architecture: architecture,
-            archives: Dictionary(uniqueKeysWithValues: pockets.map { ($0.suite, components) }), sets: sets,
-            exclude: recipe.archive.exclude.map(\.value))
+            architecture: architecture, archives: archives, sets: sets,
+            exclude: recipe.archive.exclude.map(\.value), pins: pins, priorities: priorities,
+            snapshot: recipe.archive.snapshot?.value.seconds)
+    }
+
+    /// Pattern by package.
+    private var pins: [String: String] {
+        Dictionary(recipe.archive.pins.map { ($0.package.value, $0.version) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// The priorities that the recipe gives archives, by name.
+    private var priorities: [String: Int] {
+        Dictionary(
+            recipe.archive.extra.compactMap { extra in extra.pin.map { (extra.name.value, $0) } },
+            uniquingKeysWith: { first, _ in first })
     }
 
     /// The mirrors that may have the archive. What is wrong with one is said at the place that names it; `--mirror` has
@@ -74,36 +88,83 @@ struct Resolution {
                 distribution: distribution, suite: recipe.archive.suite.value,
                 components: recipe.archive.components.map(\.value), architecture: architecture,
                 commandLine: settings.mirror, recipe: named,
-                host: HostSources(readingConfigurationAt: settings.aptDirectory))
+                host: HostSources(readingConfigurationAt: settings.aptDirectory),
+                snapshot: recipe.archive.snapshot?.value.seconds)
         } catch {
             if settings.mirror != nil { throw error }
+            let archive = recipe.archive
             throw Failure(
-                error.message, at: (recipe.archive.mirror?.location ?? recipe.archive.suite.location),
+                error.message,
+                at: archive.mirror?.location ?? archive.snapshot?.location ?? archive.suite.location,
                 notes: error.notes, hint: error.hint, status: error.status)
         }
     }
 
-    /// Reads the archive and solves all layers in one request.
-    func resolve(_ client: inout ArchiveClient, settings: BuildSettings, progress: RunningStage) throws -> Lock {
+    /// The address of one more archive.
+    private func address(of extra: Recipe.ExtraArchive, _ settings: BuildSettings) throws(Failure) -> String {
+        let named = try Pipeline.address(extra.url, of: recipe, settings)
+        if let address = Mirrors.address(named) { return address }
+        throw Failure("`\(named)` is no archive's address", at: extra.url.location)
+    }
+
+    /// Where the packages of each pocket and archive are looked for, by its name in the lock: addresses in the order to
+    /// try.
+    func locations(_ settings: BuildSettings) throws(Failure) -> [String: [String]] {
         let mirrors = try mirrors(settings)
-        let requests = try SuiteRequest.pockets(
-            pockets.map(\.pocket), of: mirrors, components: recipe.archive.components.map(\.value),
+        var locations = Dictionary(
+            uniqueKeysWithValues: pockets.map { ($0.suite, mirrors.candidates(for: $0.pocket).map(\.uri)) })
+        for extra in recipe.archive.extra { locations[extra.name.value] = [try address(of: extra, settings)] }
+        return locations
+    }
+
+    /// The suites to read: the distribution's pockets, then the recipe's other archives in its order.
+    private func suiteRequests(_ settings: BuildSettings) throws(Failure) -> [SuiteRequest] {
+        var requests = try SuiteRequest.pockets(
+            pockets.map(\.pocket), of: try mirrors(settings), components: recipe.archive.components.map(\.value),
             architecture: architecture,
             recipeKeyring: recipe.archive.keyring.map { FilePath(recipe.resolve($0.value)) })
+        for index in requests.indices { requests[index].location = recipe.archive.snapshot?.location }
+        for extra in recipe.archive.extra {
+            try checkFile(extra.keyring, of: recipe, "keyring")
+            requests.append(
+                SuiteRequest.extra(
+                    extra.name.value, at: try address(of: extra, settings), suite: extra.suite.value,
+                    components: extra.components.map(\.value), architecture: architecture,
+                    keyring: FilePath(recipe.resolve(extra.keyring.value)),
+                    snapshot: extra.snapshot?.value == .fixed ? recipe.archive.snapshot?.value.seconds : nil,
+                    location: extra.url.location))
+        }
+        return requests
+    }
+
+    /// Reads the archive and solves all layers in one request.
+    func resolve(_ client: inout ArchiveClient, settings: BuildSettings, progress: RunningStage) throws -> Lock {
+        if let snapshot = recipe.archive.snapshot, snapshot.value.seconds > settings.now, !settings.offline {
+            throw Failure(
+                "archive.snapshot is in the future: this host's clock says \(archiveDate(settings.now))",
+                at: snapshot.location, hint: "what an archive will be nobody knows; or the clock is wrong")
+        }
         let suites = try client.fetchSuites(
-            requests, now: settings.now,
+            try suiteRequests(settings), now: settings.now,
             progress: { progress.advance($0.bytes, of: $0.totalBytes, .bytes) })
+        let (priorities, named) = (priorities, wanted.archives)
         var sources = [Universe.Source]()
         for suite in suites {
             for index in suite.indexes {
                 let text = try PackageIndex(parsing: try readFile(at: index.path), file: index.name)
                 sources.append(
-                    Universe.Source(pocket: suite.suite, index: text, priority: suite.release.defaultPriority))
+                    Universe.Source(
+                        pocket: suite.name, index: text,
+                        priority: priorities[suite.name] ?? suite.release.defaultPriority))
             }
         }
         try Task.checkCancellation()
         let universe = try Universe(
-            architecture: architecture, sources: sources, exclude: recipe.archive.exclude.map(\.value))
+            architecture: architecture, sources: sources,
+            exclude: recipe.archive.exclude.map { Exclusion($0.value, location: $0.location) },
+            pins: recipe.archive.pins.map {
+                Pin(package: $0.package.value, pattern: $0.version, location: $0.package.location)
+            })
         let solution = try universe.solve([baseLayer(universe)] + layers)
         var packages = try solution.packages.map { package throws(Failure) in
             try Lock.Package(package.stanza, pocket: package.pocket, purpose: .layer(package.layer))
@@ -111,12 +172,12 @@ struct Resolution {
         packages += try companions(universe)
         return Lock(
             recipe: recipe.name.value, architecture: architecture, moment: suites.map(\.release.date).max() ?? 0,
-            exclude: recipe.archive.exclude.map(\.value),
+            snapshot: recipe.archive.snapshot?.value.seconds, exclude: recipe.archive.exclude.map(\.value), pins: pins,
             archives: suites.map { suite in
                 Lock.Archive(
-                    name: suite.suite, origin: suite.release.origin, suite: suite.release.suite,
-                    codename: suite.release.codename, components: recipe.archive.components.map(\.value),
-                    inRelease: suite.inReleaseDigest, date: suite.release.date)
+                    name: suite.name, origin: suite.release.origin, suite: suite.release.suite,
+                    codename: suite.release.codename, components: named[suite.name] ?? [],
+                    inRelease: suite.inReleaseDigest, date: suite.release.date, pin: priorities[suite.name])
             }, requests: wanted.sets, packages: packages)
     }
 
@@ -140,8 +201,9 @@ struct Resolution {
             packages.append(try Lock.Package(stanza, pocket: pocket, purpose: Self.kernelRole))
         }
         if let kernel = recipe.kernel, kernel.initrd != .never {
-            // A kernel whose drivers are built in needs none, which shows only later.
-            if let (stanza, pocket) = try universe.offer(Self.initrdShell) {
+            // A kernel whose drivers are built in needs none, which shows only later: it may be excluded then.
+            let isExcluded = kernel.initrd == .auto && recipe.archive.exclude.contains { $0.value == Self.initrdShell }
+            if !isExcluded, let (stanza, pocket) = try universe.offer(Request(Self.initrdShell)) {
                 packages.append(try Lock.Package(stanza, pocket: pocket, purpose: Self.initrdRole))
             }
         }
@@ -152,7 +214,7 @@ struct Resolution {
     private func kernelPackage(_ universe: Universe, _ request: Located<Recipe.PackageRequest>) throws
         -> (stanza: PackageStanza, pocket: String)
     {
-        guard var found = try universe.offer(request.value.name, version: request.value.version) else {
+        guard var found = try universe.offer(Request(request)) else {
             let near = nearestName(
                 to: request.value.name, among: universe.candidateNames.filter { $0.hasPrefix("linux-image") })
             throw Failure(
@@ -165,9 +227,11 @@ struct Resolution {
             guard let first = next.first else { break }
             // By the relation's version too: a pinned metapackage is of one build.
             guard let package = try next.compactMap({ try universe.offer($0) }).first else {
+                let isExcluded = recipe.archive.exclude.contains { $0.value == first.name }
                 throw Failure(
-                    "\(found.stanza.name) \(found.stanza.version) leads to the kernel \(first), which the archive does not have",
-                    at: request.location, hint: "ask for a version that it has, or for none")
+                    "\(found.stanza.name) \(found.stanza.version) leads to the kernel \(first), which "
+                        + (isExcluded ? "the recipe excludes" : "the archive does not have"),
+                    at: request.location, hint: isExcluded ? nil : "ask for a version that it has, or for none")
             }
             found = package
         }
@@ -189,6 +253,7 @@ extension Request {
     fileprivate init(_ request: Located<Recipe.PackageRequest>) {
         let package = request.value
         self.init(
-            package.name, architecture: package.architecture, version: package.version, location: request.location)
+            package.name, architecture: package.architecture, version: package.version, suite: package.suite,
+            location: request.location)
     }
 }

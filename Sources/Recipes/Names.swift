@@ -43,15 +43,7 @@ extension ValueFormat where Value == String {
     }
 
     /// The name of a suite: a code name such as `bookworm`, or `stable`.
-    static let suite = text("a suite", pattern: "^[a-z0-9][A-Za-z0-9+._/-]*$") { text in
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        let good = parts.allSatisfy { part in
-            part.utf8.first.map { isLetter($0) || isDigit($0) } == true
-                && part.utf8.allSatisfy { isLetter($0) || isDigit($0) || "+._-".utf8.contains($0) }
-        }
-        return good
-            ? nil : TextMistake("`\(shortened(text))` is not the name of a suite", hint: "write for example `bookworm`")
-    }
+    static let suite = text("a suite", pattern: "^[A-Za-z0-9][A-Za-z0-9+._/-]*$") { suiteMistake($0) }
 
     static let component = text("a component", pattern: "^[a-z0-9][A-Za-z0-9+._/-]*$") { text in
         suite.checks(text)
@@ -78,6 +70,17 @@ extension ValueFormat where Value == String {
     /// digit.
     static let packageName = text("the name of a package", pattern: "^[a-z0-9][a-z0-9+.-]+$") { text in
         isPackageName(text) ? nil : badPackageName(text)
+    }
+
+    /// A version of a package, or a pattern of one.
+    static let versionPattern = text("a version or a pattern of one", pattern: "^[A-Za-z0-9.+:~*?-]+$") { text in
+        let isPattern = text.utf8.allSatisfy { isLetter($0) || isDigit($0) || ".+:~*?-".utf8.contains($0) }
+        if isPattern && !text.isEmpty { return nil }
+        return TextMistake(
+            "`\(shortened(text))` is neither a version nor a pattern of one",
+            hint: text.hasPrefix("/")
+                ? "regular expressions are not taken: write for example `18.*`"
+                : "write for example `18.*`: `*` is any run of characters, `?` any one")
     }
 
     /// A user or a group, as Debian's adduser and systemd both allow them.
@@ -137,6 +140,19 @@ extension ValueFormat where Value == String {
         let place = Place(file: 0, line: 1, column: 1)
         return read(RecipeNode(.scalar(.init(text: text, isPlain: false)), at: place), &reader) != nil
     }
+}
+
+func suiteMistake(_ text: String) -> TextMistake? {
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+    let good = parts.allSatisfy { part in
+        part.utf8.first.map { isLetter($0) || isDigit($0) } == true
+            && part.utf8.allSatisfy { isLetter($0) || isDigit($0) || "+._-".utf8.contains($0) }
+    }
+    if good { return nil }
+    return TextMistake(
+        "`\(shortened(text))` is not the name of a suite",
+        hint: text.hasSuffix("/") && text.count > 1
+            ? "a flat archive, without dists/, is not taken" : "write for example `bookworm`")
 }
 
 func isPackageName(_ text: some StringProtocol) -> Bool {

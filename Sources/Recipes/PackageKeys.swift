@@ -34,7 +34,7 @@ extension ValueFormat where Value == Recipe.Archive {
                 "more signed archives"),
             RecipeKey(
                 "pins", \.pins,
-                ValueFormat<String>.text("a version's pattern").entries(
+                TextFormat.versionPattern.entries(
                     of: "packages and versions", sorted: true, key: .packageName,
                     join: { Recipe.Pin(package: $0, version: $1) }, split: { ($0.package.value, $0.version) }),
                 "versions that packages are held to, as patterns"),
@@ -42,7 +42,33 @@ extension ValueFormat where Value == Recipe.Archive {
                 "exclude", \.exclude, TextFormat.packageName.located().list(of: "packages"),
                 "packages that are never taken"),
         ],
-        initial: { Recipe.Archive() })
+        initial: { Recipe.Archive() },
+        finish: { archive, node, reader in checkExtras(archive, node, &reader) })
+}
+
+/// What extra archives must not be called, and that each says what it is beside a snapshot.
+private func checkExtras(_ archive: Recipe.Archive, _ node: RecipeNode, _ reader: inout RecipeReader) {
+    let suite = archive.suite.value
+    let taken = [suite] + Recipe.Pocket.allCases.map { "\(suite)-\($0.rawValue)" }
+    let hasSnapshot = node.value("snapshot").map { !$0.isNull } ?? false
+    for item in node.items("extra") {
+        guard let written = item.value("name"), let name = written.text else { continue }
+        if taken.contains(name) {
+            reader.report(
+                "an extra archive cannot be named `\(shortened(name))`: so is the distribution's own suite",
+                at: written.place)
+        }
+        let own = item.value("snapshot").flatMap { $0.isNull ? nil : $0 }
+        if hasSnapshot && own == nil {
+            reader.report(
+                "the extra archive `\(shortened(name))` cannot come from archive.snapshot", at: written.place,
+                hint: "write `snapshot: live` to take it as it is today, "
+                    + "`snapshot: fixed` where its url is of one moment")
+        } else if let own, !hasSnapshot {
+            reader.report(
+                "`snapshot` of an extra archive is for a recipe with archive.snapshot", at: own.place)
+        }
+    }
 }
 
 extension ValueFormat where Value == String {
@@ -101,6 +127,10 @@ extension ValueFormat where Value == Recipe.ExtraArchive {
                 "keyring", \.keyring, TextFormat.hostPath("a keyring").located(), required: true,
                 "the keys it is signed with"),
             RecipeKey("pin", \.pin, .number(-32768...32767), "its priority, as in apt preferences; default 500"),
+            RecipeKey(
+                "snapshot", \.snapshot,
+                ValueFormat<Recipe.ExtraSnapshot>.choice("snapshot of an extra archive").located(),
+                "needed with archive.snapshot; live: as it is today, fixed: its url is of one moment itself"),
         ],
         initial: { Recipe.ExtraArchive() })
 }
@@ -114,7 +144,7 @@ extension ValueFormat where Value == Recipe.Layer {
                 "names it in messages and reports"),
             RecipeKey(
                 "packages", \.packages, PackageFormat.package.located().list(of: "packages"),
-                "what is installed, each with what it needs: name, name=version, name:architecture"),
+                "what is installed, each with what it needs: name, name=version, name/suite, name:architecture"),
             RecipeKey(
                 "recommends", \.recommends, ValueFormat<Bool>.truth.located(),
                 "whether recommended packages are taken too; default false"),

@@ -100,10 +100,19 @@ extension Recipe {
         public var suite = Located("")
         public var components = [Located("main")]
         public var keyring = Located("")
-        /// As in apt preferences; default 500.
-        public var pin = 500
+        /// As in apt preferences; nil: 500, or what its Release file says.
+        public var pin: Int?
+        /// What it is where the recipe has a snapshot, of which it can be no part.
+        public var snapshot: Located<ExtraSnapshot>?
 
         public init() {}
+    }
+
+    public enum ExtraSnapshot: String, CaseIterable, Hashable, Sendable {
+        /// Taken as it is today all the same.
+        case live
+        /// Its URL is of one moment by itself, not after the snapshot's.
+        case fixed
     }
 
     /// A package held to versions that match a pattern.
@@ -117,20 +126,24 @@ extension Recipe {
         }
     }
 
-    /// `name`, `name:architecture`, `name=version` or `name:architecture=version`.
+    /// `name` or `name:architecture`, alone or with `=version` or `/suite` behind it.
     public struct PackageRequest: Hashable, Sendable, CustomStringConvertible {
         public var name: String
         public var architecture: String?
         public var version: String?
+        /// The pocket (`bookworm-backports`) or the extra archive that it is taken from.
+        public var suite: String?
 
-        public init(name: String, architecture: String? = nil, version: String? = nil) {
+        public init(name: String, architecture: String? = nil, version: String? = nil, suite: String? = nil) {
             self.name = name
             self.architecture = architecture
             self.version = version
+            self.suite = suite
         }
 
         public var description: String {
             name + (architecture.map { ":" + $0 } ?? "") + (version.map { "=" + $0 } ?? "")
+                + (suite.map { "/" + $0 } ?? "")
         }
     }
 

@@ -21,15 +21,8 @@ extension Recipe {
     /// A mistake for each thing that the format knows and this version does not do yet.
     public func unsupported() -> [Failure] {
         var found = [Failure]()
-        func refuse(_ name: String, at location: SourceLocation?, hint: String? = nil) {
-            found.append(Failure("\(name) is not supported yet", at: location, hint: hint))
-        }
-        if let snapshot = archive.snapshot {
-            refuse("archive.snapshot", at: snapshot.location, hint: "archive.mirror can name a snapshot's address")
-        }
-        if let extra = archive.extra.first { refuse("archive.extra", at: extra.name.location) }
-        if let pin = archive.pins.first {
-            refuse("archive.pins", at: pin.package.location, hint: "a layer can ask for `name=version`")
+        func refuse(_ name: String, at location: SourceLocation?) {
+            found.append(Failure("\(name) is not supported yet", at: location))
         }
         for layer in layers {
             if layer.recommends.value { refuse("layers.recommends: true", at: layer.recommends.location) }

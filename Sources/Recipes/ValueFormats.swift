@@ -190,10 +190,13 @@ extension ValueFormat where Value == Digest {
 
 extension ValueFormat where Value == Recipe.PackageRequest {
     static let package = parsed(
-        "the name of a package", pattern: "^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(=[A-Za-z0-9.+:~-]+)?$",
+        "the name of a package",
+        pattern: "^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(=[A-Za-z0-9.+:~-]+|/[A-Za-z0-9][A-Za-z0-9+._/-]*)?$",
         write: \.description
     ) { text, reader, place in
-        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        // A version has no slash in it, a suite may.
+        let halves = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        let parts = halves[0].split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         let named = parts[0].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         func refuse(_ mistake: TextMistake) -> Recipe.PackageRequest? {
             reader.report(mistake.message, at: place, hint: mistake.hint)
@@ -222,6 +225,16 @@ extension ValueFormat where Value == Recipe.PackageRequest {
                         hint: "write for example `\(named[0])=1.2-3`"))
             }
             request.version = String(parts[1])
+        }
+        if halves.count == 2 {
+            if let version = request.version {
+                return refuse(
+                    TextMistake(
+                        "a package is asked for in a version or from a suite, not both",
+                        hint: "write `\(halves[0])` or `\(named[0])/\(halves[1])`: version \(version) is in one suite"))
+            }
+            if let mistake = suiteMistake(String(halves[1])) { return refuse(mistake) }
+            request.suite = String(halves[1])
         }
         return request
     }

@@ -151,15 +151,21 @@ struct ReasonWriter {
         let version = candidates[Int(wanted)]
         if version >= 0 {
             let source = universe.sources[Int(universe.versions[Int(version)].source)]
-            return "\(text) is \(universe.versionText(Int(version))) in \(source.pocket)"
+            let held = universe.held[wanted].map { ", by \($0.description)" } ?? ""
+            return "\(text) is \(universe.versionText(Int(version))) in \(source.pocket)" + held
         }
+        if let hold = universe.held[wanted] { return "no version of \(text) fits \(hold.description)" }
         if universe.firstVersion[Int(wanted)] >= 0 { return "no version of \(text) is a candidate" }
         let providers = Int(universe.providerStarts[Int(wanted)])..<Int(universe.providerStarts[Int(wanted) + 1])
         let available = providers.filter {
             let version = universe.providers[$0].version
             return candidates[Int(universe.versions[Int(version)].name)] == version
         }
-        return available.isEmpty ? "\(text) is not in the archive" : "no package provides that version of \(text)"
+        if !available.isEmpty { return "no package provides that version of \(text)" }
+        let named = Set(providers.map { universe.versions[Int(universe.providers[$0].version)].name })
+        let shut = named.intersection(universe.excluded).map { name($0) }.sorted()
+        if shut.isEmpty { return "\(text) is not in the archive" }
+        return "\(text) is provided by \(shut.joined(separator: ", ")), which the recipe excludes"
     }
 
     private func satisfiers(of group: Range<Int>, owner: Int32) -> [Int32] {

@@ -41,11 +41,19 @@ extension Universe {
         var candidates = self.candidates
         var mistakes = [Failure]()
         var packages = [[Int32]]()
+        // What is asked for in a version or from a suite of its own.
+        var named = [Int32: Request]()
         for layer in layers {
             var numbers = [Int32]()
             for request in layer.requests {
                 do throws(Failure) {
-                    numbers.append(try resolve(request, &candidates))
+                    let before = candidates
+                    let number = try resolve(request, &candidates)
+                    if let other = named[number], before[Int(number)] != candidates[Int(number)] {
+                        throw Failure("cannot install \(request): \(other) is asked for too")
+                    }
+                    if request.version != nil || request.suite != nil { named[number] = request }
+                    numbers.append(number)
                 } catch {
                     var mistake = error
                     mistake.location = mistake.location ?? request.location
@@ -58,6 +66,11 @@ extension Universe {
         if !mistakes.isEmpty { throw Failures(mistakes) }
 
         var seen = Set<Int32>()
+        let fixed = Set(named.keys)
+        for name in fixed.sorted() {
+            guard let suite = named[name]?.suite else { continue }
+            follow(suite, from: name, &candidates, fixed: fixed)
+        }
         let requests = packages.joined().filter { seen.insert($0).inserted }
         var solver = Solver(self, candidates: candidates)
         if let failed = solver.run(requests) ?? solver.firstViolation() {

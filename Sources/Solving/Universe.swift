@@ -65,12 +65,15 @@ public struct Universe: Sendable {
     var providerStarts: [Int32] = []
     var providers: [Provider] = []
     var excluded: Set<Int32> = []
+    /// By name: what a pin holds it to.
+    var held: [Int32: Hold] = [:]
 
     /// Reads the indexes in order; the order decides ties as apt's does.
     ///
-    /// Fails on a relation that cannot be parsed, on a pin that no version matches, and on a package to exclude or
-    /// pin that is not there. Excluded names have no candidate.
-    public init(architecture: String, sources: [Source], exclude: [String] = [], pins: [Pin] = []) throws(Failure) {
+    /// Fails on a relation that cannot be parsed. Every pin that no version matches, pins that contradict each other,
+    /// and packages to exclude or pin that are not there are reported at once (`Failures`). Excluded names have no
+    /// candidate.
+    public init(architecture: String, sources: [Source], exclude: [Exclusion] = [], pins: [Pin] = []) throws {
         self.architecture = architecture
         self.sources = sources
         var loader = UniverseLoader(
@@ -85,14 +88,9 @@ public struct Universe: Sendable {
         collectProviders(loader.provisions)
         candidates = [Int32](repeating: -1, count: names.count)
         chooseCandidates()
-        for pin in pins { try apply(pin) }
-        for name in exclude {
-            guard let number = names.number(of: name), firstVersion[Int(number)] >= 0 else {
-                throw missing(name, message: "cannot exclude \(name): no such package")
-            }
-            excluded.insert(number)
-            candidates[Int(number)] = -1
-        }
+        let mistakes = apply(pins) + apply(exclude)
+        if mistakes.count == 1 { throw mistakes[0] }
+        if !mistakes.isEmpty { throw Failures(mistakes) }
     }
 
     /// Highest priority, then highest version, then the first source.
@@ -123,55 +121,6 @@ public struct Universe: Sendable {
             providers[Int(next[name])] = provision.provider
             next[name] += 1
         }
-    }
-
-    /// Moves the candidates of a package and of what is made from the same source.
-    private mutating func apply(_ pin: Pin) throws(Failure) {
-        guard let name = names.number(of: pin.package), firstVersion[Int(name)] >= 0 else {
-            throw missing(pin.package, message: "cannot pin \(pin.package): no such package")
-        }
-        let matching = versionList(of: name).filter { pin.matches(versionText($0)) }
-        guard let chosen = highest(matching) else {
-            let offered = versionList(of: name).map(versionText)
-            throw Failure(
-                "cannot pin \(pin.package): no version matches \(pin.pattern)",
-                notes: offered.map { "the archive has \(pin.package) \($0)" })
-        }
-        let source = sourceName(chosen)
-        let sourceBytes = Array(source.name.utf8)
-        let siblingVersion = source.version ?? versionText(chosen)
-        for number in firstVersion.indices where firstVersion[number] >= 0 {
-            let siblings = versionList(of: Int32(number)).filter {
-                isMade($0, from: sourceBytes) && (sourceName($0).version ?? versionText($0)) == siblingVersion
-            }
-            if let sibling = highest(siblings) { candidates[number] = Int32(sibling) }
-        }
-        candidates[Int(name)] = Int32(chosen)
-    }
-
-    private func highest(_ list: [Int]) -> Int? {
-        list.reduce(nil) { best, version in
-            guard let best else { return version }
-            let order = sources[Int(versions[version].source)].priority - sources[Int(versions[best].source)].priority
-            return order > 0 || (order == 0 && compare(version, best) > 0) ? version : best
-        }
-    }
-
-    private func sourceName(_ version: Int) -> SourceName {
-        let text = self.text(of: .source, in: version)
-        return SourceName(text.isEmpty ? names[versions[version].name] : text)
-    }
-
-    /// Whether the version's source package has this name; without making Strings, for it is asked of all versions.
-    private func isMade(_ version: Int, from source: [UInt8]) -> Bool {
-        let index = sources[Int(versions[version].source)].index
-        let stanza = Int(versions[version].stanza)
-        var range = index.range(of: .source, in: stanza)
-        if range.isEmpty { range = index.range(of: .package, in: stanza) }
-        guard range.count >= source.count, index.bytes[range].starts(with: source) else { return false }
-        if range.count == source.count { return true }
-        let next = index.bytes[range.lowerBound + source.count]
-        return next == UInt8(ascii: " ") || next == UInt8(ascii: "(")
     }
 }
 
@@ -227,6 +176,9 @@ extension Universe {
     }
 
     func versionText(_ version: Int) -> String { text(of: .version, in: version) }
+
+    /// The name of the pocket that a version comes from.
+    func pocket(of version: Int) -> String { sources[Int(versions[version].source)].pocket }
 
     /// All versions of a name, in the order of the sources.
     func versionList(of name: Int32) -> [Int] {

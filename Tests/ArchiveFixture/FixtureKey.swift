@@ -9,16 +9,21 @@ public final class FixtureKey: Sendable {
     public let keyring: FilePath
     public let armored: FilePath
     private let directory: FixtureDirectory
+    private let time: [String]
 
     /// Whether this host has gpg.
     public static let isPossible = access("/usr/bin/gpg", X_OK) == 0 && access("/usr/bin/gpgconf", X_OK) == 0
 
-    public init() throws {
+    /// - Parameters:
+    ///   - time: when it is made and signs, as gpg has it (`20400101T000000`); nil: now.
+    ///   - lifetime: `1d`, or `never`.
+    public init(at time: String? = nil, lifetime: String = "never") throws {
+        self.time = time.map { ["--faked-system-time", $0] } ?? []
         let directory = try FixtureDirectory("key")
         self.directory = directory
         self.keyring = directory.path.appending("keyring.gpg")
         self.armored = directory.path.appending("keyring.asc")
-        try gpg(["--quick-generate-key", "Fixture <fixture@example.org>", "ed25519", "sign", "never"])
+        try gpg(["--quick-generate-key", "Fixture <fixture@example.org>", "ed25519", "sign", lifetime])
         try gpg(["--output", keyring.string, "--export"])
         try gpg(["--output", armored.string, "--armor", "--export"])
     }
@@ -41,7 +46,7 @@ public final class FixtureKey: Sendable {
         let fixed = [
             "--homedir", directory.path.string, "--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", "",
         ]
-        try run("/usr/bin/gpg", fixed + arguments, in: directory.path)
+        try run("/usr/bin/gpg", fixed + time + arguments, in: directory.path)
     }
 }
 

@@ -66,7 +66,7 @@ struct BadArchiveTests {
         #expect(
             site.failure([site.request()], now: fixtureDate + 8 * 86_400) == """
                 error: http://SERVER/dists/bookworm/InRelease has expired: it was made Thu, 01 Jan 2026 00:00:00 UTC and valid \
-                until Thu, 08 Jan 2026 00:00:00 UTC; now it is Fri, 09 Jan 2026 00:00:00 UTC
+                until Thu, 08 Jan 2026 00:00:00 UTC; this host's clock says Fri, 09 Jan 2026 00:00:00 UTC
                 hint: the mirror no longer follows its archive, or this host's clock is wrong; name another mirror with --mirror
                 """)
         #expect(try site.fetch([site.request()], now: fixtureDate + 7 * 86_400).count == 1)

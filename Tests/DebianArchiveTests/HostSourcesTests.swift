@@ -177,6 +177,17 @@ private func short(_ sources: [HostSource]) -> [String] {
         #expect(try mirrors(commandLine: "http://h/debian").candidates(for: .updates).map(\.uri) == ["http://h/debian"])
     }
 
+    @Test func whatAHostsSourceServesSaysItsPocketsOrigin() throws {
+        func origins(_ distribution: DebianArchive.Distribution, _ suite: String) throws -> [String?] {
+            let found = try mirrors(
+                "deb http://a.example.org/debian \(suite) main\n", distribution: distribution, suite: suite)
+            return Pocket.allCases.map { found.candidates(for: $0)[0].origin }
+        }
+        #expect(try origins(.debian, "bookworm") == ["Debian", "Debian", "Debian", "Debian Backports"])
+        #expect(try origins(.ubuntu, "noble") == ["Ubuntu", "Ubuntu", "Ubuntu", "Ubuntu"])
+        #expect(try mirrors(commandLine: "http://c/debian").candidates(for: .backports)[0].origin == nil)
+    }
+
     @Test func theHostsSourcesCountForTheirPocketOnly() throws {
         let found = try mirrors(
             """

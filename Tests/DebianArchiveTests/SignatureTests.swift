@@ -13,7 +13,7 @@ import Testing
 struct SignatureTests {
     private func verify(_ bytes: [UInt8], _ keyrings: [FilePath]) throws -> VerifiedText {
         let directory = try FixtureDirectory("verify")
-        return try SignatureVerifier().verify(bytes, name: "F", keyrings: keyrings, scratch: directory.path)
+        return try SignatureVerifier().verify(bytes, "F", keyrings, directory.path)
     }
 
     @Test func theSignedTextComesOutAsItWentIn() throws {
@@ -109,11 +109,11 @@ struct SignatureTests {
         let signed = try key.clearSigned(text)
         let directory = try FixtureDirectory("verify")
         let verifier = SignatureVerifier(.sqv(path))
-        let verified = try verifier.verify(signed, name: "F", keyrings: [key.keyring], scratch: directory.path)
+        let verified = try verifier.verify(signed, "F", [key.keyring], directory.path)
         #expect(String(decoding: verified.bytes, as: UTF8.self).hasPrefix("Origin: Debian"))
         let again = try FixtureDirectory("verify")
         #expect(
-            thrownText { _ = try verifier.verify(signed, name: "F", keyrings: [other.keyring], scratch: again.path) }
+            thrownText { _ = try verifier.verify(signed, "F", [other.keyring], again.path) }
                 == """
                 error: F is signed by key \(verified.signers[0]), and \(other.keyring.string) does not hold it
                 hint: if you trust this archive, name the keyring that holds its key in the recipe's archive.keyring
@@ -121,7 +121,7 @@ struct SignatureTests {
         let third = try FixtureDirectory("verify")
         let changed = Array(String(decoding: signed, as: UTF8.self).replacing("Debian", with: "Debiam").utf8)
         #expect(
-            thrownText { _ = try verifier.verify(changed, name: "F", keyrings: [key.keyring], scratch: third.path) }
+            thrownText { _ = try verifier.verify(changed, "F", [key.keyring], third.path) }
                 .hasPrefix("error: F has a bad signature: it was changed after it was signed\n"))
     }
 
@@ -152,5 +152,13 @@ struct SignatureTests {
                 """)
         #expect(status.expired == ["AAAA"] && status.hasError)
         #expect(status.good == [GPGStatus.Signer(fingerprint: "DDDD", isWeak: true)])
+    }
+}
+
+extension SignatureVerifier {
+    fileprivate func verify(_ text: [UInt8], _ name: String, _ keyrings: [FilePath], _ scratch: FilePath) throws
+        -> VerifiedText
+    {
+        try verify(text, name: name, keyrings: keyrings, scratch: scratch, now: fixtureDate)
     }
 }

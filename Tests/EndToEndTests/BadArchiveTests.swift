@@ -132,10 +132,10 @@ import Testing
         let workspace = try workspace()
         same(
             try refusal(of: "bad", in: workspace, mirror: archive.uri).replacing(archive.uri, with: "MIRROR")
-                .replacing(#/now it is [^\n]* UTC/#, with: "now it is NOW"),
+                .replacing(#/clock says [^\n]* UTC/#, with: "clock says NOW"),
             """
             2 error: MIRROR/dists/bookworm/InRelease has expired: it was made Thu, 01 Jan 2026 00:00:00 UTC \
-            and valid until Thu, 08 Jan 2026 00:00:00 UTC; now it is NOW
+            and valid until Thu, 08 Jan 2026 00:00:00 UTC; this host's clock says NOW
             hint: the mirror no longer follows its archive, or this host's clock is wrong; name another mirror with --mirror
 
             """)

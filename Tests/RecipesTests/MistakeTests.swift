@@ -160,17 +160,55 @@ import Testing
             "recipe: 1\nname: a\narchive: {suite: bookworm}\nlayers:\n  - name: a\n    packages: [Dbus, systemd sysv, x, \"nodejs=\", \"nodejs:amd46\", nodejs:amd64=18.20.4+dfsg-1~deb12u1, 7zip]\n  - name: a\n    packages: dbus\n"
         ),
         (
-            "unsupported",
+            "pins",
+            """
+            recipe: 1
+            name: a
+            archive:
+              suite: bookworm
+              pins: {nodejs: "18.*", Redis: 7, openssl: /3.*/, libc6: ">= 2", curl: "", "g++": [1], vim: }
+            layers:
+              - {name: a, packages: [nodejs/bookworm-backports, "nodejs=1/sid", nodejs/, "nodejs/a b", "Node/sid"]}
+
+            """
+        ),
+        (
+            "extra",
             """
             recipe: 1
             name: a
             archive:
               suite: bookworm
               snapshot: 2026-11-20T00:00:00Z
-              pockets: [security, proposed-updates]
               extra:
-                - {name: nodesource, url: "https://example.org", suite: nodistro, keyring: keys/nodesource.asc, pin: 100}
-              pins: {nodejs: "18.*"}
+                - {name: one, url: "https://example.org", suite: nodistro, keyring: keys/one.asc, pin: 100}
+                - {name: two, url: "https://example.org", suite: ./, keyring: keys/two.asc, snapshot: none}
+                - {name: bookworm-updates, url: ../debian, suite: "3.0", keyring: keys/two.asc, snapshot: fixed}
+                - {name: one, url: example.org, suite: a, snapshot: live}
+            layers: [{name: a, packages: [dbus]}]
+
+            """
+        ),
+        (
+            "extra-without-snapshot",
+            """
+            recipe: 1
+            name: a
+            archive:
+              suite: bookworm
+              extra: [{name: one, url: "https://example.org", suite: a, keyring: keys/one.asc, snapshot: live}]
+            layers: [{name: a, packages: [dbus]}]
+
+            """
+        ),
+        (
+            "unsupported",
+            """
+            recipe: 1
+            name: a
+            archive:
+              suite: bookworm
+              pockets: [security, proposed-updates]
             layers:
               - name: browser
                 packages: [chromium]

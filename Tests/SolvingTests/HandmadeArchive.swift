@@ -21,7 +21,8 @@ func universe(
                 pocket: "pocket\(number)", index: index,
                 priority: priorities.indices.contains(number) ? priorities[number] : 500))
     }
-    return try Universe(architecture: architecture, sources: sources, exclude: exclude, pins: pins)
+    return try Universe(
+        architecture: architecture, sources: sources, exclude: exclude.map { Exclusion($0) }, pins: pins)
 }
 
 extension Universe {

@@ -10,9 +10,12 @@ import Testing
         #expect(try Request(parsing: "g++") == Request("g++"))
         #expect(try Request(parsing: "a=1:2-3") == Request("a", version: "1:2-3"))
         #expect(try Request(parsing: "a:arm64=1") == Request("a", architecture: "arm64", version: "1"))
-        for text in ["", "a b", "A", "-a", "a=", "a:", "../x"] {
+        #expect(try Request(parsing: "a/b-backports") == Request("a", suite: "b-backports"))
+        for text in ["", "a b", "A", "-a", "a=", "a:", "../x", "a/", "a=1/b"] {
             #expect(
-                throws: Failure("`\(text)` is no package name", hint: "write name, name=version or name:architecture")
+                throws: Failure(
+                    "`\(text)` is no package name",
+                    hint: "write name, name=version, name/suite or name:architecture")
             ) { try Request(parsing: text) }
         }
     }
@@ -35,8 +38,8 @@ import Testing
         #expect(
             try universe("Package: a\nVersion: 2", "Package: a\nVersion: 1").message("a=3") == """
                 error: cannot find version 3 of a
-                  the archive has a 2
-                  the archive has a 1
+                  pocket0 has a 2
+                  pocket1 has a 1
                 """)
     }
 
