@@ -29,7 +29,6 @@ struct LayerStage {
     let workshop: Workshop
     let clock: StageClock
     let architecture: String
-    let moment: Timestamp
     /// The last build of the same outputs, for saying what made a layer stale.
     let previous: BuildRecord?
     private(set) var layers: [Layer] = []
@@ -38,11 +37,10 @@ struct LayerStage {
     /// All that the layers so far install.
     var packages: [PackageStanza] { layers.flatMap { $0.packages.map(\.stanza) } }
 
-    init(workshop: Workshop, clock: StageClock, architecture: String, moment: Timestamp, previous: BuildRecord?) {
+    init(workshop: Workshop, clock: StageClock, architecture: String, previous: BuildRecord?) {
         self.workshop = workshop
         self.clock = clock
         self.architecture = architecture
-        self.moment = moment
         self.previous = previous
     }
 
@@ -55,7 +53,7 @@ struct LayerStage {
         let byName = Dictionary(unordered.map { ($0.stanza.name, $0) }, uniquingKeysWith: { first, _ in first })
         let packages = batches.joined().compactMap { byName[$0] }
         let request = LayerRequest(
-            moment: moment, architecture: architecture, isBase: layers.isEmpty, below: tree, lower: [],
+            moment: key.moment, architecture: architecture, isBase: layers.isEmpty, below: tree, lower: [],
             packages: packages, configureBatches: batches, hostname: LayerKey.hostname)
         let asked = clock.now
         let making = LayerMaking(

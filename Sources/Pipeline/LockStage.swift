@@ -28,14 +28,17 @@ func lockPath(forRecipe path: String) -> FilePath {
 /// The recipe's lock, checked against the recipe; nil where there is none.
 func findLock(recipePath: String, recipe: Recipe, settings: BuildSettings) throws -> HeldLock? {
     let path = lockPath(forRecipe: recipePath)
-    guard let lock = try readLock(at: path) else { return nil }
     let wanted = Resolution(recipe, hostArchitecture: settings.hostArchitecture).wanted
+    let owner = Lock.Owner(
+        recipe: recipe.name.value, architecture: wanted.architecture,
+        hint: "run rootfs-build lock --update \(recipePath)")
+    guard let lock = try readLock(at: path, owner: owner) else { return nil }
     if let failure = lock.missingRequests(for: wanted, recipe: recipePath) { throw failure }
     return HeldLock(lock: lock, path: path, isNew: false)
 }
 
-private func readLock(at path: FilePath) throws -> Lock? {
-    exists(path) ? try Lock(parsing: try readFile(at: path), file: path.string) : nil
+private func readLock(at path: FilePath, owner: Lock.Owner? = nil) throws -> Lock? {
+    exists(path) ? try Lock(parsing: try readFile(at: path), file: path.string, owner: owner) : nil
 }
 
 /// Finds the recipe's lock and checks it against the recipe, or resolves one and writes it. A lock that is there
@@ -54,7 +57,8 @@ func holdLock(
             // Which indexes it needs shows as it goes.
             let gate = try settings.store.holdOffRemoval()
             defer { gate.open() }
-            let lock = try resolution.resolve(&client, settings: settings, progress: progress)
+            var lock = try resolution.resolve(&client, settings: settings, progress: progress)
+            if let old { lock = lock.following(old) }
             return (lock, "\(lock.packages.count) packages")
         }
     }

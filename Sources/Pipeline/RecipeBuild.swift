@@ -184,8 +184,7 @@ struct RecipeBuild: Sendable {
     private func makeLayers(_ sources: Sources, _ supply: PackageSupply, _ visit: Visit) async throws -> LayerStage {
         let lock = sources.held.lock
         var stage = LayerStage(
-            workshop: visit.workshop, clock: clock, architecture: architecture, moment: Timestamp(seconds: lock.moment),
-            previous: sources.previous)
+            workshop: visit.workshop, clock: clock, architecture: architecture, previous: sources.previous)
         for layer in LayerKey.all(of: lock) {
             let free = clock.now
             var members = [(payload: Payload, deb: FilePath)]()
