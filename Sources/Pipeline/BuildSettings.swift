@@ -12,6 +12,8 @@ public struct BuildSettings: Sendable {
     /// The outputs' directory itself, for one recipe.
     public var outputDirectory: FilePath?
     public var mirror: String?
+    /// `--package-dir`: where .debs may lie that neither store nor mirror has.
+    public var packageDirectories: [FilePath] = []
     public var offline: Bool
     /// `--set` in the order given.
     public var variables: [(String, String)]

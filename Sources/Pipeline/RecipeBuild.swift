@@ -66,8 +66,7 @@ struct RecipeBuild: Sendable {
     private func run(_ visit: Visit) async throws -> BuildResult {
         try settings.checkArchitecture(of: recipe)
         let held = try holdLock(
-            recipePath: path, recipe: recipe, update: false, settings: settings, client: visit.workshop.client,
-            clock: clock)
+            recipePath: path, recipe: recipe, settings: settings, client: visit.workshop.client, clock: clock)
         let files = try LocalFiles(of: recipe)
         let inputs = try buildInputs(recipe, held, files: files, settings: settings)
         let previous = PreviousBuild(in: directory)
@@ -96,7 +95,7 @@ struct RecipeBuild: Sendable {
     private func make(_ sources: Sources, in staging: FilePath, _ visit: Visit) async throws -> ImageRecord {
         let lock = sources.held.lock
         let supply = PackageSupply(
-            lock, layers: LayerKey.all(of: lock).map(\.name),
+            lock, of: path, layers: LayerKey.all(of: lock).map(\.name),
             resolution: Resolution(recipe, hostArchitecture: settings.hostArchitecture),
             workshop: visit.workshop, clock: clock)
         return try await withThrowingTaskGroup(of: ImageRecord?.self) { group in

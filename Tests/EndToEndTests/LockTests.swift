@@ -52,6 +52,7 @@ private func archiveWithHello(_ version: String, _ world: World, at archive: Fix
 
         // A lock of a file that nobody serves any more: nothing replaces it.
         try workspace.write("recipes/demo.lock", lock)
+        let digest = try #require(World.packages().first { $0.name == "hello" }.map { Digest(hashing: try $0.deb()) })
         try removeTree(at: workspace.cache)
         let state = try workspace.state()
         let gone = try workspace.build("demo", mirror: archive.uri)
@@ -59,9 +60,13 @@ private func archiveWithHello(_ version: String, _ world: World, at archive: Fix
         #expect(gone.stdout == "")
         #expect(
             gone.stderr == """
-                error: cannot fetch hello 2.10-3 (all): \(archive.uri)/pool/main/h/hello/hello_2.10-3_all.deb: there is no such file
-                hint: mirrors drop a package soon after its successor: resolve the recipe again with `rootfs-build lock --update`, \
-                or name a mirror that keeps old versions (--mirror)
+                error: cannot fetch a package of the lock
+                  hello 2.10-3 (all), \(digest)
+                    bookworm: pool/main/h/hello/hello_2.10-3_all.deb
+                    \(archive.uri)/pool/main/h/hello/hello_2.10-3_all.deb: there is no such file
+                hint: mirrors drop a package soon after its successor: name a directory that has the .deb with --package-dir, \
+                or a mirror that keeps old versions with --mirror; or move the lock: \
+                rootfs-build lock --update recipes/demo.manifest hello
 
                 """)
         #expect(try workspace.state() == state)
