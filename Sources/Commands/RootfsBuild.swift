@@ -18,7 +18,7 @@ public struct RootfsBuild: AsyncParsableCommand {
             rootfs-build [build] <recipe> ... [-o, --output <directory>]
                          [--mirror <url>] [--package-dir <directory>] [--offline] [--cache <directory>]
                          [--set <name=value>] [-j, --jobs <n>] [--json] [-q, --quiet] [-v, --verbose]
-                         [--shell-on-failure] [--timings]
+                         [--strict] [--shell-on-failure] [--timings]
             rootfs-build <subcommand> ...
             """,
         discussion: """

@@ -25,6 +25,8 @@ public struct BuildSettings: Sendable {
     /// The host's APT configuration.
     public var aptDirectory: FilePath = "/etc/apt"
     public var shellOnFailure = false
+    /// `--strict`: what is not pinned is an error.
+    public var isStrict = false
     /// The program's subcommands, for a recipe's name that was meant to be one.
     public var subcommands: [String] = []
     public var toolVersion: String

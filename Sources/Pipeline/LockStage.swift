@@ -36,6 +36,10 @@ func findLock(recipePath: String, recipe: Recipe, settings: BuildSettings) throw
         hint: "run rootfs-build lock --update \(recipePath)")
     guard let lock = try readLock(at: path, owner: owner) else { return nil }
     if let failure = lock.missingRequests(for: wanted, recipe: recipePath) { throw failure }
+    let isOfPackage = lock.requests.contains { $0.purpose == Resolution.kernelRole }
+    if isOfPackage, lock.packages(for: Resolution.kernelRole).isEmpty {
+        throw Failure("the lock \(path) has no kernel", hint: owner.hint)
+    }
     return HeldLock(lock: lock, path: path, isNew: false)
 }
 
