@@ -1,7 +1,7 @@
 /// What a package's changelog (deb-changelog(5)) says of the versions after one up to another, newest first.
 public struct Changelog: Hashable, Sendable {
-    /// The lines of the entries without their indentation, those between them left out.
-    public var lines: [String] = []
+    /// The items of the entries, each in one line, without those who wrote them.
+    public var items: [String] = []
     /// The identifiers of vulnerabilities that the entries name, each once, in the order of their numbers.
     public var vulnerabilities: [String] = []
 
@@ -9,17 +9,26 @@ public struct Changelog: Hashable, Sendable {
     public init(parsing bytes: [UInt8], after old: String, upTo new: String) {
         let (old, new) = (DebianVersion(old), DebianVersion(new))
         var isWanted = false
+        var isInItem = false
         for line in bytes.split(separator: Byte.lineFeed, omittingEmptySubsequences: false) {
             if let first = line.first, !isBlank(first) {
                 guard let version = Self.version(ofHeader: String(decoding: line, as: UTF8.self)) else { continue }
                 if version <= old { break }
                 isWanted = version <= new
+                isInItem = false
             } else if isWanted, !line.starts(with: " -- ".utf8) {
                 let text = String(decoding: line.drop(while: isBlank), as: UTF8.self)
-                if !text.isEmpty { lines.append(text) }
+                if text.isEmpty {
+                    isInItem = false
+                } else if isInItem, !["* ", "- ", "+ ", "["].contains(where: text.hasPrefix) {
+                    items[items.count - 1] += " " + text
+                } else {
+                    items.append(text)
+                    isInItem = true
+                }
             }
         }
-        vulnerabilities = Self.vulnerabilities(in: lines)
+        vulnerabilities = Self.vulnerabilities(in: items)
     }
 
     /// `nodejs (18.19.0+dfsg-6) bookworm; urgency=medium`
@@ -29,10 +38,10 @@ public struct Changelog: Hashable, Sendable {
         return DebianVersion(String(words[1].dropFirst().dropLast()))
     }
 
-    private static func vulnerabilities(in lines: [String]) -> [String] {
+    private static func vulnerabilities(in items: [String]) -> [String] {
         var found = Set<[Int]>()
-        for line in lines {
-            for match in line.matches(of: #/CVE-([0-9]{4})-([0-9]{4,9})/#) {
+        for item in items {
+            for match in item.matches(of: #/CVE-([0-9]{4})-([0-9]{4,9})/#) {
                 if let year = Int(match.1), let number = Int(match.2) { found.insert([year, number]) }
             }
         }

@@ -27,11 +27,11 @@ public struct LockResult: Encodable, Sendable {
 
         /// `upgraded chromium from … to … (security): CVE-…`, and below it why and the top of the changelog.
         public var lines: [String] {
-            let most = 4
+            let (most, width) = (4, 110)
             var lines = [title]
             if let because { lines.append("  because \(because)") }
-            lines += changelog.prefix(most).map { "  \($0)" }
-            if changelog.count > most { lines.append("  and \(changelog.count - most) more lines of its changelog") }
+            lines += changelog.prefix(most).map { "  " + ($0.count > width ? $0.prefix(width - 1) + "…" : $0) }
+            if changelog.count > most { lines.append("  and \(changelog.count - most) more in its changelog") }
             return lines
         }
 
@@ -43,7 +43,7 @@ public struct LockResult: Encodable, Sendable {
             security = change.isSecurity
             because = change.because
             vulnerabilities = change.changelog?.vulnerabilities ?? []
-            changelog = change.changelog?.lines ?? []
+            changelog = change.changelog?.items ?? []
             title = change.description
         }
     }

@@ -81,7 +81,8 @@ func holdLock(
             return (lock, "\(lock.packages.count) packages")
         }
     }
-    for package in partial?.kept ?? [] {
+    // One that another package forced to move did not stay after all.
+    for package in partial?.kept ?? [] where lock.packages.contains(where: { $0.label == package }) {
         settings.progress(
             .note("\(recipe.name.value): \(package) stays, from the store: the archive no longer has it"))
     }

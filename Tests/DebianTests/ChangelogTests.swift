@@ -5,7 +5,8 @@ import Testing
     private let text = """
         nodejs (18.20.4-1~deb12u1) bookworm-security; urgency=high
 
-          * Fix CVE-2024-22020: imports of data: addresses.
+          * Fix CVE-2024-22020:
+            imports of data: addresses.
           * CVE-2024-36138, CVE-2024-22020 again.
 
          -- A Person <a@example.org>  Mon, 01 Jul 2024 00:00:00 +0000
@@ -27,20 +28,20 @@ import Testing
     @Test func theEntriesBetweenTwoVersionsCount() {
         let all = Changelog(parsing: Array(text.utf8), after: "18.19.0-1", upTo: "18.20.4-1~deb12u1")
         #expect(
-            all.lines == [
+            all.items == [
                 "* Fix CVE-2024-22020: imports of data: addresses.", "* CVE-2024-36138, CVE-2024-22020 again.",
                 "* New version.", "- closes CVE-2023-0005",
             ])
         #expect(all.vulnerabilities == ["CVE-2023-0005", "CVE-2024-22020", "CVE-2024-36138"])
         // A binary rebuild has no entry, and a version before the newest is not told of what came after it.
-        #expect(Changelog(parsing: Array(text.utf8), after: "18.19.0-1", upTo: "18.20.0-1+b1").lines.count == 2)
-        #expect(Changelog(parsing: Array(text.utf8), after: "18.20.4-1~deb12u1", upTo: "19").lines == [])
+        #expect(Changelog(parsing: Array(text.utf8), after: "18.19.0-1", upTo: "18.20.0-1+b1").items.count == 2)
+        #expect(Changelog(parsing: Array(text.utf8), after: "18.20.4-1~deb12u1", upTo: "19").items == [])
     }
 
     @Test func whatIsNoChangelogSaysNothing() {
         for text in ["", "no changelog", "a b c\n  * text\n", "nodejs (\n", "nodejs ()\n", "\n \n"] {
             let parsed = Changelog(parsing: Array(text.utf8), after: "1", upTo: "2")
-            #expect(parsed.lines == [] && parsed.vulnerabilities == [], "\(text)")
+            #expect(parsed.items == [] && parsed.vulnerabilities == [], "\(text)")
         }
     }
 }

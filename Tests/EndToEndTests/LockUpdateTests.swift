@@ -87,7 +87,7 @@ import Testing
               * And CVE-2023-99999.
               * One.
               * Two.
-              and 1 more lines of its changelog
+              and 1 more in its changelog
             upgraded hello from 2.10-3 to 2.12-1
             upgraded libhello1 from 2.1 to 2.2
             sha256:N  recipes/demo.lock
