@@ -28,6 +28,9 @@ struct BuildCommand: AsyncParsableCommand {
     )
     var outputDirectory: String?
 
+    @Flag(name: .long, help: "Refuse what no lock or recipe pins, before anything is built.")
+    var strict = false
+
     @Flag(name: .long, help: "When a maintainer script fails, open a shell in the sandbox at that point.")
     var shellOnFailure = false
 
@@ -55,6 +58,7 @@ struct BuildCommand: AsyncParsableCommand {
         try await output.perform { progress in
             var settings = try command.options.settings(progress: progress)
             settings.subcommands = RootfsBuild.configuration.subcommands.compactMap { $0.configuration.commandName }
+            settings.isStrict = command.strict
             settings.shellOnFailure = command.shellOnFailure
             settings.outputDirectory = try command.outputDirectory.map { try absolutePath($0) }
             settings.outputParent = try absolutePath("out")

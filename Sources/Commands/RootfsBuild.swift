@@ -16,9 +16,9 @@ public struct RootfsBuild: AsyncParsableCommand {
         abstract: "Build golden root file system images for microVMs, bit for bit reproducible.",
         usage: """
             rootfs-build [build] <recipe> ... [-o, --output <directory>]
-                         [--mirror <url>] [--offline] [--cache <directory>] [--set <name=value>]
-                         [--keep <rule>] [-j, --jobs <n>] [--json] [-q, --quiet] [-v, --verbose]
-                         [--shell-on-failure] [--timings]
+                         [--mirror <url>] [--package-dir <directory>] [--offline] [--cache <directory>]
+                         [--set <name=value>] [--keep <rule>] [-j, --jobs <n>] [--json]
+                         [-q, --quiet] [-v, --verbose] [--strict] [--shell-on-failure] [--timings]
             rootfs-build <subcommand> ...
             """,
         discussion: """

@@ -45,29 +45,10 @@ public func configureBatches(_ packages: [PackageStanza]) -> [[String]] {
 /// For each package, the packages of the list that satisfy its groups: of each group the first alternative that
 /// is there, the package of that name before one that provides it.
 func dependencyEdges(_ packages: [PackageStanza]) -> [[Int]] {
-    var named = [String: [Int]]()
-    var providers = [String: [(package: Int, version: DebianVersion?)]]()
-    for (index, package) in packages.enumerated() {
-        named[package.name, default: []].append(index)
-        for provided in package.provides {
-            providers[provided.name, default: []].append(
-                (index, provided.comparison == .equal ? provided.version : nil))
-        }
-    }
-    func satisfier(of relation: Relation) -> Int? {
-        if let package = named[relation.name]?.first(where: {
-            relation.matches(name: packages[$0].name, version: packages[$0].version)
-        }) {
-            return package
-        }
-        return providers[relation.name]?.first(where: { provider in
-            guard let version = provider.version else { return relation.comparison == .any }
-            return relation.matches(name: relation.name, version: version)
-        })?.package
-    }
+    let set = PackageSet(packages)
     return packages.enumerated().map { index, package in
         let satisfiers = (package.preDepends + package.depends).compactMap { group in
-            group.alternatives.lazy.compactMap(satisfier).first
+            group.alternatives.lazy.compactMap(set.satisfier).first
         }
         return Set(satisfiers).subtracting([index]).sorted()
     }

@@ -5,7 +5,9 @@ public import RootfsModel
 /// Its text is deb822 (docs/architecture.md, Lock). No mirror is in it: a pool path stands below whichever mirror
 /// of the pocket is at hand.
 public struct Lock: Hashable, Sendable {
-    public static let formatVersion = 1
+    /// The newest format that this program reads. A lock is written in the oldest one that can say what it holds:
+    /// 1, or 2 where layers have moments of their own.
+    public static let formatVersion = 2
 
     /// What something is locked for.
     public enum Purpose: Hashable, Sendable, CustomStringConvertible {
@@ -120,8 +122,10 @@ public struct Lock: Hashable, Sendable {
     /// The recipe's name.
     public var recipe: String
     public var architecture: String
-    /// SOURCE_DATE_EPOCH of the build: UTC seconds since 1970.
+    /// SOURCE_DATE_EPOCH of the image: UTC seconds since 1970. It moves when anything does.
     public var moment: Int64
+    /// By layer, where it is not the image's: the earlier moment of a layer that has not moved since.
+    public var layerMoments: [String: Int64]
     public var solver: String
     /// The moment that the recipe takes the distribution's archive from; nil: as it was when it was resolved.
     public var snapshot: Int64?
@@ -136,14 +140,14 @@ public struct Lock: Hashable, Sendable {
 
     /// Brings everything but the request sets into the order of the text.
     public init(
-        recipe: String, architecture: String, moment: Int64, solver: String = "apt-classic", snapshot: Int64? = nil,
-        exclude: [String] = [],
-        pins: [String: String] = [:], archives: [Archive], requests: [RequestSet], packages: [Package],
-        files: [File] = []
+        recipe: String, architecture: String, moment: Int64, layerMoments: [String: Int64] = [:],
+        solver: String = "apt-classic", snapshot: Int64? = nil, exclude: [String] = [], pins: [String: String] = [:],
+        archives: [Archive], requests: [RequestSet], packages: [Package], files: [File] = []
     ) {
         self.recipe = recipe
         self.architecture = architecture
         self.moment = moment
+        self.layerMoments = layerMoments
         self.solver = solver
         self.snapshot = snapshot
         self.exclude = exclude.sorted()

@@ -16,6 +16,12 @@ extension Lock {
         /// Version, or layer where it moved; a digest for a file. Empty for what was added.
         public var old: String
         public var new: String
+        /// Whether the new version comes from a pocket of security fixes.
+        public var isSecurity = false
+        /// Why a package moved that was to stay.
+        public var because: String?
+        /// What the package's own changelog says of it, where that is at hand.
+        public var changelog: Changelog?
 
         public init(_ kind: Kind, _ name: String, old: String, new: String) {
             self.kind = kind
@@ -25,16 +31,21 @@ extension Lock {
         }
 
         public var description: String {
-            switch kind {
-            case .added: "added \(name) \(new)"
-            case .removed: "removed \(name) \(old)"
-            case .upgraded, .downgraded, .moved: "\(kind.rawValue) \(name) from \(old) to \(new)"
-            case .rebuilt: "rebuilt \(name) \(new)"
-            }
+            var text =
+                switch kind {
+                case .added: "added \(name) \(new)"
+                case .removed: "removed \(name) \(old)"
+                case .upgraded, .downgraded, .moved: "\(kind.rawValue) \(name) from \(old) to \(new)"
+                case .rebuilt: "rebuilt \(name) \(new)"
+                }
+            if isSecurity { text += " (security)" }
+            if let names = changelog?.vulnerabilities, !names.isEmpty { text += ": " + names.joined(separator: ", ") }
+            return text
         }
     }
 
-    /// What moved since another lock: packages by name, then files; nothing where only dates moved.
+    /// What moved since another lock: security fixes first, then packages by name, then files; nothing where only
+    /// dates moved.
     public func changes(since old: Lock) -> [Change] {
         // A package can be locked for two purposes, in one version each.
         func byName(_ packages: [Package]) -> [String: [Package]] { Dictionary(grouping: packages, by: \.name) }
@@ -58,7 +69,12 @@ extension Lock {
                     changes.append(Change(.removed, name, old: package.version, new: ""))
                 }
             }
-            changes += come.map { Change(.added, name, old: "", new: $0.version) }
+            for package in come {
+                var change = Change(.added, name, old: "", new: package.version)
+                // A kernel's next version is a package of another name.
+                if case .role = package.purpose { change.isSecurity = package.isFromSecurity }
+                changes.append(change)
+            }
         }
         let filesBefore = Dictionary(old.files.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         let filesAfter = Dictionary(files.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -71,7 +87,7 @@ extension Lock {
             default: break
             }
         }
-        return changes
+        return changes.filter(\.isSecurity) + changes.filter { !$0.isSecurity }
     }
 
     private static func changes(from old: Package, to new: Package) -> [Change] {
@@ -79,7 +95,9 @@ extension Lock {
         let was = DebianVersion(old.version)
         let now = DebianVersion(new.version)
         if was < now {
-            changes.append(Change(.upgraded, new.name, old: old.version, new: new.version))
+            var change = Change(.upgraded, new.name, old: old.version, new: new.version)
+            change.isSecurity = new.isFromSecurity
+            changes.append(change)
         } else if now < was {
             changes.append(Change(.downgraded, new.name, old: old.version, new: new.version))
         } else if old.sha256 != new.sha256 {
@@ -169,4 +187,9 @@ extension Lock {
             "the recipe \(recipe) does not ask for what its lock holds", notes: notes,
             hint: "run rootfs-build lock --update \(recipe)")
     }
+}
+
+extension Lock.Package {
+    /// Whether its pocket is one of security fixes: `bookworm-security`, `buster/updates`.
+    fileprivate var isFromSecurity: Bool { pocket.hasSuffix("-security") || pocket.hasSuffix("/updates") }
 }

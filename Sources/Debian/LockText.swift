@@ -5,10 +5,14 @@ extension Lock {
     /// The text; equal locks give equal bytes.
     public var text: String {
         var header = Stanza()
-        header.set("Lock-Version", to: String(Self.formatVersion))
+        header.set("Lock-Version", to: layerMoments.isEmpty ? "1" : "2")
         header.set("Recipe", to: recipe)
         header.set("Architecture", to: architecture)
         header.set("Moment", to: String(moment))
+        if !layerMoments.isEmpty {
+            let moments = layerNames.compactMap { name in layerMoments[name].map { "\(name) \($0)" } }
+            header.set("Layer-Moments", to: moments.joined(separator: ", "))
+        }
         header.set("Solver", to: solver)
         if let snapshot { header.set("Snapshot", to: archiveDate(snapshot)) }
         if !exclude.isEmpty { header.set("Exclude", to: exclude.joined(separator: ", ")) }
@@ -57,18 +61,46 @@ extension Lock {
         return String(decoding: Stanza.write(stanzas), as: UTF8.self)
     }
 
+    /// Whose lock a text has to be.
+    public struct Owner: Hashable, Sendable {
+        /// The recipe's name.
+        public var recipe: String
+        public var architecture: String
+        /// What to do with another's lock.
+        public var hint: String
+
+        public init(recipe: String, architecture: String, hint: String) {
+            self.recipe = recipe
+            self.architecture = architecture
+            self.hint = hint
+        }
+    }
+
     /// Parses a lock strictly: an unknown, missing or bad field is a Failure with its place in `file`; all of them are
-    /// reported at once.
-    public init(parsing bytes: [UInt8], file: String) throws(Failures) {
+    /// reported at once. The order of the stanzas does not count. With an owner, another's lock is refused.
+    public init(parsing bytes: [UInt8], file: String, owner: Owner? = nil) throws(Failures) {
         let stanzas: [Stanza]
         do throws(Failure) {
             stanzas = try Stanza.parse(bytes, file: file)
         } catch {
-            throw Failures([error])
+            throw Failures([Self.mergeConflict(error) ?? error])
         }
-        var reader = LockReader(text: SourceText(name: file, text: String(decoding: bytes, as: UTF8.self)))
+        var reader = LockReader(
+            text: SourceText(name: file, text: String(decoding: bytes, as: UTF8.self)), owner: owner)
         guard let lock = reader.read(stanzas), reader.mistakes.isEmpty else { throw Failures(reader.mistakes) }
         self = lock
+    }
+
+    /// What a line is that no stanza can have, if it is one of those that version control leaves.
+    private static func mergeConflict(_ failure: Failure) -> Failure? {
+        guard var place = failure.location,
+            ["<<<<<<<", "|||||||", "=======", ">>>>>>>"].contains(where: place.text.hasPrefix)
+        else { return nil }
+        place.column = 1
+        place.length = 7
+        return Failure(
+            "this lock has the marks of a merge conflict", at: place,
+            hint: "take one side as a whole, then run rootfs-build lock --update for its recipe")
     }
 }
 
@@ -83,10 +115,12 @@ extension Stanza {
 
 private struct LockReader {
     let text: SourceText
+    let owner: Lock.Owner?
     var mistakes: [Failure] = []
 
-    init(text: SourceText) {
+    init(text: SourceText, owner: Lock.Owner?) {
         self.text = text
+        self.owner = owner
     }
 
     mutating func read(_ stanzas: [Stanza]) -> Lock? {
@@ -98,15 +132,28 @@ private struct LockReader {
             return nil
         }
         guard let version = number(header, "Lock-Version") else { return nil }
-        if version != Int64(Lock.formatVersion) {
+        if version < 1 || version > Int64(Lock.formatVersion) {
             fail(
                 header, "Lock-Version",
-                "this lock is of format \(version); this program reads format \(Lock.formatVersion)")
+                "this lock is of format \(version); this program reads formats up to \(Lock.formatVersion)")
             return nil
         }
-        check(header, ["Lock-Version", "Recipe", "Architecture", "Moment", "Solver", "Snapshot", "Exclude", "Pins"])
+        check(
+            header,
+            [
+                "Lock-Version", "Recipe", "Architecture", "Moment", "Layer-Moments", "Solver", "Snapshot", "Exclude",
+                "Pins",
+            ])
         let recipe = required(header, "Recipe")
         let architecture = required(header, "Architecture")
+        if let owner, let recipe, recipe != owner.recipe {
+            fail(header, "Recipe", "this is the lock of \(recipe), not of \(owner.recipe)", hint: owner.hint)
+        }
+        if let owner, let architecture, architecture != owner.architecture {
+            fail(
+                header, "Architecture", "this lock is for \(architecture), the recipe for \(owner.architecture)",
+                hint: owner.hint)
+        }
         let moment = number(header, "Moment")
         let solver = required(header, "Solver")
         let snapshot = header["Snapshot"].flatMap(parseArchiveDate)
@@ -128,18 +175,51 @@ private struct LockReader {
                         at: text.location(line: stanza.line, column: 1, length: stanza.fields.first?.name.count ?? 1)))
             }
         }
-        let known = Set(archives.map(\.name))
-        for stanza in stanzas.dropFirst() where stanza.fields.first?.name == "Package" {
-            if let pocket = stanza["Pocket"], !known.contains(pocket), mistakes.isEmpty {
-                fail(stanza, "Pocket", "the lock has no archive \(pocket)")
-            }
-        }
         refuseRepeated(stanzas)
         guard let recipe, let architecture, let moment, let solver else { return nil }
-        return Lock(
-            recipe: recipe, architecture: architecture, moment: moment, solver: solver, snapshot: snapshot,
-            exclude: list(header["Exclude"] ?? ""),
+        let lock = Lock(
+            recipe: recipe, architecture: architecture, moment: moment, layerMoments: layerMoments(header),
+            solver: solver, snapshot: snapshot, exclude: list(header["Exclude"] ?? ""),
             pins: pins(header), archives: archives, requests: requests, packages: packages, files: files)
+        if mistakes.isEmpty { refuseStrangers(stanzas, lock) }
+        return lock
+    }
+
+    /// What one stanza says of another that is not there.
+    private mutating func refuseStrangers(_ stanzas: [Stanza], _ lock: Lock) {
+        let pockets = Set(lock.archives.map(\.name))
+        let layers = lock.layerNames
+        for stanza in stanzas where stanza.fields.first?.name == "Package" {
+            if let pocket = stanza["Pocket"], !pockets.contains(pocket) {
+                fail(stanza, "Pocket", "the lock has no archive \(pocket)")
+            }
+            if let layer = stanza["Layer"], !layers.contains(layer) {
+                fail(
+                    stanza, "Layer", "the lock has no layer \(layer)",
+                    hint: nearestName(to: layer, among: layers).map { "did you mean \($0)?" })
+            }
+            if let architecture = stanza["Architecture"], ![lock.architecture, "all"].contains(architecture) {
+                fail(stanza, "Architecture", "the lock is for \(lock.architecture)")
+            }
+        }
+        for (layer, moment) in lock.layerMoments.sorted(by: { $0.key < $1.key }) {
+            if !layers.contains(layer) { fail(stanzas[0], "Layer-Moments", "the lock has no layer \(layer)") }
+            if moment > lock.moment { fail(stanzas[0], "Layer-Moments", "the layer \(layer) is later than Moment") }
+        }
+    }
+
+    private mutating func layerMoments(_ header: Stanza) -> [String: Int64] {
+        var moments = [String: Int64]()
+        for entry in list(header["Layer-Moments"] ?? "") {
+            let words = entry.split(separator: " ")
+            if words.count == 2, let moment = Int64(words[1]), moment >= 0, moments[String(words[0])] == nil {
+                moments[String(words[0])] = moment
+            } else {
+                fail(header, "Layer-Moments", "this is no list of layers, each once, and moments: `base 1783764997`")
+                return [:]
+            }
+        }
+        return moments
     }
 
     private mutating func archive(_ stanza: Stanza) -> Lock.Archive? {
@@ -193,17 +273,22 @@ private struct LockReader {
     }
 
     private mutating func refuseRepeated(_ stanzas: [Stanza]) {
-        var seen = Set<[String]>()
+        var seen = [[String]: Int]()
         for stanza in stanzas.dropFirst() {
             guard let first = stanza.fields.first else { continue }
             let purpose = [stanza["Layer"] ?? "", stanza["Role"] ?? ""]
             let key =
                 switch first.name {
                 case "Request": ["Request"] + purpose
-                case "Package": ["Package", stanza["Package"] ?? "", stanza["Architecture"] ?? ""] + purpose
+                // A package is in one layer.
+                case "Package": ["Package", stanza["Package"] ?? "", stanza["Role"] ?? ""]
                 default: [first.name, stanza[first.name] ?? ""]
                 }
-            if !seen.insert(key).inserted { fail(stanza, first.name, "this stanza stands in the lock twice") }
+            if let line = seen[key] {
+                fail(stanza, first.name, "this stanza stands in the lock twice, first in line \(line)")
+            } else {
+                seen[key] = stanza.line
+            }
         }
     }
 
@@ -273,13 +358,14 @@ private struct LockReader {
     }
 
     /// Points at the field's value.
-    private mutating func fail(_ stanza: Stanza, _ name: String, _ message: String) {
+    private mutating func fail(_ stanza: Stanza, _ name: String, _ message: String, hint: String? = nil) {
         guard let field = stanza.field(name) else { return }
         let location = text.location(line: field.line, column: 1)
         let before = location.text.prefix { $0 != ":" }.count + 1
         let blanks = location.text.dropFirst(before).prefix { $0 == " " || $0 == "\t" }.count
         let length = location.text.count - before - blanks
         mistakes.append(
-            Failure(message, at: text.location(line: field.line, column: before + blanks + 1, length: length)))
+            Failure(
+                message, at: text.location(line: field.line, column: before + blanks + 1, length: length), hint: hint))
     }
 }

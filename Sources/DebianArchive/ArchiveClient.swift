@@ -31,9 +31,11 @@ public struct ArchiveClient: ~Copyable {
     ///   - progress: what of this call is done; called some times a second, on this thread.
     ///   - arrived: called with a file's index as soon as it is in the store, in no particular order, on this thread;
     ///     it says whether the file's digest was taken just now, while it was written.
+    ///   - failing: what is thrown for the files that could not be had, by their indexes; nil for the general words.
     /// - Returns: the files in the store, in the order of the request.
     public mutating func fetch(
-        _ files: [PinnedFile], progress: (FetchProgress) -> Void = { _ in },
+        _ files: [PinnedFile], failing: ([(Int, FetchFailure)]) -> Failure? = { _ in nil },
+        progress: (FetchProgress) -> Void = { _ in },
         isCancelled: () -> Bool = { Task.isCancelled },
         arrived: (Int, FilePath, _ isNew: Bool) throws -> Void = { _, _, _ in }
     ) throws -> [FilePath] {
@@ -75,6 +77,11 @@ public struct ArchiveClient: ~Copyable {
                     try arrived(index, path, true)
                 }
             }
+            var failures = [(Int, FetchFailure)]()
+            for (index, outcome) in zip(wanted, outcomes) {
+                if case .failure(let failure) = outcome { failures.append((index, failure)) }
+            }
+            if !failures.isEmpty, let failure = failing(failures) { throw failure }
             try Self.check(outcomes)
         }
         return paths.compactMap { $0 }

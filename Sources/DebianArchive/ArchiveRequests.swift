@@ -81,7 +81,8 @@ public struct SuiteRequest: Hashable, Sendable {
         failure.message = "the archive \(name): \(failure.message)"
         failure.location = location
         if failure.hint?.hasPrefix("did you mean") != true && failure.hint != SuiteRequest.clockHint {
-            failure.hint = "check what archive.extra says of \(name): its url, suite, components and keyring"
+            let network = failure.hint?.hasPrefix("check the network") == true ? "the network, and " : ""
+            failure.hint = "check \(network)what archive.extra says of \(name): its url, suite, components and keyring"
         }
         return failure
     }

@@ -23,6 +23,7 @@ public func build(
     recipes: [String], settings: BuildSettings, committed: (BuildResult) -> Void = { _ in }
 ) async throws -> [BuildResult] {
     let loaded = try loadRecipes(recipes, settings: settings)
+    if settings.isStrict { try refuseUnpinned(loaded, settings: settings) }
     return try await withTaskExecutorPreference(ThreadExecutor()) {
         var site = try BuildSite(loaded, settings: settings)
         await site.run(committed)

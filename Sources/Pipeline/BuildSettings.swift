@@ -13,6 +13,8 @@ public struct BuildSettings: Sendable {
     /// The outputs' directory itself, for one recipe.
     public var outputDirectory: FilePath?
     public var mirror: String?
+    /// `--package-dir`: where .debs may lie that neither store nor mirror has.
+    public var packageDirectories: [FilePath] = []
     public var offline: Bool
     /// `--set` in the order given.
     public var variables: [(String, String)]
@@ -26,6 +28,8 @@ public struct BuildSettings: Sendable {
     /// The host's APT configuration.
     public var aptDirectory: FilePath = "/etc/apt"
     public var shellOnFailure = false
+    /// `--strict`: what is not pinned is an error.
+    public var isStrict = false
     /// The program's subcommands, for a recipe's name that was meant to be one.
     public var subcommands: [String] = []
     public var toolVersion: String

@@ -26,7 +26,12 @@ func hostMistakes(_ recipe: Recipe) throws -> [Failure] {
         }
     }
     if let kernel = recipe.kernel {
-        if case .file(let file) = kernel.source { try check { try checkFile(file, of: recipe, "kernel") } }
+        if case .file(let file) = kernel.source {
+            try check {
+                try checkFile(file, of: recipe, "kernel")
+                if let digest = kernel.sha256 { try checkDigest(digest, of: file, recipe) }
+            }
+        }
         try check { try checkCommandLine(of: kernel) }
     }
     for overlay in recipe.overlays {
@@ -80,6 +85,15 @@ func checkFile(_ file: Located<String>, of recipe: Recipe, _ what: String) throw
         let failure = systemFailure("read", path)
         throw Failure(failure.message, at: file.location, hint: failure.hint)
     }
+}
+
+private func checkDigest(_ wanted: Located<Digest>, of file: Located<String>, _ recipe: Recipe) throws(Failure) {
+    let digest = try Blob(file: FilePath(recipe.resolve(file.value))).takeDigest()
+    if digest == wanted.value { return }
+    throw Failure(
+        "\(file.value) is not the file that the recipe means", at: wanted.location,
+        notes: ["the recipe says \(wanted.value)", "the file has    \(digest)"],
+        hint: "fetch it again, or correct the digest if the file is right")
 }
 
 /// Each argument by itself, with its place; then the line in all, as the longest of the boots has it.

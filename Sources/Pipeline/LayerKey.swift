@@ -10,6 +10,8 @@ internal import RootfsModel
 struct LayerKey: Sendable {
     /// The layer's name, for messages.
     var name: String
+    /// What its scripts take for the present, and the latest time of what they make.
+    let moment: Timestamp
     var inputs: [Input]
     /// Names it in the store.
     var digest: Digest
@@ -22,6 +24,7 @@ struct LayerKey: Sendable {
 
     init(name: String, packages: [Lock.Package], below: LayerKey?, architecture: String, moment: Timestamp) {
         self.name = name
+        self.moment = moment
         inputs = [
             Input("the layer below", below?.digest.description ?? "none"),
             Input("format of layers", String(MaintainerScripts.layerFormat)), Input("architecture", architecture),
@@ -36,18 +39,12 @@ struct LayerKey: Sendable {
 
     /// The layers of a lock from the bottom up: the base, then those that the recipe asks for in its order.
     static func all(of lock: Lock) -> [LayerKey] {
-        var names = ["base"]
-        for set in lock.requests {
-            if case .layer(let name) = set.purpose, !names.contains(name) { names.append(name) }
-        }
         var keys = [LayerKey]()
-        for name in names {
-            let packages = lock.packages(for: .layer(name))
-            if packages.isEmpty { continue }
+        for layer in lock.layers {
             keys.append(
                 LayerKey(
-                    name: name, packages: packages, below: keys.last, architecture: lock.architecture,
-                    moment: Timestamp(seconds: lock.moment)))
+                    name: layer.name, packages: layer.packages, below: keys.last, architecture: lock.architecture,
+                    moment: Timestamp(seconds: lock.moment(ofLayer: layer.name))))
         }
         return keys
     }

@@ -29,21 +29,24 @@ struct LayerStage {
     let workshop: Workshop
     let clock: StageClock
     let architecture: String
-    let moment: Timestamp
     /// The last build of the same outputs, for saying what made a layer stale.
     let previous: BuildRecord?
+    private(set) var completeness: LockCompleteness
     private(set) var layers: [Layer] = []
 
     var tree: FileTree { layers.last?.tree ?? FileTree() }
     /// All that the layers so far install.
     var packages: [PackageStanza] { layers.flatMap { $0.packages.map(\.stanza) } }
 
-    init(workshop: Workshop, clock: StageClock, architecture: String, moment: Timestamp, previous: BuildRecord?) {
+    init(
+        workshop: Workshop, clock: StageClock, architecture: String, previous: BuildRecord?,
+        completeness: LockCompleteness
+    ) {
         self.workshop = workshop
         self.clock = clock
         self.architecture = architecture
-        self.moment = moment
         self.previous = previous
+        self.completeness = completeness
     }
 
     /// Lays one more layer over the tree. `waits` is what its payloads and the layer below were waited for.
@@ -51,11 +54,12 @@ struct LayerStage {
         _ key: LayerKey, _ payloads: [(payload: Payload, deb: FilePath)], waits: [StageWait]
     ) async throws {
         let unordered = try payloads.map { try LayerPackage(payload: $0.payload, deb: $0.deb) }
+        try completeness.add(unordered.map(\.stanza))
         let batches = configureBatches(unordered.map(\.stanza))
         let byName = Dictionary(unordered.map { ($0.stanza.name, $0) }, uniquingKeysWith: { first, _ in first })
         let packages = batches.joined().compactMap { byName[$0] }
         let request = LayerRequest(
-            moment: moment, architecture: architecture, isBase: layers.isEmpty, below: tree, lower: [],
+            moment: key.moment, architecture: architecture, isBase: layers.isEmpty, below: tree, lower: [],
             packages: packages, configureBatches: batches, hostname: LayerKey.hostname)
         let asked = clock.now
         let making = LayerMaking(

@@ -18,6 +18,7 @@ final class PackageSupply: Sendable {
     }
 
     private let packages: [Lock.Package]
+    private let recipe: String
     private let resolution: Resolution
     private let workshop: Workshop
     private let clock: StageClock
@@ -27,9 +28,14 @@ final class PackageSupply: Sendable {
     private let arrivals: [Promise<FilePath>]
     private let supplies: [Promise<Supplied>]
 
-    /// - Parameter layers: the layers' names in their order; what is of none of them is needed with the last.
-    init(_ lock: Lock, layers: [String], resolution: Resolution, workshop: Workshop, clock: StageClock) {
+    /// - Parameters:
+    ///   - recipe: its path, for what helps.
+    ///   - layers: the layers' names in their order; what is of none of them is needed with the last.
+    init(
+        _ lock: Lock, of recipe: String, layers: [String], resolution: Resolution, workshop: Workshop, clock: StageClock
+    ) {
         packages = lock.packages
+        self.recipe = recipe
         self.resolution = resolution
         self.workshop = workshop
         self.clock = clock
@@ -122,9 +128,12 @@ final class PackageSupply: Sendable {
                 "fetch", waits: [StageWait(for: "another recipe's downloads", clock.now - asked)])
             var bytes: UInt64 = 0
             try stage.work {
-                let files = try pinnedFiles(wanted)
+                let sources = try PackageSources(
+                    for: wanted.map { packages[$0] }, of: resolution, directories: workshop.packageDirectories,
+                    settings: workshop.settings)
+                let files = wanted.map { sources.file(packages[$0]) }
                 _ = try client.fetch(
-                    files,
+                    files, failing: { missingPackages($0.map { (packages[wanted[$0]], $1) }, recipe: recipe) },
                     progress: {
                         bytes = $0.bytes
                         stage.advance($0.bytes, of: $0.totalBytes, .bytes)
@@ -135,18 +144,6 @@ final class PackageSupply: Sendable {
                     })
             }
             stage.end(bytes == 0 ? inStore : "\(byteText(bytes)) fetched")
-        }
-    }
-
-    /// Only what the store lacks needs a mirror, so a complete store works without one.
-    private func pinnedFiles(_ indices: [Int]) throws -> [PinnedFile] {
-        let settings = workshop.settings
-        let pockets = settings.offline ? [:] : try resolution.locations(settings)
-        return indices.map { index in
-            let package = packages[index]
-            return PinnedFile(
-                package: "\(package.label) (\(package.architecture))", poolPath: package.filename,
-                mirrors: pockets[package.pocket] ?? [], digest: package.sha256, size: package.size)
         }
     }
 }

@@ -24,6 +24,7 @@ struct RecipeBuild: Sendable {
         var held: HeldLock
         var files: LocalFiles
         var inputs: [Input]
+        var unpinned: [String]
         /// The last build of the same outputs, for saying what made a layer stale.
         var previous: BuildRecord?
     }
@@ -67,8 +68,8 @@ struct RecipeBuild: Sendable {
     private func run(_ visit: Visit) async throws -> BuildResult {
         try settings.checkArchitecture(of: recipe)
         let held = try holdLock(
-            recipePath: path, recipe: recipe, update: false, settings: settings, client: visit.workshop.client,
-            clock: clock)
+            recipePath: path, recipe: recipe, settings: settings, client: visit.workshop.client, clock: clock)
+        let unpinned = unpinnedInputs(recipe, lock: held.path, hasLock: !held.isNew, settings: settings)
         let files = try LocalFiles(of: recipe)
         let inputs = try buildInputs(recipe, held, files: files, settings: settings)
         let previous = PreviousBuild(in: directory)
@@ -77,6 +78,7 @@ struct RecipeBuild: Sendable {
         let trees = [StoredTree(of: held, settings: settings).key]
         if try previous.staleness(for: inputs).isEmpty, let record = previous.image {
             settings.store.noteUse(files: packages, payloads: packages, layers: layers, trees: trees)
+            tellUnpinned(unpinned)
             settings.progress(.note("\(name): fresh, nothing to do"))
             return result(record, fresh: true)
         }
@@ -86,10 +88,12 @@ struct RecipeBuild: Sendable {
         let use = try settings.store.use(files: packages, payloads: packages, layers: layers, trees: trees)
         defer { use.end() }
         visit.use(held.lock)
-        let sources = Sources(held: held, files: files, inputs: inputs, previous: previous.record)
+        let sources = Sources(
+            held: held, files: files, inputs: inputs, unpinned: unpinned, previous: previous.record)
         let record = try await make(sources, in: output.staging, visit)
         try Task.checkCancellation()
         try output.commit()
+        tellUnpinned(unpinned)
         return result(record, fresh: false)
     }
 
@@ -97,7 +101,7 @@ struct RecipeBuild: Sendable {
     private func make(_ sources: Sources, in staging: FilePath, _ visit: Visit) async throws -> ImageRecord {
         let lock = sources.held.lock
         let supply = PackageSupply(
-            lock, layers: LayerKey.all(of: lock).map(\.name),
+            lock, of: path, layers: LayerKey.all(of: lock).map(\.name),
             resolution: Resolution(recipe, hostArchitecture: settings.hostArchitecture),
             workshop: visit.workshop, clock: clock)
         return try await withThrowingTaskGroup(of: ImageRecord?.self) { group in
@@ -186,8 +190,8 @@ struct RecipeBuild: Sendable {
     private func makeLayers(_ sources: Sources, _ supply: PackageSupply, _ visit: Visit) async throws -> LayerStage {
         let lock = sources.held.lock
         var stage = LayerStage(
-            workshop: visit.workshop, clock: clock, architecture: architecture, moment: Timestamp(seconds: lock.moment),
-            previous: sources.previous)
+            workshop: visit.workshop, clock: clock, architecture: architecture, previous: sources.previous,
+            completeness: LockCompleteness(of: lock, at: sources.held.path, recipePath: path))
         for layer in LayerKey.all(of: lock) {
             let free = clock.now
             var members = [(payload: Payload, deb: FilePath)]()
@@ -205,6 +209,7 @@ struct RecipeBuild: Sendable {
             try await stage.add(layer, members, waits: [wait])
             visit.use(layers: stage.layers.map(\.key.digest))
         }
+        try stage.completeness.checkRequests()
         return stage
     }
 
@@ -292,8 +297,6 @@ struct RecipeBuild: Sendable {
                 .init(name: $0.key.name, key: $0.key.digest.description, packages: $0.packages)
             }, packages: try packageEntries(lock, payloads))
         try writeOutputs(staging, finished, record)
-        let unpinned = held.isNew ? ["packages were resolved now: \(held.path.string) pins them from now on"] : []
-        for input in unpinned { settings.progress(.note("\(name): not pinned: \(input)")) }
         let buildRecord = BuildRecord(
             inputs: sources.inputs, stages: clock.timings,
             layers: base.layers.map {
@@ -301,11 +304,15 @@ struct RecipeBuild: Sendable {
                     stage: $0.key.stage, fresh: $0.because.isEmpty, because: $0.because,
                     key: $0.key.digest.description, inputs: $0.key.inputs)
             },
-            unpinned: unpinned, removed: provisioned.removed, warnings: warnings,
+            unpinned: sources.unpinned, removed: provisioned.removed, warnings: warnings,
             outputs: try outputSignatures(in: staging))
         try writeFile(try recordBytes(buildRecord), to: staging.appending(BuildRecord.fileName))
         await leaving
         return record
+    }
+
+    private func tellUnpinned(_ unpinned: [String]) {
+        for input in unpinned { settings.progress(.note("\(name): not pinned: \(input)")) }
     }
 
     private func result(_ record: ImageRecord, fresh: Bool) -> BuildResult {

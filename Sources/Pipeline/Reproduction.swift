@@ -83,7 +83,7 @@ public func reproduce(
     try settings.checkArchitecture(of: recipe)
     let client = Mutex(try archiveClient(settings))
     let held = try holdLock(
-        recipePath: path, recipe: recipe, update: false, settings: settings, client: client,
+        recipePath: path, recipe: recipe, settings: settings, client: client,
         clock: StageClock(recipe: recipe.name.value, settings: settings))
     // Unpacked files, layers and the image are some ten times the packages' size.
     let memory = try memoryDirectory(forBytes: held.lock.packages.reduce(0) { $0 + $1.size } * 12 + 1 << 28)

@@ -137,8 +137,10 @@ struct Resolution {
         return requests
     }
 
-    /// Reads the archive and solves all layers in one request.
-    func resolve(_ client: inout ArchiveClient, settings: BuildSettings, progress: RunningStage) throws -> Lock {
+    /// Reads the archive and solves all layers in one request. A partial update holds what is not to move.
+    func resolve(
+        _ client: inout ArchiveClient, partial: inout PartialUpdate?, settings: BuildSettings, progress: RunningStage
+    ) throws -> Lock {
         if let snapshot = recipe.archive.snapshot, snapshot.value.seconds > settings.now, !settings.offline {
             throw Failure(
                 "archive.snapshot is in the future: this host's clock says \(archiveDate(settings.now))",
@@ -159,17 +161,25 @@ struct Resolution {
             }
         }
         try Task.checkCancellation()
-        let universe = try Universe(
-            architecture: architecture, sources: sources,
-            exclude: recipe.archive.exclude.map { Exclusion($0.value, location: $0.location) },
-            pins: recipe.archive.pins.map {
-                Pin(package: $0.package.value, pattern: $0.version, location: $0.package.location)
-            })
-        let solution = try universe.solve([baseLayer(universe)] + layers)
+        func makeUniverse() throws -> Universe {
+            try Universe(
+                architecture: architecture, sources: sources,
+                exclude: recipe.archive.exclude.map { Exclusion($0.value, location: $0.location) },
+                pins: recipe.archive.pins.map {
+                    Pin(package: $0.package.value, pattern: $0.version, location: $0.package.location)
+                })
+        }
+        var universe = try makeUniverse()
+        if let kept = try partial?.sources(missingFrom: universe), !kept.isEmpty {
+            sources += kept
+            universe = try makeUniverse()
+        }
+        try partial?.hold(in: &universe, requests: layers.flatMap(\.requests), pins: pins)
+        let solution = try universe.solve([baseLayer(universe)] + layers, present: partial?.present ?? [])
         var packages = try solution.packages.map { package throws(Failure) in
             try Lock.Package(package.stanza, pocket: package.pocket, purpose: .layer(package.layer))
         }
-        packages += try companions(universe)
+        packages += try companions(universe, &partial)
         return Lock(
             recipe: recipe.name.value, architecture: architecture, moment: suites.map(\.release.date).max() ?? 0,
             snapshot: recipe.archive.snapshot?.value.seconds, exclude: recipe.archive.exclude.map(\.value), pins: pins,
@@ -194,13 +204,21 @@ struct Resolution {
     }
 
     /// What is fetched but not installed: the kernel's package and the initrd's shell.
-    private func companions(_ universe: Universe) throws -> [Lock.Package] {
+    private func companions(_ universe: Universe, _ partial: inout PartialUpdate?) throws -> [Lock.Package] {
         var packages = [Lock.Package]()
-        if case .package(let request)? = recipe.kernel?.source {
+        func kept(_ purpose: Lock.Purpose) throws -> Lock.Package? {
+            let asked = wanted.sets.first { $0.purpose == purpose }?.names ?? []
+            return try partial?.companion(for: purpose, in: universe, asked: asked)
+        }
+        if let kernel = try kept(Self.kernelRole) {
+            packages.append(kernel)
+        } else if case .package(let request)? = recipe.kernel?.source {
             let (stanza, pocket) = try kernelPackage(universe, request)
             packages.append(try Lock.Package(stanza, pocket: pocket, purpose: Self.kernelRole))
         }
-        if let kernel = recipe.kernel, kernel.initrd != .never {
+        if let shell = try kept(Self.initrdRole) {
+            packages.append(shell)
+        } else if let kernel = recipe.kernel, kernel.initrd != .never {
             // A kernel whose drivers are built in needs none, which shows only later: it may be excluded then.
             let isExcluded = kernel.initrd == .auto && recipe.archive.exclude.contains { $0.value == Self.initrdShell }
             if !isExcluded, let (stanza, pocket) = try universe.offer(Request(Self.initrdShell)) {

@@ -88,7 +88,8 @@ private func fileSize(of path: FilePath) throws(Failure) -> UInt64 {
 private func changesAroundContent(of image: FilePath, _ tree: FileTree, _ record: ImageRecord) throws -> [String] {
     guard let scratch = try? TemporaryDirectory(beside: image) else { return [] }
     let again = scratch.path.appending("again")
-    let finished = try FinishedTree(tree, moment: Timestamp(seconds: record.fileSystem.moment))
+    let finished = try FinishedTree(
+        tree, moment: Timestamp(seconds: record.fileSystem.moment), kept: Set(record.normalization.kept))
     let made = try writeImage(finished, to: again, record.fileSystem, jobs: 2, progress: { _, _ in })
     guard made.digest.description == record.imageHash else { return [] }
     return try ImageComparison(again, image, limit: 20).differences.map {

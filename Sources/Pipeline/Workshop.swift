@@ -13,6 +13,7 @@ final class Workshop: Sendable {
     let slots: WorkSlots
     /// One recipe at a time reads indexes or downloads; the next one finds in the store what this one fetched.
     let client: Mutex<ArchiveClient>
+    let packageDirectories: PackageDirectories
     /// By the .deb's digest.
     let payloads = SharedWork<Digest, Payload>()
     /// By their keys.
@@ -34,6 +35,7 @@ final class Workshop: Sendable {
     init(_ settings: BuildSettings, recipes: Int) throws {
         self.settings = settings
         visitors = Mutex(recipes)
+        packageDirectories = PackageDirectories(settings.packageDirectories)
         slots = WorkSlots(settings.jobs)
         client = Mutex(try archiveClient(settings))
     }

@@ -239,6 +239,7 @@ extension ValueFormat where Value == Recipe.Kernel {
             RecipeKey(
                 "file", \.file, TextFormat.hostPath("a kernel").located(),
                 "a kernel's file, relative to the root folder"),
+            RecipeKey("sha256", \.sha256, ValueFormat<Digest>.digest.located(), "the file's digest"),
             RecipeKey(
                 "format", \.format, ValueFormat<Recipe.KernelFormat>.choice("kernel format").located(),
                 "vmlinux: the ELF kernel out of the bzImage"),

@@ -193,6 +193,8 @@ extension Recipe {
 
     public struct Kernel: Hashable, Sendable {
         public var source: KernelSource
+        /// Of the kernel's file; nil where nobody vouches for it.
+        public var sha256: Located<Digest>?
         public var format = Located(KernelFormat.vmlinux)
         public var initrd = InitrdPolicy.auto
         /// nil: what the machine's devices need.

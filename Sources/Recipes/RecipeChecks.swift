@@ -44,6 +44,11 @@ extension Recipe {
 func checkWhole(_ recipe: Recipe, _ node: RecipeNode, _ reader: inout RecipeReader) {
     checkServices(recipe, node, &reader)
     if recipe.image.verity.value { checkReadOnly(recipe.image, node, &reader) }
+    if case .package? = recipe.kernel?.source, let digest = node.value("kernel")?.value("sha256") {
+        reader.report(
+            "`sha256` is the digest of a kernel's file", at: digest.place,
+            hint: "take it out: the lock pins the package")
+    }
     var files: [TreePath: Place] = [:]
     for entry in node.value("files")?.entries ?? [] {
         // Only other spellings of one path get here: the same key twice is a duplicate key.

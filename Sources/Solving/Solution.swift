@@ -37,7 +37,10 @@ extension Universe {
 
     /// Solves the requests of all layers, the base set first, as one request. Every mistake in a request is reported
     /// at once (`Failures`); a request that cannot be satisfied is a Failure whose notes are the chain of reasons.
-    public func solve(_ layers: [LayerRequests]) throws -> Solution {
+    ///
+    /// `present` names packages of an earlier solution: as with those that are installed, no other is chosen in their
+    /// place, and what nothing needs any more goes.
+    public func solve(_ layers: [LayerRequests], present: [String] = []) throws -> Solution {
         var candidates = self.candidates
         var mistakes = [Failure]()
         var packages = [[Int32]]()
@@ -73,7 +76,8 @@ extension Universe {
         }
         let requests = packages.joined().filter { seen.insert($0).inserted }
         var solver = Solver(self, candidates: candidates)
-        if let failed = solver.run(requests) ?? solver.firstViolation() {
+        let isThere = present.compactMap { names.number(of: $0) }.filter { candidates[Int($0)] >= 0 }
+        if let failed = solver.run(requests, present: isThere) ?? solver.firstViolation() {
             let isBase = zip(layers, packages).filter { $0.0.layer == LayerRequests.base }.flatMap(\.1)
             let isAsked = zip(layers, packages).filter { $0.0.layer != LayerRequests.base }.flatMap(\.1)
             var writer = ReasonWriter(self, candidates: candidates, base: Set(isBase).subtracting(isAsked))

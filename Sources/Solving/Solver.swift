@@ -50,12 +50,17 @@ struct Solver {
     }
 
     /// Selects all requests, then expands them in order. The first that fails; nil when none does.
-    mutating func run(_ requests: [Int32]) -> Int32? {
+    ///
+    /// What is there already is selected too, so that it is chosen before what is as good, and given up where it cannot
+    /// be.
+    mutating func run(_ requests: [Int32], present: [Int32] = []) -> Int32? {
         for request in requests where isAlive[Int(request)] {
             select(request)
             isMarked[Int(request)] = true
         }
+        for package in present where isAlive[Int(package)] { select(package) }
         for request in requests where !expand(request) { return request }
+        for package in present where isSelected[Int(package)] { _ = expand(package) }
         return nil
     }
 

@@ -42,7 +42,9 @@ import Testing
     static let system: Set<String> = ["Glibc", "CLinux", "SystemPackage", "Synchronization"]
 
     /// Modules of values: no file system, clock, environment or process, not even by the back door.
-    static let values = ["RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Verity", "Kernels"]
+    static let values = [
+        "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Verity", "Kernels",
+    ]
 
     static let sources = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appending(path: "Sources")

@@ -167,15 +167,15 @@ import Testing
     func structure() {
         #expect(message("") == "a.lock:1:1: error: a lock begins with the field Lock-Version\n 1 | \n   | ^")
         #expect(
-            message("Lock-Version: 2\n")
-                == "a.lock:1:15: error: this lock is of format 2; this program reads format 1\n 1 | Lock-Version: 2\n   |               ^"
+            message("Lock-Version: 3\n")
+                == "a.lock:1:15: error: this lock is of format 3; this program reads formats up to 2\n 1 | Lock-Version: 3\n   |               ^"
         )
         #expect(
             message(Self.full.text + "\nPickage: a\n").contains(
                 "a stanza of a lock begins with Archive, Request, Package or File"))
         #expect(
             message(Self.full.text + "\nFile: vendor/node.tar.xz\nSize: 5\nSHA256: \(Self.digest.hex)\n").contains(
-                "stands in the lock twice"))
+                "stands in the lock twice, first in line 70"))
         #expect(
             message(Self.full.text.replacing("Pocket: bookworm", with: "Pocket: trixie")).contains(
                 "the lock has no archive trixie"))

@@ -149,7 +149,10 @@ import Testing
         same(
             try refusal(of: "bad", in: workspace, mirror: archive.uri).replacing(archive.uri, with: "MIRROR"),
             """
-            2 error: cannot fetch hello 2.10-3 (all): MIRROR/pool/main/h/hello/hello_2.10-3_all.deb: \
+            2 error: cannot fetch a package of the lock
+              hello 2.10-3 (all), \(Digest(hashing: "something else"))
+                bookworm: pool/main/h/hello/hello_2.10-3_all.deb
+                MIRROR/pool/main/h/hello/hello_2.10-3_all.deb: \
             its digest is \(Digest(hashing: hello)), not \(Digest(hashing: "something else"))
             hint: the mirror may be in the middle of an update or a proxy may have damaged the file; \
             try again later or name another mirror with --mirror

@@ -146,7 +146,7 @@ struct DirectoryMirrors {
                 archive: "suite: bookworm, pockets: [], mirror: ./my debian, keyring: \(archive.key.keyring.string)",
                 ""))
         func locked() throws -> String {
-            let results = try lock(recipes: [path], update: true, settings: workshop.settings)
+            let results = try lock(recipes: [path], update: .everything, settings: workshop.settings)
             return results[0].lockDigest
         }
         let digest = try locked()
@@ -179,7 +179,7 @@ struct DirectoryMirrors {
                 recipe(
                     "a", archive: "suite: bookworm, pockets: [], keyring: \(archive.key.keyring.string)",
                     "kernel: {package: \(request), initrd: never}\n"))
-            let result = try lock(recipes: [path], update: true, settings: workshop.settings)[0]
+            let result = try lock(recipes: [path], update: .everything, settings: workshop.settings)[0]
             return String(decoding: try readFile(at: FilePath(result.lockPath)), as: UTF8.self)
         }
         #expect(try locked("linux-image-amd64=1").contains("Package: linux-image-6-amd64\nVersion: 6.1\n"))

@@ -52,6 +52,7 @@ private func archiveWithHello(_ version: String, _ world: World, at archive: Fix
 
         // A lock of a file that nobody serves any more: nothing replaces it.
         try workspace.write("recipes/demo.lock", lock)
+        let digest = try #require(World.packages().first { $0.name == "hello" }.map { Digest(hashing: try $0.deb()) })
         try removeTree(at: workspace.cache)
         let state = try workspace.state()
         let gone = try workspace.build("demo", mirror: archive.uri)
@@ -59,13 +60,90 @@ private func archiveWithHello(_ version: String, _ world: World, at archive: Fix
         #expect(gone.stdout == "")
         #expect(
             gone.stderr == """
-                error: cannot fetch hello 2.10-3 (all): \(archive.uri)/pool/main/h/hello/hello_2.10-3_all.deb: there is no such file
-                hint: mirrors drop a package soon after its successor: resolve the recipe again with `rootfs-build lock --update`, \
-                or name a mirror that keeps old versions (--mirror)
+                error: cannot fetch a package of the lock
+                  hello 2.10-3 (all), \(digest)
+                    bookworm: pool/main/h/hello/hello_2.10-3_all.deb
+                    \(archive.uri)/pool/main/h/hello/hello_2.10-3_all.deb: there is no such file
+                hint: mirrors drop a package soon after its successor: name a directory that has the .deb with --package-dir, \
+                or a mirror that keeps old versions with --mirror; or move the lock: \
+                rootfs-build lock --update recipes/demo.manifest hello
 
                 """)
         #expect(try workspace.state() == state)
         #expect(try workspace.leftovers == [])
+    }
+
+    @Test func `what did not move keeps its moment and stays fresh`() throws {
+        let world = try World.shared()
+        let workspace = try world.warmWorkspace()
+        #expect(try workspace.build("demo", ["--offline"]).status == 0)
+        let lock = try workspace.text("recipes/demo.lock")
+        // The archive has a new date and the same packages: the lock is the same text.
+        let archive = try FixtureArchive(key: world.key)
+        func publish(_ packages: [FixturePackage], date: Int64) throws {
+            for var suite in World.suites(packages) {
+                suite.date = date
+                try archive.write(suite)
+            }
+        }
+        let dayLater: Int64 = 1_767_225_600 + 86_400
+        try publish(World.packages(), date: dayLater)
+        let unmoved = try workspace.run(["lock", "--update", "recipes/demo.manifest"], mirror: archive.uri)
+        #expect(unmoved.stdout == "\(Digest(hashing: lock))  recipes/demo.lock\n")
+        #expect(try workspace.text("recipes/demo.lock") == lock)
+        #expect(untimed(try workspace.build("demo").stderr) == "demo: fresh, nothing to do\n")
+
+        // An update in the last layer.
+        var packages = try World.packages()
+        let index = try #require(packages.firstIndex { $0.name == "odd-names" })
+        packages[index].version = "1.1"
+        try publish(packages, date: dayLater)
+        let moved = try workspace.run(["lock", "--update", "recipes/demo.manifest"], mirror: archive.uri)
+        #expect(moved.stdout.hasPrefix("upgraded odd-names from 1.0 to 1.1\nsha256:"))
+        #expect(
+            try workspace.text("recipes/demo.lock").contains(
+                "Moment: 1767312000\nLayer-Moments: base 1767225600, system 1767225600\n"))
+        let explained = try workspace.run(["explain", "recipes/demo.manifest"], mirror: archive.uri)
+        same(
+            explained.stdout.replacing(#/sha256:[0-9a-f]{12}/#, with: "sha256:N"),
+            """
+            demo: stale
+              fetch         stale
+                odd-names 1.1 (all): not in the store
+              unpack        stale
+                odd-names 1.1 (all): not in the store
+              layer base    fresh
+              layer system  fresh
+              layer odd     stale
+                moment: 1767225600 → 1767312000
+                package odd-names (all): 1.0 sha256:N → 1.1 sha256:N
+              kernel        stale
+                image: is made anew
+              provision     stale
+                image: is made anew
+              image         stale
+                lock: sha256:N → sha256:N
+
+            """)
+        let before = try workspace.text("out/demo/demo.listing")
+        let built = try workspace.build("demo", mirror: archive.uri)
+        #expect(built.status == 0, "\(built.stderr)")
+        let log = untimed(built.stderr)
+        #expect(log.contains("demo: layer base: 2 packages, fresh\n"))
+        #expect(log.contains("demo: layer system: 2 packages, fresh\n"))
+        #expect(log.contains("demo: layer odd: 1 package, configured\n"))
+        // What the scripts of the lower layers made has the time that it had.
+        func line(_ listing: String, _ path: String) -> Substring? {
+            listing.split(separator: "\n").first { $0.hasPrefix("./\(path) ") }
+        }
+        let after = try workspace.text("out/demo/demo.listing")
+        #expect(line(after, "var/lib/hello/configured") == line(before, "var/lib/hello/configured"))
+        #expect(line(after, "var/lib/hello/configured") != nil)
+        #expect(line(after, "etc/motd") != line(before, "etc/motd"))
+        // The same lock in an empty store gives the same image.
+        try removeTree(at: workspace.cache)
+        try removeTree(at: workspace.path("out"))
+        #expect(try workspace.build("demo", mirror: archive.uri).stdout == built.stdout)
     }
 
     @Test func `a recipe that asks for something else than its lock holds is told what helps`() throws {

@@ -58,6 +58,19 @@ import Testing
         #expect(stale { $0.architecture = "arm64" } == ["base", "system", "app"])
     }
 
+    @Test func aLayerThatKeptItsMomentIsFresh() {
+        // What a lock that moved in its last layer comes to.
+        func moved(_ moments: [String: Int64]) -> [String] {
+            stale { lock in
+                lock.moment += 1
+                lock.layerMoments = moments
+            }
+        }
+        #expect(moved(["base": 1_700_000_000, "system": 1_700_000_000]) == ["app"])
+        #expect(moved(["base": 1_700_000_000]) == ["system", "app"])
+        #expect(LayerKey.all(of: Self.lock).map(\.moment.seconds) == [1_700_000_000, 1_700_000_000, 1_700_000_000])
+    }
+
     @Test func namesAndPlacesMakeNoLayerStale() {
         #expect(stale { $0.recipe = "other" } == [])
         #expect(stale { $0.archives[0].inRelease = Digest(hashing: "two") } == [])

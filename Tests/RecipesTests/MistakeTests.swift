@@ -54,6 +54,7 @@ import Testing
             "kernel: {file: k, arguments: ['x=\"a b\"', 'x=a\"b', '\"x=a b\"', 'x y=\"a\"', \"x=\\u0001\"]}"
         ),
         ("node-neither", "node: {}"),
+        ("kernel-digest", "kernel: {package: linux-image-amd64, sha256: \(String(repeating: "0", count: 64))}"),
         ("node-digest", "node: {archive: {file: node.tar.xz, sha256: abc}}"),
         ("user-name", "users: [{name: Agent}]"),
         ("user-root", "users: [{name: root}]"),

@@ -37,6 +37,12 @@ struct BuildOptions: ParsableArguments {
             valueName: "url|directory"))
     var mirror: String?
 
+    @Option(
+        name: .customLong("package-dir"), parsing: .singleValue,
+        help: ArgumentHelp(
+            "A directory with .debs, under any names, before the mirrors (can be repeated).", valueName: "directory"))
+    var packageDirectories: [String] = []
+
     @Flag(name: .long, help: "Download nothing; name what the store lacks.")
     var offline = false
 
@@ -91,6 +97,11 @@ struct BuildOptions: ParsableArguments {
             measure: measureNow,
             progress: progress)
         settings.kept = Set(keep)
+        settings.packageDirectories = try packageDirectories.map { name in
+            let path = try absolutePath(name)
+            if isDirectory(path) { return path }
+            throw Failure("--package-dir: there is no directory \(path)", status: .usage)
+        }
         settings.program = "xxh3:\(try Blob(file: "/proc/self/exe").takeChecksum())"
         return settings
     }
