@@ -5,8 +5,8 @@ import RootfsModel
 struct BlockOwners {
     enum Owner: Hashable {
         case superblock(group: UInt32)
-        /// `first` counts the blocks of the table that lie before this run.
-        case groupDescriptors(first: UInt64)
+        /// All groups' descriptors, as this group has them.
+        case groupDescriptors(group: UInt32)
         case blockBitmap(group: UInt32)
         case inodeBitmap(group: UInt32)
         case inodeTable(group: UInt32)
@@ -63,7 +63,7 @@ struct BlockOwners {
             var used: blk_t = 0
             ext2fs_super_and_bgd_loc2(fs, group, &superblock, &old, &new, &used)
             if superblock != 0 || group == 0 { add(superblock, 1, .superblock(group: group)) }
-            if old != 0 { add(old, UInt64(fs.pointee.desc_blocks), .groupDescriptors(first: 0)) }
+            if old != 0 { add(old, UInt64(fs.pointee.desc_blocks), .groupDescriptors(group: group)) }
             add(ext2fs_block_bitmap_loc(fs, group), 1, .blockBitmap(group: group))
             add(ext2fs_inode_bitmap_loc(fs, group), 1, .inodeBitmap(group: group))
             add(

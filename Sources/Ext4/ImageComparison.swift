@@ -44,6 +44,9 @@ public struct ImageComparison {
         self.left = try Ext4Reader(left)
         self.right = try Ext4Reader(right)
         files = (try ComparedFile(left), try ComparedFile(right))
+        for (reader, path) in [(self.left, left), (self.right, right)] where reader.blockSize != blockSize {
+            throw Failure("cannot compare \(path): its blocks have \(reader.blockSize) bytes, not \(blockSize)")
+        }
         let old = try self.left.tree(digesting: true)
         tree = try self.right.tree(digesting: true)
         let differences = tree.differences(from: old)
@@ -162,13 +165,15 @@ public struct ImageComparison {
             addFields(
                 DiskField.superblock, name, nil, (bytes.0[start..<start + 1024], bytes.1[start..<start + 1024]),
                 hasOtherTree)
-        case .groupDescriptors:
+        case .groupDescriptors(let holder):
+            let copy = holder == 0 ? "" : ", copy in group \(holder)"
             let size = left.fs.pointee.`super`.pointee.s_desc_size >= 64 ? 64 : 32
             for index in 0..<blockSize / size {
                 let range = index * size..<(index + 1) * size
                 let group = Int(block - run.start) * (blockSize / size) + index
                 addFields(
-                    DiskField.groupDescriptor, "descriptor of group \(group)", nil, (bytes.0[range], bytes.1[range]),
+                    DiskField.groupDescriptor, "descriptor of group \(group)\(copy)", nil,
+                    (bytes.0[range], bytes.1[range]),
                     hasOtherTree)
             }
         case .inodeTable(let group):

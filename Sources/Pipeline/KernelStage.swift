@@ -15,7 +15,7 @@ struct BuiltKernel: Sendable {
     var package: String?
     var initrd: [UInt8]?
     var initrdBecause: String
-    /// Why it cannot mount a verified root device by itself; nil where it can.
+    /// Why it cannot mount a verified root device by itself; nil where it can, or where there is none.
     var verityObstacle: String?
 }
 

@@ -232,9 +232,10 @@ struct RecipeBuild: Sendable {
         let wait = waits.max { $0.seconds < $1.seconds }.map { [$0] } ?? []
         // A quarter of a second beside everything else: it waits for no job.
         return try clock.run("kernel", waits: wait) { _ in
-            let made = try Pipeline.makeKernel(
+            var made = try Pipeline.makeKernel(
                 kernel, file: sources.files.kernel, architecture: architecture, kernelPayload: kernelPayload,
                 busyboxPayload: busyboxPayload, moment: Timestamp(seconds: lock.moment))
+            if !recipe.image.verity.value { made.verityObstacle = nil }
             let entry = try writeKernel(staging, made, arguments: kernel.arguments.map(\.value))
             return (entry, "\(made.release), initrd: \(made.initrdBecause)")
         }

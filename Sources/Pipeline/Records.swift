@@ -31,7 +31,7 @@ public struct ImageRecord: Codable, Sendable, Equatable {
         /// Why there is an initrd, or why not.
         public var initrdBecause: String
         public var arguments: [String]
-        /// Why it cannot mount a verified root device by itself; nil where it can.
+        /// Why it cannot mount a verified root device by itself; nil where it can, or where there is none.
         public var verityObstacle: String?
     }
 

@@ -111,6 +111,22 @@ import Testing
         #expect(ending.stdout.contains("\n  file system   clean (e2fsck)\n"))
     }
 
+    @Test func `an inode that is damaged is a difference, not an image that cannot be verified`() throws {
+        let workspace = try outputs()
+        let place = try shell("debugfs -R 'imap /etc/motd' out/demo/demo.ext4 2>/dev/null", in: workspace.root)
+        let found = try #require(place.firstMatch(of: #/located at block (\d+), offset 0x([0-9a-f]+)/#))
+        let offset = try #require(Int(found.1)) * 4096 + (try #require(Int(found.2, radix: 16)))
+        let image = workspace.output("demo", "demo.ext4")
+        var bytes = try readFile(at: image)
+        bytes[offset + 2] ^= 1
+        try writeFile(bytes, to: image)
+        let ending = try verify(["out/demo"], in: workspace)
+        #expect(ending.status == 1, "\(ending.stderr)")
+        #expect(ending.stdout.contains("\n  content hash  cannot be computed\n"), "\(ending.stdout)")
+        #expect(ending.stdout.contains("\n  cannot read inode "), "\(ending.stdout)")
+        #expect(ending.stdout.contains("\n  file system   damaged (e2fsck)\n"), "\(ending.stdout)")
+    }
+
     @Test func `what cannot be verified is told in one error`() throws {
         let workspace = try outputs()
         let size = try readFile(at: workspace.output("demo", "demo.ext4")).count
