@@ -1,7 +1,8 @@
 /// Which blocks of an image are in use, a bit each.
 struct BlockMap {
-    /// A unit of 64 blocks each, that of the lowest number in the lowest bit.
+    /// 64 blocks each, that of the lowest number in the lowest bit.
     private(set) var words: [UInt64]
+    private let wordsInUnit: Int
     private(set) var freeBlocks: UInt64 = 0
     /// All below are in use.
     private var firstFree = 0
@@ -9,8 +10,10 @@ struct BlockMap {
     /// - Parameters:
     ///   - blocks: how many there are.
     ///   - free: those that are not in use.
-    init(blocks: UInt64, free: [BlockRun]) {
-        words = [UInt64](repeating: .max, count: Int((blocks + 63) / 64))
+    ///   - unit: how many blocks a unit has, a multiple of 64.
+    init(blocks: UInt64, free: [BlockRun], unit: Int) {
+        wordsInUnit = unit / 64
+        words = [UInt64](repeating: .max, count: (Int(blocks) + unit - 1) / unit * wordsInUnit)
         for run in free {
             freeBlocks += run.count
             change(run) { $0 &= ~$1 }
@@ -18,7 +21,7 @@ struct BlockMap {
     }
 
     /// How many units there are, the last one perhaps cut off.
-    var units: Int { words.count }
+    var units: Int { words.count / wordsInUnit }
 
     /// The units that are chosen by name: as many as there are, rounded down by at most a sixteenth, so that few choices
     /// change when the image grows. Those behind them are for what finds no other place.
@@ -27,7 +30,7 @@ struct BlockMap {
         return units / step * step
     }
 
-    func isFree(unit: Int) -> Bool { words[unit] == 0 }
+    func isFree(unit: Int) -> Bool { words[range(unit)].allSatisfy { $0 == 0 } }
 
     func isFree(block: Int) -> Bool { words[block / 64] >> UInt64(block % 64) & 1 == 0 }
 
@@ -38,9 +41,13 @@ struct BlockMap {
 
     /// Gives all blocks of a unit back.
     mutating func release(unit: Int) {
-        freeBlocks += UInt64(words[unit].nonzeroBitCount)
-        words[unit] = 0
+        for word in range(unit) {
+            freeBlocks += UInt64(words[word].nonzeroBitCount)
+            words[word] = 0
+        }
     }
+
+    private func range(_ unit: Int) -> Range<Int> { unit * wordsInUnit..<(unit + 1) * wordsInUnit }
 
     /// The first free blocks that stand together, at most so many; nil where none is free.
     mutating func takeFirst(_ count: UInt64) -> BlockRun? {

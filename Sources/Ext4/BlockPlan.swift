@@ -76,7 +76,7 @@ struct BlockPlan {
 
     /// Places what the inodes of a plan need; `seeds` gives each inode's own by its number in the plan.
     init(_ pieces: ContentPieces, inodes: Int, seeds: (Int) -> UInt64, on free: BlockMap) {
-        let placement = PiecePlacement(pieces.pieces, on: free)
+        let placement = PiecePlacement(pieces.pieces, unit: pieces.unit, on: free)
         missing = placement.missing
         ranges = [Range<Int>](repeating: 0..<0, count: inodes)
         if missing > 0 { return }
@@ -105,7 +105,7 @@ struct BlockPlan {
         parts.sort { ($0.inode, $0.extent.logical) < ($1.inode, $1.extent.logical) }
         join(parts)
         var map = placement.map
-        placeTrees(seeds: seeds, on: &map)
+        placeTrees(seeds: seeds, unit: pieces.unit, on: &map)
         taken = map.runsTaken(since: free)
     }
 
@@ -142,14 +142,14 @@ struct BlockPlan {
         }
     }
 
-    private mutating func placeTrees(seeds: (Int) -> UInt64, on map: inout BlockMap) {
+    private mutating func placeTrees(seeds: (Int) -> UInt64, unit: Int, on map: inout BlockMap) {
         for inode in ranges.indices {
             let count = ExtentTree.blockCount(extents: ranges[inode].count)
             if count == 0 { continue }
             var places = StablePlaces(seed: seeds(inode))
             var blocks = [UInt64]()
             for _ in 0..<count {
-                guard let block = Self.takeBlock(&places, on: &map) else {
+                guard let block = Self.takeBlock(&places, unit: unit, on: &map) else {
                     missing += 1
                     return
                 }
@@ -159,10 +159,10 @@ struct BlockPlan {
         }
     }
 
-    private static func takeBlock(_ places: inout StablePlaces, on map: inout BlockMap) -> UInt64? {
+    private static func takeBlock(_ places: inout StablePlaces, unit: Int, on map: inout BlockMap) -> UInt64? {
         for _ in 0..<16 {
-            let block = places.next(below: max(1, map.preferredUnits) * 64)
-            if map.isFree(block: block) && !map.isFree(unit: block / 64) {
+            let block = places.next(below: max(1, map.preferredUnits) * unit)
+            if map.isFree(block: block) && !map.isFree(unit: block / unit) {
                 map.take(BlockRun(start: UInt64(block), count: 1))
                 return UInt64(block)
             }

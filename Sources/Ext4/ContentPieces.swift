@@ -27,19 +27,21 @@ struct ContentPiece {
     }
 }
 
-/// Cuts what inodes need into pieces: files of more than 16 blocks at every 64 blocks of the file, smaller ones bundled
-/// with their neighbours, and directories among themselves. Where a bundle ends, a path says, so that a change in one
+/// Cuts what inodes need into pieces: files of more than 16 blocks at every unit of the file, smaller ones bundled with
+/// their neighbours, and directories among themselves. Where a bundle ends, a path says, so that a change in one
 /// leaves the others alone.
 struct ContentPieces {
-    /// Blocks: what a large file is cut into, and the largest bundle.
-    static let unit = 64
+    /// Blocks: what a large file is cut into, and the most that is placed as a whole.
+    let unit: Int
+    /// Blocks: the largest bundle.
+    private static let largestBundle = 64
     /// A file of more blocks is no part of a bundle.
     private static let mostInBundle: UInt64 = 16
     /// How many files a bundle has, or directories, about: the more, the more is read in a row, and the more moves when
     /// one of them grows.
     private static let inBundle: [UInt64] = [64, 32]
-    /// Parts of a large file that lie together if they can.
-    private static let unitsInGroup = 16
+    /// Blocks of a large file that lie together if they can.
+    private static let inGroup = 1024
 
     private(set) var pieces = [ContentPiece]()
     private(set) var members = [PieceMember]()
@@ -47,10 +49,17 @@ struct ContentPieces {
     private var open: [ContentPiece?] = [nil, nil]
     private var openMembers: [[PieceMember]] = [[], []]
 
+    /// How large the units of an image with so many blocks of content are: the larger, the more is read in a row, and the
+    /// fewer units there are to choose from.
+    static func unit(forContent blocks: UInt64) -> Int {
+        blocks >> 17 > 0 ? 256 : blocks >> 16 > 0 ? 128 : 64
+    }
+
     /// None.
-    init() {}
+    init() { unit = Self.unit(forContent: 0) }
 
     init(_ inodes: [PlannedInode], demands: [BlockDemand], tree: FileTree) {
+        unit = Self.unit(forContent: demands.reduce(0) { $0 + $1.runs.blocks })
         for (position, inode) in inodes.enumerated() {
             let demand = demands[position]
             let node = inode.node.map { tree.nodes[$0] }
@@ -74,7 +83,7 @@ struct ContentPieces {
         let added = Self.members(of: demand, position)
         let blocks = added.reduce(0) { $0 + Int($1.count) }
         if let bundle = open[number],
-            bundle.blocks + blocks > Self.unit || path.beginsBundle(ofAbout: Self.inBundle[number])
+            bundle.blocks + blocks > Self.largestBundle || path.beginsBundle(ofAbout: Self.inBundle[number])
         {
             close(number)
         }
@@ -115,17 +124,18 @@ struct ContentPieces {
 
     /// Cuts a large file where its own blocks are multiples of a unit, wherever holes are.
     private mutating func cut(_ demand: BlockDemand, _ position: Int, _ path: TreePath, _ age: Int64) {
-        let unit = UInt32(Self.unit)
+        let unit = UInt32(unit)
+        let unitsInGroup = Self.inGroup / self.unit
         var part = [PieceMember]()
         func number() -> UInt32? { part.first.map { $0.logical / unit } }
         func flush(_ pieces: inout ContentPieces) {
             guard let index = number() else { return }
-            let group = UInt64(index) / UInt64(Self.unitsInGroup)
+            let group = UInt64(index) / UInt64(unitsInGroup)
             let blocks = part.reduce(0) { $0 + Int($1.count) }
             pieces.append(
                 ContentPiece(
                     seed: StablePlaces(path, part: 1 << 32 | UInt64(index)).seed,
-                    group: (StablePlaces(path, part: 2 << 32 | group).seed, Int(index) % Self.unitsInGroup),
+                    group: (StablePlaces(path, part: 2 << 32 | group).seed, Int(index) % unitsInGroup),
                     age: age, blocks: blocks, members: 0..<0), part)
             part = []
         }

@@ -98,7 +98,7 @@ struct ImageLayout {
         let inodeList = plan.inodes.inodes
         let blockPlan = BlockPlan(
             plan.pieces, inodes: inodeList.count, seeds: { UInt64(inodeList[$0].number) },
-            on: BlockMap(blocks: try fileSystem.blocks, free: try fileSystem.freeRuns()))
+            on: BlockMap(blocks: try fileSystem.blocks, free: try fileSystem.freeRuns(), unit: plan.pieces.unit))
         let used = blockPlan.taken.reduce(0) { $0 + $1.count } + blockPlan.missing
         let missing = used + wanted > available ? used + wanted - available : 0
         return Attempt(fileSystem: fileSystem, plan: blockPlan, missing: missing)

@@ -2,7 +2,7 @@ import RootfsModel
 
 /// Gives every piece its blocks, such that a piece stays where it is when others come, go or grow (docs/layout.md).
 ///
-/// The image is seen as units of 64 blocks. Parts of large files take a unit each. Pieces of one size below share units
+/// The image is seen as units of 64 to 256 blocks. Parts of large files take a unit each. Pieces of one size below share units
 /// that are cut into slots of this size: which slot it is of all slots of the size, and which unit those slots are in,
 /// is chosen by name. What finds no unit, because the image is small or nearly full, takes the first blocks that are
 /// free.
@@ -15,8 +15,8 @@ struct PiecePlacement {
     private(set) var missing: UInt64 = 0
 
     /// Blocks. A unit holds so many of each that less than a seventh of it is left over.
-    private static let slotSizes = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 21, 32]
-    private static let unit = ContentPieces.unit
+    private let slotSizes: [Int]
+    private let unit: Int
 
     /// A part of a piece that is placed as a whole.
     private struct Share {
@@ -35,15 +35,18 @@ struct PiecePlacement {
         }
     }
 
-    init(_ pieces: [ContentPiece], on map: BlockMap) {
+    init(_ pieces: [ContentPiece], unit: Int, on map: BlockMap) {
         self.map = map
+        self.unit = unit
+        slotSizes = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 21, 32, 42, 51, 64, 85, 128]
+            .filter { $0 * 2 <= unit && unit % $0 * 7 < unit }
         ranges = []
         ranges.reserveCapacity(pieces.count)
-        var shares = Self.shares(of: pieces)
+        var shares = shares(of: pieces)
         var large = [Int]()
         var small = [Int: [Int]]()
         for (index, share) in shares.enumerated() {
-            if let size = Self.slotSizes.first(where: { $0 >= share.blocks }) {
+            if let size = slotSizes.first(where: { $0 >= share.blocks }) {
                 small[size, default: []].append(index)
             } else {
                 large.append(index)
@@ -51,14 +54,14 @@ struct PiecePlacement {
         }
         let need = pieces.reduce(0) { $0 + $1.blocks }
         let slack = Self.slack(free: map.freeBlocks, need: UInt64(need))
-        for size in Self.slotSizes {
+        for size in slotSizes {
             if let chosen = small[size] { place(chosen, of: &shares, inSlotsOf: size, slack: slack) }
         }
         large.sort { Share.choosesBefore(shares[$0], shares[$1]) }
         for index in large {
             var places = shares[index].places
             guard let unit = takeUnit(&places, group: shares[index].group) else { continue }
-            put(&shares[index], at: unit * Self.unit)
+            put(&shares[index], at: unit * self.unit)
             self.map.release(unit: unit)
             for run in shares[index].runs { self.map.take(run) }
         }
@@ -66,12 +69,14 @@ struct PiecePlacement {
         collect(shares, pieces: pieces.count)
     }
 
-    /// How many slots of a size stay free, in 32nds: fewer where the image is nearly full.
+    /// How many slots of a size stay free, in 32nds: fewer where the image is nearly full. Of four values, so that they
+    /// do not become others with each file.
     private static func slack(free: UInt64, need: UInt64) -> Int {
-        need == 0 || free < need ? 0 : Int(min(8, (free - need) * 16 / need))
+        let spare = free - min(free, need)
+        return spare * 8 >= need * 3 ? 8 : spare * 16 >= need * 3 ? 4 : spare * 32 >= need * 3 ? 2 : 0
     }
 
-    private static func shares(of pieces: [ContentPiece]) -> [Share] {
+    private func shares(of pieces: [ContentPiece]) -> [Share] {
         var shares = [Share]()
         shares.reserveCapacity(pieces.count)
         for (number, piece) in pieces.enumerated() {
@@ -89,7 +94,7 @@ struct PiecePlacement {
     }
 
     /// A piece takes a slot of its own, or, where that would leave more than a sixth of it empty, two or three.
-    private static func parts(of blocks: Int) -> [Int] {
+    private func parts(of blocks: Int) -> [Int] {
         var parts = [Int]()
         var left = blocks
         while left > 0 {
@@ -107,7 +112,7 @@ struct PiecePlacement {
     }
 
     private mutating func place(_ chosen: [Int], of shares: inout [Share], inSlotsOf size: Int, slack: Int) {
-        let slotsInUnit = Self.unit / size
+        let slotsInUnit = unit / size
         let wanted = chosen.count + chosen.count * slack / 32
         let units = (wanted + slotsInUnit - 1) / slotsInUnit
         let places = (0..<units).map { number in
@@ -122,7 +127,7 @@ struct PiecePlacement {
             }
             isUsed[slot] = true
             guard let unit = places[slot / slotsInUnit] else { continue }
-            put(&shares[index], at: unit * Self.unit + slot % slotsInUnit * size)
+            put(&shares[index], at: unit * self.unit + slot % slotsInUnit * size)
         }
         // What the slots leave over is free for what finds no place.
         for unit in places.compactMap({ $0 }) { map.release(unit: unit) }
@@ -135,7 +140,7 @@ struct PiecePlacement {
 
     /// A free unit, which is taken: with its neighbours in the file if it can be.
     private mutating func takeUnit(_ places: inout StablePlaces, group: (seed: UInt64, place: Int)?) -> Int? {
-        if map.freeBlocks < UInt64(Self.unit) { return nil }
+        if map.freeBlocks < UInt64(self.unit) { return nil }
         var unit: Int?
         if let group {
             var first = StablePlaces(seed: group.seed)
@@ -146,7 +151,7 @@ struct PiecePlacement {
             let unit = unit
                 ?? places.choose(among: map.preferredUnits, of: map.units, where: map.isFree(unit:))
         else { return nil }
-        map.take(BlockRun(start: UInt64(unit * Self.unit), count: UInt64(Self.unit)))
+        map.take(BlockRun(start: UInt64(unit * self.unit), count: UInt64(self.unit)))
         return unit
     }
 

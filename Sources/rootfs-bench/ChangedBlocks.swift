@@ -3,7 +3,8 @@ import RootfsModel
 import Storage
 import SystemPackage
 
-/// How many blocks of 4,096 bytes are not the same in two files at the same place. What only one of them has counts.
+/// How many blocks of 4,096 bytes are not the same in two files at the same place. The shorter one is as if zeros
+/// followed.
 func changedBlocks(from old: FilePath, to new: FilePath) throws -> Int {
     let first = try OpenFile(reading: old)
     let second = try OpenFile(reading: new)
@@ -17,7 +18,12 @@ func changedBlocks(from old: FilePath, to new: FilePath) throws -> Int {
         if longer == 0 { return changed }
         for start in stride(from: 0, to: longer, by: 4096) {
             let parts = [left, right].map { $0[min(start, $0.count)..<min(start + 4096, $0.count)] }
-            if parts[0] != parts[1] { changed += 1 }
+            let common = min(parts[0].count, parts[1].count)
+            if parts[0].prefix(common) != parts[1].prefix(common)
+                || parts.contains(where: { $0.dropFirst(common).contains { $0 != 0 } })
+            {
+                changed += 1
+            }
         }
         offset += size
     }

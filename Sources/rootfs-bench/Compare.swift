@@ -26,7 +26,10 @@ struct Compare: ParsableCommand {
     @Option(help: "A package that the recipe does not have and that needs no other: what is changed late.")
     var late = "tree"
 
-    @Option(help: "How often each is run, in turn.")
+    @Option(help: "A package of the recipe with a library, to be updated to see how much of the image changes.")
+    var update = "libvpx7"
+
+    @Option(help: "How often each is run, in turn; 0: only count what of the image changes.")
     var rounds = 3
 
     @Option(help: "An existing directory to work in, on a disk with 12 GB free.")
@@ -60,12 +63,18 @@ struct Compare: ParsableCommand {
             store: absolutePath(store ?? userStore()))
         machine.loadBefore = try Machine.load()
         var results = Results()
-        for round in 1...max(1, rounds) {
-            note("round \(round) of \(rounds)")
+        for round in 0..<rounds {
+            note("round \(round + 1) of \(rounds)")
             try bench.measure(into: &results)
         }
+        note("versions of the image")
+        try bench.measureVersions(updating: update, into: &results)
         machine.loadAfter = try Machine.load()
         let lines = results.lines
+        if rounds == 0 {
+            print(markdownTable(lines), terminator: "")
+            return
+        }
         let report = Report(
             machine: machine, rounds: rounds, packages: bench.lock.packages.count,
             imageHash: results.imageHash ?? "", lines: lines)

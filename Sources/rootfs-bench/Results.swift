@@ -26,11 +26,13 @@ struct Results {
     static let writeMemory = "memory, tree → ext4"
     static let peerMemory = "mmdebstrap or any program below it"
     static let mke2fsMemory = "mke2fs -d, memory"
-    static let newFile = "blocks of the image that a new file of 5 MiB changes"
+    private var changes = [VersionBlocks.Change]()
 
     mutating func add(_ name: String, _ value: Double) {
         values[name, default: []].append(value)
     }
+
+    mutating func add(_ change: VersionBlocks.Change) { changes.append(change) }
 
     /// Whether an image is the one that the same build gave before.
     mutating func isSame(_ name: String, _ hash: String) -> Bool {
@@ -56,8 +58,16 @@ struct Results {
             line(Self.memory, of: Self.peerMemory, .amount(400), .mebibytes),
             line(Self.children, of: nil, nil, .mebibytes),
             line(Self.writeMemory, of: Self.mke2fsMemory, nil, .mebibytes),
-            line(Self.newFile, of: nil, .amount(17), .mebibytes),
-        ].compactMap { $0 }
+        ].compactMap { $0 } + changes.compactMap(line)
+    }
+
+    private func line(_ change: VersionBlocks.Change) -> Line? {
+        let mebibyte = 1_048_576.0
+        let size = fixed(Double(change.bytes) / mebibyte, 1)
+        return Line(
+            "what of the image changes: \(change.name), \(size) MiB", .mebibytes,
+            ours: [Double(change.imageBytes) / mebibyte],
+            peer: ("3 × as much, and 2 MiB", [Double(change.allowed) / mebibyte]), goal: .ratio(1))
     }
 
     private func line(_ name: String, of peer: String?, _ goal: Line.Goal?, _ unit: Line.Unit = .seconds) -> Line? {

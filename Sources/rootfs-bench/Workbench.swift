@@ -129,7 +129,6 @@ struct Workbench {
         results.add(Results.children, Double(cold.childPeak) / 1_048_576)
         try measurePeer(&results)
         _ = try build(Self.recipe, Results.unchanged, &results, keepingOutputs: true)
-        try measureNewFile(&results)
         try writeFile(Array("changed\n".utf8), to: overlayFile)
         _ = try build(Self.recipe, Results.overlay, &results, keepingOutputs: true)
         try removeTree(at: overlayFile)
@@ -215,23 +214,18 @@ struct Workbench {
         for path in [image, copy] { try removeTree(at: path) }
     }
 
-    /// How much of the image is other than before at the same place once it has one file more.
-    private func measureNewFile(_ results: inout Results) throws {
-        let image = outputs.appending("\(lock.recipe).ext4")
-        let before = directory.appending("before.ext4")
-        _ = try run(["cp", "--sparse=always", image.string, before.string])
-        // Bytes that do not compress, the same in every round.
-        var word: UInt64 = 1
-        let content = (0..<5 << 20).map { _ in
-            word = word &* 6_364_136_223_846_793_005 &+ 1
-            return UInt8(truncatingIfNeeded: word >> 56)
-        }
-        try writeFile(content, to: overlayFile)
+    /// How much of the image is other than before at the same place when little changes; `update` names a package.
+    func measureVersions(updating update: String, into results: inout Results) throws {
+        try removeTree(at: outputs)
         _ = try run(
             [program, Self.recipe, "--offline", "--cache", store.string, "-o", outputs.string, "--quiet"],
             in: repository)
-        results.add(Results.newFile, Double(try changedBlocks(from: before, to: image)) / 256)
-        try removeTree(at: before)
+        let blocks = VersionBlocks(
+            program: program, repository: repository, store: store,
+            before: outputs.appending("\(lock.recipe).ext4"), lock: lock, work: directory)
+        for change in [try blocks.newFile(), try blocks.removedFile(), try blocks.updatedPackage(update)] {
+            results.add(change)
+        }
     }
 
     private func measureKernel(_ results: inout Results) throws {
