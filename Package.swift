@@ -34,6 +34,7 @@ let package = Package(
         .target(name: "Solving", dependencies: [model, "Debian"]),
         .target(name: "Provisioning", dependencies: [model, "Recipes"]),
         .target(name: "Normalization", dependencies: [model]),
+        .target(name: "Checks", dependencies: [model, "Debian"]),
         .target(name: "Verity", dependencies: [model, .product(name: "Crypto", package: "swift-crypto")]),
 
         // Outside: one outside thing each.
@@ -96,6 +97,7 @@ let package = Package(
         .testTarget(name: "SolvingTests", dependencies: [model, "Debian", "Solving", "TestSupport"]),
         .testTarget(name: "ProvisioningTests", dependencies: [model, "Recipes", "Provisioning"]),
         .testTarget(name: "NormalizationTests", dependencies: [model, "Normalization"]),
+        .testTarget(name: "ChecksTests", dependencies: [model, "Debian", "Checks"]),
         .testTarget(name: "StorageTests", dependencies: [model, "Storage", "CLinux", systemPackage]),
         .testTarget(
             name: "DebianArchiveTests",

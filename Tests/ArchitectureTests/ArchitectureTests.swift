@@ -13,6 +13,7 @@ import Testing
         "Solving": ["RootfsModel", "Debian"],
         "Provisioning": ["RootfsModel", "Recipes"],
         "Normalization": ["RootfsModel"],
+        "Checks": ["RootfsModel", "Debian"],
         "Verity": ["RootfsModel", "Crypto"],
         "LibArchive": Set(["RootfsModel", "CArchive"]).union(system),
         "Storage": Set(["RootfsModel"]).union(system),
@@ -43,7 +44,7 @@ import Testing
 
     /// Modules of values: no file system, clock, environment or process, not even by the back door.
     static let values = [
-        "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Verity", "Kernels",
+        "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Checks", "Verity", "Kernels",
     ]
 
     static let sources = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
