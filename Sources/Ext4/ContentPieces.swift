@@ -16,15 +16,9 @@ struct ContentPiece {
     var seed: UInt64
     /// Where it goes with the parts of its file before and behind it; nil where it has none.
     var group: (seed: UInt64, place: Int)?
-    /// Older ones choose first: what is new seldom moves what is there. Seconds since 1970.
-    var age: Int64
     var blocks: Int
     /// Its members' range in `ContentPieces.members`.
     var members: Range<Int>
-
-    static func choosesBefore(_ left: ContentPiece, _ right: ContentPiece) -> Bool {
-        (left.age, left.seed) < (right.age, right.seed)
-    }
 }
 
 /// Cuts what inodes need into pieces: files of more than 16 blocks at every unit of the file, smaller ones bundled with
@@ -64,21 +58,20 @@ struct ContentPieces {
             let demand = demands[position]
             let node = inode.node.map { tree.nodes[$0] }
             let path = node?.path ?? "lost+found"
-            let age = node?.metadata.mtime.seconds ?? 0
             let isDirectory = node?.isDirectory ?? true
             let blocks = demand.runs.blocks + (demand.hasAttributeBlock ? 1 : 0)
             if blocks == 0 { continue }
             if blocks > Self.mostInBundle {
-                cut(demand, position, path, age)
+                cut(demand, position, path)
             } else {
-                bundle(demand, position, path, age, into: isDirectory ? 0 : 1)
+                bundle(demand, position, path, into: isDirectory ? 0 : 1)
             }
         }
         for number in open.indices { close(number) }
     }
 
     private mutating func bundle(
-        _ demand: BlockDemand, _ position: Int, _ path: TreePath, _ age: Int64, into number: Int
+        _ demand: BlockDemand, _ position: Int, _ path: TreePath, into number: Int
     ) {
         let added = Self.members(of: demand, position)
         let blocks = added.reduce(0) { $0 + Int($1.count) }
@@ -90,9 +83,8 @@ struct ContentPieces {
         var piece =
             open[number]
             ?? ContentPiece(
-                seed: StablePlaces(path, part: UInt64(number)).seed, age: age, blocks: 0, members: 0..<0)
+                seed: StablePlaces(path, part: UInt64(number)).seed, blocks: 0, members: 0..<0)
         piece.blocks += blocks
-        piece.age = max(age, piece.age)
         open[number] = piece
         openMembers[number] += added
     }
@@ -123,7 +115,7 @@ struct ContentPieces {
     }
 
     /// Cuts a large file where its own blocks are multiples of a unit, wherever holes are.
-    private mutating func cut(_ demand: BlockDemand, _ position: Int, _ path: TreePath, _ age: Int64) {
+    private mutating func cut(_ demand: BlockDemand, _ position: Int, _ path: TreePath) {
         let unit = UInt32(unit)
         let unitsInGroup = Self.inGroup / self.unit
         var part = [PieceMember]()
@@ -136,7 +128,7 @@ struct ContentPieces {
                 ContentPiece(
                     seed: StablePlaces(path, part: 1 << 32 | UInt64(index)).seed,
                     group: (StablePlaces(path, part: 2 << 32 | group).seed, Int(index) % unitsInGroup),
-                    age: age, blocks: blocks, members: 0..<0), part)
+                    blocks: blocks, members: 0..<0), part)
             part = []
         }
         demand.runs.each { run in
@@ -152,7 +144,7 @@ struct ContentPieces {
         flush(&self)
         if demand.hasAttributeBlock {
             append(
-                ContentPiece(seed: StablePlaces(path, part: 3 << 32).seed, age: age, blocks: 1, members: 0..<0),
+                ContentPiece(seed: StablePlaces(path, part: 3 << 32).seed, blocks: 1, members: 0..<0),
                 [PieceMember(inode: Int32(position), logical: 0, count: 1, isAttributes: true)])
         }
     }

@@ -2,9 +2,9 @@ import RootfsModel
 
 /// Gives every piece its blocks, such that a piece stays where it is when others come, go or grow (docs/layout.md).
 ///
-/// The image is seen as units of 64 to 256 blocks. Parts of large files take a unit each. Pieces of one size below share units
-/// that are cut into slots of this size: which slot it is of all slots of the size, and which unit those slots are in,
-/// is chosen by name. What finds no unit, because the image is small or nearly full, takes the first blocks that are
+/// The image is seen as units of 64 to 256 blocks. Parts of large files take a unit each. Pieces of one size below share
+/// units that are cut into slots of this size: which slot it is of all slots of the size, and which unit those slots are
+/// in, is chosen by name. What finds no unit, because the image is small or nearly full, takes the first blocks that are
 /// free.
 struct PiecePlacement {
     private(set) var map: BlockMap
@@ -17,6 +17,8 @@ struct PiecePlacement {
     /// Blocks. A unit holds so many of each that less than a seventh of it is left over.
     private let slotSizes: [Int]
     private let unit: Int
+    /// By size of the slots: their units, in the units' own order; nil for one that found no place.
+    private var slotUnits = [Int: [Int?]]()
 
     /// A part of a piece that is placed as a whole.
     private struct Share {
@@ -25,14 +27,9 @@ struct PiecePlacement {
         var offset: Int
         var blocks: Int
         var places: StablePlaces
-        var age: Int64
         var group: (seed: UInt64, place: Int)?
         /// Where it was put; empty while it has no place.
         var runs = [BlockRun]()
-
-        static func choosesBefore(_ left: Share, _ right: Share) -> Bool {
-            (left.age, left.places.seed) < (right.age, right.places.seed)
-        }
     }
 
     init(_ pieces: [ContentPiece], unit: Int, on map: BlockMap) {
@@ -54,16 +51,9 @@ struct PiecePlacement {
         }
         let need = pieces.reduce(0) { $0 + $1.blocks }
         let slack = Self.slack(free: map.freeBlocks, need: UInt64(need))
+        takeUnits(for: large, and: small, of: &shares, slack: slack)
         for size in slotSizes {
-            if let chosen = small[size] { place(chosen, of: &shares, inSlotsOf: size, slack: slack) }
-        }
-        large.sort { Share.choosesBefore(shares[$0], shares[$1]) }
-        for index in large {
-            var places = shares[index].places
-            guard let unit = takeUnit(&places, group: shares[index].group) else { continue }
-            put(&shares[index], at: unit * self.unit)
-            self.map.release(unit: unit)
-            for run in shares[index].runs { self.map.take(run) }
+            if let chosen = small[size] { fillSlots(of: size, with: chosen, of: &shares) }
         }
         placeRest(&shares)
         collect(shares, pieces: pieces.count)
@@ -85,7 +75,7 @@ struct PiecePlacement {
                 shares.append(
                     Share(
                         piece: number, offset: offset, blocks: blocks,
-                        places: StablePlaces(seed: piece.seed &+ UInt64(offset)), age: piece.age,
+                        places: StablePlaces(seed: piece.seed &+ UInt64(offset)),
                         group: piece.blocks == unit ? piece.group : nil))
                 offset += blocks
             }
@@ -111,16 +101,47 @@ struct PiecePlacement {
         return parts
     }
 
-    private mutating func place(_ chosen: [Int], of shares: inout [Share], inSlotsOf size: Int, slack: Int) {
-        let slotsInUnit = unit / size
-        let wanted = chosen.count + chosen.count * slack / 32
-        let units = (wanted + slotsInUnit - 1) / slotsInUnit
-        let places = (0..<units).map { number in
-            var places = StablePlaces(seed: UInt64(size) << 32 | UInt64(number))
-            return takeUnit(&places, group: nil)
+    /// Large shares and the units that are cut into slots choose among all units, in an order that follows from their
+    /// names.
+    private mutating func takeUnits(
+        for large: [Int], and small: [Int: [Int]], of shares: inout [Share], slack: Int
+    ) {
+        enum Taker {
+            case share(Int)
+            case slots(size: Int, number: Int)
         }
-        var isUsed = [Bool](repeating: false, count: units * slotsInUnit)
-        for index in chosen.sorted(by: { Share.choosesBefore(shares[$0], shares[$1]) }) {
+        var takers = large.map { (seed: shares[$0].places.seed, taker: Taker.share($0)) }
+        for size in slotSizes {
+            guard let count = small[size]?.count else { continue }
+            let wanted = count + count * slack / 32
+            let inUnit = unit / size
+            let units = (wanted + inUnit - 1) / inUnit
+            slotUnits[size] = [Int?](repeating: nil, count: units)
+            takers += (0..<units).map {
+                (StablePlaces(seed: UInt64(size) << 32 | UInt64($0)).seed, Taker.slots(size: size, number: $0))
+            }
+        }
+        takers.sort { $0.seed < $1.seed }
+        for (seed, taker) in takers {
+            var places = StablePlaces(seed: seed)
+            switch taker {
+            case .slots(let size, let number):
+                let unit = takeUnit(&places, group: nil)
+                slotUnits[size]?[number] = unit
+            case .share(let index):
+                guard let unit = takeUnit(&places, group: shares[index].group) else { continue }
+                put(&shares[index], at: unit * self.unit)
+                map.release(unit: unit)
+                for run in shares[index].runs { map.take(run) }
+            }
+        }
+    }
+
+    private mutating func fillSlots(of size: Int, with chosen: [Int], of shares: inout [Share]) {
+        let slotsInUnit = unit / size
+        let places = slotUnits[size] ?? []
+        var isUsed = [Bool](repeating: false, count: places.count * slotsInUnit)
+        for index in chosen.sorted(by: { shares[$0].places.seed < shares[$1].places.seed }) {
             var tries = shares[index].places
             guard let slot = tries.choose(among: isUsed.count, of: isUsed.count, where: { !isUsed[$0] }) else {
                 continue

@@ -18,21 +18,24 @@ public protocol NormalizationRule: Sendable {
 
 public enum Normalization {
     /// For the tree of the packages, in this order, before anything of the recipe is laid over it: what a recipe says
-    /// itself stays as it says.
-    public static let packageRules: [any NormalizationRule] = [
-        MachineID(), RandomSeeds(), SSHHostKeys(), Snakeoil(), AccountBackups(), DpkgOld(), ShadowDates(), Logs(),
-        AptState(), LdconfigCache(), ManIndex(), RunAndTmp(), StaleByteCode(),
-    ]
+    /// itself stays as it says. `layerMoments` are those of layers that were made at another moment than the lock's.
+    public static func packageRules(layerMoments: Set<Timestamp> = []) -> [any NormalizationRule] {
+        [
+            MachineID(), RandomSeeds(), SSHHostKeys(), Snakeoil(), AccountBackups(), DpkgOld(), ShadowDates(), Logs(),
+            AptState(), LdconfigCache(), ManIndex(), RunAndTmp(), StaleByteCode(),
+            BuildTimes(layerMoments: layerMoments),
+        ]
+    }
 
     /// For the finished tree.
     public static let times: any NormalizationRule = Times()
 
-    public static let rules: [any NormalizationRule] = packageRules + [times]
+    public static let rules: [any NormalizationRule] = packageRules() + [times]
 
     /// Applies rules one after the other; gives the tree and what each of them changed, those that changed nothing
     /// left out.
     public static func normalise(
-        _ tree: FileTree, by rules: [any NormalizationRule] = packageRules, moment: Timestamp,
+        _ tree: FileTree, by rules: [any NormalizationRule] = packageRules(), moment: Timestamp,
         read: (Blob) throws -> [UInt8]
     ) throws -> (tree: FileTree, reports: [RuleReport]) {
         var tree = tree

@@ -322,13 +322,10 @@ struct RecipeBuild: Sendable {
             imageHash: record.imageHash, contentHash: record.contentHash, fresh: fresh, stages: clock.timings)
     }
 
-    /// The packages' tree without what is of the build's moment, with what apt and the kernel look for.
+    /// The packages' tree with what apt and the kernel look for, without what is of the build's moment.
     private func finishLayers(
         _ layers: LayerStage, lock: Lock, moment: Timestamp
     ) throws -> (tree: FileTree, reports: [RuleReport]) {
-        let rules = Normalization.packageRules.filter { !settings.kept.contains($0.id) }
-        var (tree, reports) = try Normalization.normalise(
-            layers.tree, by: rules, moment: moment, read: { try $0.readAll() })
         let installed = layers.packages
         let manual = basePackageNames(installed).union(Resolution.baseAdditions).union(lock.requests.flatMap(\.names))
         let automatic = installed.filter { !manual.contains($0.name) }
@@ -337,8 +334,11 @@ struct RecipeBuild: Sendable {
         let file = FileNode(
             path: "var/lib/apt/extended_states", kind: .file(Blob(states), linkGroup: 0),
             metadata: Metadata(mode: 0o644, mtime: moment))
+        var tree = try layers.tree.applying(deviceNodes(moment: moment))
         if tree["var/lib/apt"] != nil { tree = try tree.applying(TreeChange(puts: [file])) }
-        return (try tree.applying(deviceNodes(moment: moment)), reports)
+        let layerMoments = Set(lock.layerMoments.values.map { Timestamp(seconds: $0) })
+        let rules = Normalization.packageRules(layerMoments: layerMoments).filter { !settings.kept.contains($0.id) }
+        return try Normalization.normalise(tree, by: rules, moment: moment, read: { try $0.readAll() })
     }
 
     private func packageEntries(_ lock: Lock, _ payloads: [Payload]) throws -> [ImageRecord.PackageEntry] {

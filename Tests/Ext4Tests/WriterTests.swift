@@ -44,7 +44,7 @@ import Testing
         let readOnly = try image(NastyTree.pinned(), options).image.digest.hex
         #expect(
             [writable, readOnly] == [
-                "dfb3f8d8cffbb3fc86a02690981efacd93896412a7001a4f96356254ed00ca23",
+                "2756c819fcca66e4dadf14731f479bb4626cd2de862f72764fe5fde67601fe01",
                 "ba008501ddf680608db8ffd63e1cd24a54a7706701f0ae3ff795657057172a6c",
             ],
             """
