@@ -57,7 +57,7 @@ struct DiskField {
         DiskField("preallocated blocks", 0xcc, 1), DiskField("preallocated directory blocks", 0xcd, 1),
         DiskField("reserved GDT blocks", 0xce, 2), DiskField("journal UUID", 0xd0, 16),
         DiskField("journal inode", 0xe0, 4), DiskField("journal device", 0xe4, 4),
-        DiskField("last orphan", 0xe8, 4), DiskField("hash seed", 0xec, 16, derived: true),
+        DiskField("last orphan", 0xe8, 4), DiskField("hash seed", 0xec, 16),
         DiskField("hash version", 0xfc, 1), DiskField("journal backup type", 0xfd, 1),
         DiskField("descriptor size", 0xfe, 2), DiskField("default mount options", 0x100, 4),
         DiskField("first meta group", 0x104, 4), DiskField("time of making", 0x108, 4),

@@ -22,7 +22,7 @@ public struct ImageComparison {
     public private(set) var more = 0
     /// Blocks of 4,096 bytes that differ.
     public private(set) var blocks: UInt64 = 0
-    /// Those of them in which nothing differs that does not follow from the trees: checksums, UUID, hash seed, and, where
+    /// Those of them in which nothing differs that does not follow from the trees: checksums, the UUID, and, where
     /// the trees have other paths or sizes, where everything lies.
     public private(set) var consequences: UInt64 = 0
     /// The right image's tree.

@@ -67,7 +67,7 @@ extension ImageRecord {
 /// The size of a journal in MiB: enough for a writable microVM, small enough to be holes.
 private let journalMiB = 16
 
-/// Writes the image. UUID and hash seed come from the content hash.
+/// Writes the image. Its UUID comes from the content hash.
 func writeImage(
     _ finished: FinishedTree, to path: FilePath, _ settings: ImageRecord.FileSystemEntry, jobs: Int,
     progress: (UInt64, UInt64) -> Void
