@@ -13,7 +13,12 @@ public protocol Rule: Sendable {
 }
 
 /// All rules, in the order of their findings.
-public let allRules: [any Rule.Type] = []
+public let allRules: [any Rule.Type] = [
+    ClockRule.self,
+    EntropyRule.self,
+    KernelRule.self,
+    MemoryRule.self,
+]
 
 /// What all rules say, the worst first, each once.
 public func check(_ subject: CheckSubject) throws -> [Finding] {
