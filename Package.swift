@@ -97,7 +97,7 @@ let package = Package(
         .testTarget(name: "SolvingTests", dependencies: [model, "Debian", "Solving", "TestSupport"]),
         .testTarget(name: "ProvisioningTests", dependencies: [model, "Recipes", "Provisioning"]),
         .testTarget(name: "NormalizationTests", dependencies: [model, "Normalization"]),
-        .testTarget(name: "ChecksTests", dependencies: [model, "Debian", "Checks"]),
+        .testTarget(name: "ChecksTests", dependencies: [model, "Debian", "Checks", "TestSupport"]),
         .testTarget(name: "StorageTests", dependencies: [model, "Storage", "CLinux", systemPackage]),
         .testTarget(
             name: "DebianArchiveTests",

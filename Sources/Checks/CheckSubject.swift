@@ -47,7 +47,7 @@ public struct CheckSubject: Sendable {
         }
     }
 
-    public var tree: FileTree
+    public var tree: FileTree { didSet { elfFiles = ElfFiles() } }
     /// Debian's name of it: `amd64`.
     public var architecture: String
     public var services: [Service]
@@ -56,6 +56,8 @@ public struct CheckSubject: Sendable {
     public var machine: Machine
     /// Some bytes of a file: fewer than asked for only at its end.
     public var read: @Sendable (_ blob: Blob, _ range: Range<UInt64>) throws -> [UInt8]
+    /// The ELF files of the tree that were read already.
+    var elfFiles = ElfFiles()
 
     public init(
         tree: FileTree, architecture: String, services: [Service] = [], kernel: Kernel? = nil,

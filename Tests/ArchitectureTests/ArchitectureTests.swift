@@ -13,7 +13,8 @@ import Testing
         "Solving": ["RootfsModel", "Debian"],
         "Provisioning": ["RootfsModel", "Recipes"],
         "Normalization": ["RootfsModel"],
-        "Checks": ["RootfsModel", "Debian"],
+        // Synchronization for what several rules read once.
+        "Checks": ["RootfsModel", "Debian", "Synchronization"],
         "Verity": ["RootfsModel", "Crypto"],
         "LibArchive": Set(["RootfsModel", "CArchive"]).union(system),
         "Storage": Set(["RootfsModel"]).union(system),
