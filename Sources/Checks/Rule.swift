@@ -14,7 +14,11 @@ public protocol Rule: Sendable {
 
 /// All rules, in the order of their findings.
 public let allRules: [any Rule.Type] = [
+    ClockRule.self,
+    EntropyRule.self,
     HygieneRule.self,
+    KernelRule.self,
+    MemoryRule.self,
     StateRule.self,
 ]
 

@@ -49,7 +49,7 @@ public func checkImage(at path: FilePath, _ settings: CheckSettings) throws -> C
     let image = try ImageReference.image(at: path)
     let tree = try Ext4Reader(image).tree(digesting: false)
     let folder = image.removingLastComponent()
-    let record = exists(folder.appending(ImageRecord.fileName)) ? try ImageReference(beside: image).record?.record : nil
+    let record = try record(of: image)
     // What the recipe accepts holds for its image.
     let accepted = (try? readFile(at: folder.appending(CheckReport.fileName))).flatMap {
         parseRecord(CheckReport.self, from: $0)
@@ -60,6 +60,19 @@ public func checkImage(at path: FilePath, _ settings: CheckSettings) throws -> C
         suppressions: suppressions.map {
             Suppression(id: $0.id, path: $0.path.flatMap { TreePath(normalizing: $0) }, because: $0.because)
         })
+}
+
+/// What lies beside an image and says that it is of this one: after an injection its own, else its build's.
+private func record(of image: FilePath) throws -> ImageRecord? {
+    let folder = image.removingLastComponent()
+    let own = folder.appending("\(image.lastComponent?.string ?? "").json")
+    for path in [own, folder.appending(ImageRecord.fileName)] where exists(path) {
+        guard let record = parseRecord(ImageRecord.self, from: try readFile(at: path)) else {
+            throw Failure("\(path) is not a record of this version", hint: "build again, or move the image elsewhere")
+        }
+        if path == own || image.lastComponent?.string == "\(record.name).ext4" { return record }
+    }
+    return nil
 }
 
 private func report(
@@ -95,9 +108,15 @@ extension CheckSubject {
     /// A tree, with the services that it starts. Where it comes from a recipe, a recipe's service has the recipe's name
     /// and place, and all that its unit says.
     init(tree: FileTree, architecture: String, recipe: Recipe?, kernel: Kernel?, machine: Machine) throws {
+        var found = try discoverServices(in: tree, arguments: kernel?.arguments ?? [], read: readPart)
+        var services = [Service]()
+        for own in recipe?.services ?? [] {
+            let index = found.firstIndex { $0.name == "app-\(own.name.value).service" }
+            services.append(index.map { Service(found.remove(at: $0), of: own) } ?? Service(own))
+        }
         self.init(
-            tree: tree, architecture: architecture, services: recipe?.services.map { Service($0) } ?? [],
-            kernel: kernel, machine: machine, read: readPart)
+            tree: tree, architecture: architecture, services: services + found, kernel: kernel, machine: machine,
+            read: readPart)
     }
 }
 
@@ -119,8 +138,18 @@ extension CheckSubject {
 }
 
 extension Service {
+    /// What a unit says, with the name and the places of the recipe's service that it was made from.
+    fileprivate init(_ unit: Service, of service: Recipe.Service) {
+        self = unit
+        name = service.name.value
+        location = service.name.location
+        for index in commands.indices where commands[index].role == "ExecStart" {
+            commands[index].location = service.command.first?.location ?? service.name.location
+        }
+    }
+
     /// The recipe's service as it says it, where no unit of the image says more.
-    init(_ service: Recipe.Service) {
+    fileprivate init(_ service: Recipe.Service) {
         self.init(
             name: service.name.value, origin: .recipe,
             commands: [
