@@ -8,7 +8,8 @@ struct CheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
         abstract: "Say why a service would die in the machine, without booting it.",
-        usage: "rootfs-build check <image|directory|recipe> [--kernel <directory>] [--machine <monitor>] [--cpu <level>] [<options>]",
+        usage:
+            "rootfs-build check <image|directory|recipe> [--kernel <directory>] [--machine <monitor>] [--cpu <level>] [<options>]",
         discussion: """
             Reads an image, the directory of a build, the root of a tree, or what a recipe would put into its image, and \
             says for each service whether it can start: its program and what that needs, the kernel and the machine, \
@@ -54,7 +55,8 @@ struct CheckCommand: AsyncParsableCommand {
     func validate() throws {
         if sarif && output.json { throw ValidationError("--sarif and --json exclude each other.") }
         if !CheckSettings.monitors.contains(machine) {
-            throw ValidationError("--machine is one of \(CheckSettings.monitors.joined(separator: ", ")), not '\(machine)'.")
+            throw ValidationError(
+                "--machine is one of \(CheckSettings.monitors.joined(separator: ", ")), not '\(machine)'.")
         }
     }
 

@@ -31,9 +31,12 @@ private func kernelText(_ report: CheckReport) -> String {
         + (kernel.hasConfiguration ? "" : ", its configuration unknown: kernel.config is not beside it")
 }
 
-/// The recipe's services and those with something to say; the others by name.
+/// The services of the recipe or of the image's own configuration, and those with something to say; the others counted.
 private func services(_ report: CheckReport, isVerbose: Bool) -> [String] {
-    let shown = report.services.filter { isVerbose || $0.verdict != "ok" || $0.location?.isInImage == false }
+    let shown = report.services.filter { service in
+        let isPackaged = service.origin.hasPrefix("systemd /lib/") || service.origin.hasPrefix("systemd /usr/lib/")
+        return isVerbose || service.verdict != "ok" || !isPackaged || service.location?.isInImage == false
+    }
     let width = shown.map(\.name.count).max() ?? 0
     var lines = shown.map { service in
         let verdict =
@@ -46,7 +49,9 @@ private func services(_ report: CheckReport, isVerbose: Bool) -> [String] {
         return "  \(verdict)  \(service.name)\(padding)  \(shortened(service.command.joined(separator: " ")))"
     }
     let others = report.services.count - shown.count
-    if others > 0 { lines.append("  ok        \(others == 1 ? "1 other service" : "\(others) other services") of the image") }
+    if others > 0 {
+        lines.append("  ok        \(others == 1 ? "1 other service" : "\(others) other services") of the image")
+    }
     return lines
 }
 

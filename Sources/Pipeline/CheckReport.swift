@@ -54,7 +54,7 @@ public struct CheckReport: Codable, Sendable {
         public var name: String
         /// `recipe`, `systemd`, `inittab`, `run` or `script`, with the path where there is one: `systemd /etc/…`.
         public var origin: String
-        /// The words of what it runs last: its program.
+        /// The words of its program: of what it runs, neither before nor after it.
         public var command: [String]
         public var user: String
         public var verdict: String
@@ -137,7 +137,7 @@ extension CheckReport {
         services = subject.services.map { service in
             let worst = open.lazy.filter { $0.service == service.name }.map(\.severity).max()
             return ServiceEntry(
-                name: service.name, origin: service.origin.text, command: service.commands.last?.words ?? [],
+                name: service.name, origin: service.origin.text, command: service.program?.words ?? [],
                 user: service.user, verdict: worst.flatMap { $0 == .note ? nil : $0.rawValue } ?? "ok",
                 location: place(service.location))
         }
@@ -200,6 +200,13 @@ extension CheckReport.Place {
         if let root = recipe?.root, !isInImage, file.hasPrefix(root + "/") { file.removeFirst(root.count + 1) }
         self.init(
             file: file, isInImage: isInImage, line: location.line, column: location.column, text: location.text)
+    }
+}
+
+extension Service {
+    /// The command that is the service itself.
+    fileprivate var program: Command? {
+        commands.last { ["ExecStart", "command"].contains($0.role) } ?? commands.last
     }
 }
 

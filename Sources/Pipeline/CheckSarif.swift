@@ -82,7 +82,7 @@ extension CheckReport {
         let ids = Set(all.map(\.id)).sorted()
         let rules = ids.map { id in
             let rule = allRules.first { id.hasPrefix($0.name + "/") }
-            let reason = rule?.reason ?? "What a recipe suppresses is there."
+            let reason = rule?.reason ?? "what a recipe suppresses is there"
             return SarifLog.Rule(
                 id: id, shortDescription: .init(text: id),
                 fullDescription: .init(text: rule.map { "\(reason) (\($0.specification))" } ?? reason))
@@ -116,7 +116,8 @@ extension CheckReport {
     /// A path as a URI reference (RFC 3986): what is not allowed in one as `%XX`.
     private static func reference(_ path: String) -> String {
         path.utf8.map { byte in
-            let plain = UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte
+            let plain =
+                UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte
                 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || "/-._~+@,=".utf8.contains(byte)
             if plain { return String(UnicodeScalar(byte)) }
             let digits = String(byte, radix: 16, uppercase: true)

@@ -73,7 +73,8 @@ func makeKernel(
     }
     return BuiltKernel(
         bytes: image.bytes, fileName: image.form == .elf ? "vmlinux" : "Image",
-        release: image.release ?? "unknown", buildID: image.buildID, configuration: parts.configuration, options: config?.options,
+        release: image.release ?? "unknown", buildID: image.buildID, configuration: parts.configuration,
+        options: config?.options,
         package: parts.package, initrd: initrd,
         initrdBecause: decision.because,
         verityObstacle: verifiedRootObstacle(config: config, rootModules: decision.rootModules))

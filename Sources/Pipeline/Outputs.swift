@@ -36,7 +36,8 @@ extension ImageRecord.BootEntry {
 /// The names that a build of this recipe writes, whatever its kernel.
 func outputNames(of recipe: String) -> [String] {
     [
-        "\(recipe).ext4", "\(recipe).listing", "vmlinux", "Image", "initrd", kernelConfigurationName, "firecracker.json",
+        "\(recipe).ext4", "\(recipe).listing", "vmlinux", "Image", "initrd", kernelConfigurationName,
+        "firecracker.json",
         ImageRecord.fileName, CheckReport.fileName, BuildRecord.fileName,
     ]
 }

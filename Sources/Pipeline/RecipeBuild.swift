@@ -76,7 +76,9 @@ struct RecipeBuild: Sendable {
         let packages = held.lock.packages.map(\.sha256)
         let layers = LayerKey.all(of: held.lock).map(\.digest)
         let trees = [StoredTree(of: held, settings: settings).key]
-        if try previous.staleness(for: inputs, acceptingFindings: settings.acceptsFindings).isEmpty, let record = previous.image {
+        if try previous.staleness(for: inputs, acceptingFindings: settings.acceptsFindings).isEmpty,
+            let record = previous.image
+        {
             settings.store.noteUse(files: packages, payloads: packages, layers: layers, trees: trees)
             tellUnpinned(unpinned)
             settings.progress(.note("\(name): fresh, nothing to do"))

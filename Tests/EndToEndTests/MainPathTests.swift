@@ -64,9 +64,10 @@ private let canLoopMount: Bool = {
                 "provision", "resolve", "unpack",
             ])
         #expect(
-            stages.compactMap { $0["stage"].string }.filter { !["check", "fetch", "unpack", "kernel"].contains($0) } == [
-                "resolve", "layer base", "layer system", "layer odd", "normalise", "provision", "listing", "image",
-            ])
+            stages.compactMap { $0["stage"].string }.filter { !["check", "fetch", "unpack", "kernel"].contains($0) }
+                == [
+                    "resolve", "layer base", "layer system", "layer odd", "normalise", "provision", "listing", "image",
+                ])
         #expect(build["removed"].list.map { $0["paths"].list.map(\.string) } == [["/usr/share/hello/empty"]])
         #expect(try warm.leftovers == [])
     }
@@ -78,10 +79,10 @@ private let canLoopMount: Bool = {
             "\(lines)")
         // What overlaps ends in any order.
         let said = untimed(try World.shared().built.stderr).split(separator: "\n").map(String.init)
-        let overlapping = ["demo: fetch: ", "demo: unpack: ", "demo: kernel: "]
+        let overlapping = ["demo: fetch: ", "demo: unpack: ", "demo: kernel: ", "demo: check: "]
         #expect(
             said.filter { line in overlapping.contains { line.hasPrefix($0) } }.sorted() == [
-                "demo: fetch: # fetched",
+                "demo: check: 1 note", "demo: fetch: # fetched",
                 "demo: kernel: 6.1.0-test, initrd: the drivers of the root file system are built in",
                 "demo: unpack: 7 packages",
             ])

@@ -3,7 +3,7 @@ internal import RootfsModel
 /// What every machine of an image would share and must not, and what the making left behind.
 public struct HygieneRule: Rule {
     public static let name = "hygiene"
-    public static let reason = "A secret in an image is every machine's, and what anybody may write to is nobody's."
+    public static let reason = "a secret in an image is every machine's, and what anybody may write to is nobody's"
     public static let specification =
         "machine-id(5), systemd-random-seed(8), sshd(8), shadow(5), Debian Policy 10.9, RFC 7468"
 
@@ -67,7 +67,8 @@ public struct HygieneRule: Rule {
                     Finding(
                         isOpen ? "hygiene/empty-password" : "hygiene/password-hash", .error,
                         isOpen
-                            ? "\(user) needs no password" : "the hash of \(user)'s password can be tried out at leisure",
+                            ? "\(user) needs no password"
+                            : "the hash of \(user)'s password can be tried out at leisure",
                         path: path, reasons: ["\(path) has it in the second field of \(user)'s line"],
                         remedy: "lock the account with `!` or `*` there, and let machines get their keys at boot",
                         location: place))
@@ -110,7 +111,9 @@ public struct HygieneRule: Rule {
                     "hygiene/set-id", .warning,
                     "\(path) runs with \(isRoots ? "root's rights" : "its owner's rights") whoever starts it, and no package brings it",
                     path: path,
-                    reasons: ["its mode is \(octal(node.metadata.mode)), its owner \(node.metadata.uid):\(node.metadata.gid)"],
+                    reasons: [
+                        "its mode is \(octal(node.metadata.mode)), its owner \(node.metadata.uid):\(node.metadata.gid)"
+                    ],
                     remedy: "give it a mode without the bit, or suppress this with the reason for it"))
         }
         return findings
@@ -119,21 +122,33 @@ public struct HygieneRule: Rule {
     private func leftovers(_ subject: CheckSubject) -> [Finding] {
         let tree = subject.tree
         func below(_ directory: TreePath) -> [FileNode] {
-            tree.resolve(directory).map { tree.nodes[tree.indices(below: $0)].filter { ($0.blob?.size ?? 0) > 0 } } ?? []
+            tree.resolve(directory).map { tree.nodes[tree.indices(below: $0)].filter { ($0.blob?.size ?? 0) > 0 } }
+                ?? []
         }
         var found = [(severity: Severity, what: String, paths: [TreePath])]()
         func add(_ severity: Severity, _ what: String, _ nodes: [FileNode]) {
             if !nodes.isEmpty { found.append((severity, what, nodes.map(\.path))) }
         }
         let policy = tree["usr/sbin/policy-rc.d"]
-        add(.warning, "a build's ban on starting services was left", policy?.blob == nil ? [] : [policy].compactMap { $0 })
-        add(.warning, "a shell's history was left", tree.nodes.filter { node in
-            node.path.isWithin("root") || node.path.isWithin("home")
-        }.filter { [".bash_history", ".python_history", ".node_repl_history", ".lesshst"].contains($0.name) && ($0.blob?.size ?? 0) > 0 })
-        add(.warning, "dpkg's half-written files were left", tree.nodes.filter {
-            $0.blob != nil && ($0.name.hasSuffix(".dpkg-new") || $0.name.hasSuffix(".dpkg-tmp"))
-        })
-        add(.note, "downloaded packages were left", below("var/cache/apt/archives").filter { $0.name.hasSuffix(".deb") })
+        add(
+            .warning, "a build's ban on starting services was left",
+            policy?.blob == nil ? [] : [policy].compactMap { $0 })
+        add(
+            .warning, "a shell's history was left",
+            tree.nodes.filter { node in
+                node.path.isWithin("root") || node.path.isWithin("home")
+            }.filter {
+                [".bash_history", ".python_history", ".node_repl_history", ".lesshst"].contains($0.name)
+                    && ($0.blob?.size ?? 0) > 0
+            })
+        add(
+            .warning, "dpkg's half-written files were left",
+            tree.nodes.filter {
+                $0.blob != nil && ($0.name.hasSuffix(".dpkg-new") || $0.name.hasSuffix(".dpkg-tmp"))
+            })
+        add(
+            .note, "downloaded packages were left", below("var/cache/apt/archives").filter { $0.name.hasSuffix(".deb") }
+        )
         add(.note, "apt's indexes were left", below("var/lib/apt/lists"))
         add(.note, "temporary files were left", below("tmp") + below("var/tmp"))
         return found.map { severity, what, paths in

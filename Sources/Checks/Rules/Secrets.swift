@@ -13,7 +13,8 @@ enum Secrets {
         var candidates = [TreePath: FileNode]()
         for place in places {
             for node in subject.tree.nodes[subject.tree.indices(below: place)] {
-                guard let blob = node.blob, blob.size > 0, blob.size <= longest, !others.contains(where: node.path.isWithin)
+                guard let blob = node.blob, blob.size > 0, blob.size <= longest,
+                    !others.contains(where: node.path.isWithin)
                 else { continue }
                 candidates[node.path] = node
             }
@@ -69,7 +70,8 @@ enum Secrets {
         ("AKIA", 16, "an access key of AWS"), ("ghp_", 36, "a token of GitHub"), ("gho_", 36, "a token of GitHub"),
         ("ghs_", 36, "a token of GitHub"), ("github_pat_", 60, "a token of GitHub"),
         ("glpat-", 20, "a token of GitLab"), ("xoxb-", 24, "a token of Slack"), ("xoxp-", 24, "a token of Slack"),
-        ("npm_", 36, "a token of npm"), ("sk_live_", 24, "a key of Stripe"), ("pypi-AgEIcHlwaS5vcmc", 40, "a token of PyPI"),
+        ("npm_", 36, "a token of npm"), ("sk_live_", 24, "a key of Stripe"),
+        ("pypi-AgEIcHlwaS5vcmc", 40, "a token of PyPI"),
     ]
 
     private static func token(_ line: Substring) -> Secret? {
@@ -78,7 +80,9 @@ enum Secrets {
             while let found = rest.firstRange(of: prefix) {
                 let isStart = found.lowerBound == rest.startIndex || !isWord(rest[rest.index(before: found.lowerBound)])
                 rest = rest[found.upperBound...]
-                if isStart, rest.prefix(while: isWord).count >= length { return Secret(id: "hygiene/token", name: name) }
+                if isStart, rest.prefix(while: isWord).count >= length {
+                    return Secret(id: "hygiene/token", name: name)
+                }
             }
         }
         return nil

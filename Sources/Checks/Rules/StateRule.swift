@@ -3,7 +3,7 @@ internal import RootfsModel
 /// What packages make when they are configured must be there: no other moment comes at which it would be made.
 public struct StateRule: Rule {
     public static let name = "state"
-    public static let reason = "What a maintainer script did not finish is not made up for at boot."
+    public static let reason = "what a maintainer script did not finish is not made up for at boot"
     public static let specification =
         "dpkg(1), update-alternatives(1), update-ca-certificates(8), fc-cache(1), locale(7), Debian Policy 10.9"
 
@@ -40,7 +40,9 @@ public struct StateRule: Rule {
             findings.append(
                 Finding(
                     "state/package", .error, "dpkg was interrupted: its journal was not read in", path: first.path,
-                    reasons: ["\(updates.count == 1 ? "a file is" : "\(updates.count) files are") in /var/lib/dpkg/updates"],
+                    reasons: [
+                        "\(updates.count == 1 ? "a file is" : "\(updates.count) files are") in /var/lib/dpkg/updates"
+                    ],
                     remedy: "run dpkg --configure -a where the image is made"))
         }
         return findings
@@ -64,7 +66,9 @@ public struct StateRule: Rule {
             guard let target = node.linkTarget, subject.tree.resolve(node.path) == nil else { return nil }
             let text = String(decoding: target, as: UTF8.self)
             // What images leave out to be small.
-            if ["/usr/share/man/", "/usr/share/doc/", "/usr/share/info/"].contains(where: text.hasPrefix) { return nil }
+            if ["/usr/share/man/", "/usr/share/doc/", "/usr/share/info/"].contains(where: text.hasPrefix) {
+                return nil
+            }
             return Finding(
                 "state/alternative", .warning, "the alternative \(node.name) leads nowhere", path: node.path,
                 reasons: ["\(node.path) is a link to \(text), which the image does not have"],
@@ -101,7 +105,8 @@ public struct StateRule: Rule {
         if tree.children(of: cache).contains(where: { $0.name.contains(".cache-") }) { return [] }
         return [
             Finding(
-                "state/font-cache", .warning, "there is no cache of the fonts: each program that shows text reads them all",
+                "state/font-cache", .warning,
+                "there is no cache of the fonts: each program that shows text reads them all",
                 path: cache, reasons: ["\(fonts) has fonts, and \(cache) has no cache of them"],
                 remedy: "let fc-cache run, and do not remove /var/cache/fontconfig")
         ]
