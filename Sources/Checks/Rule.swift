@@ -13,7 +13,9 @@ public protocol Rule: Sendable {
 }
 
 /// All rules, in the order of their findings.
-public let allRules: [any Rule.Type] = []
+public let allRules: [any Rule.Type] = [
+    ExecRule.self
+]
 
 /// What all rules say, the worst first, each once.
 public func check(_ subject: CheckSubject) throws -> [Finding] {
