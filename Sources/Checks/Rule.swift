@@ -16,6 +16,7 @@ public protocol Rule: Sendable {
 public let allRules: [any Rule.Type] = [
     ClockRule.self,
     EntropyRule.self,
+    ExecRule.self,
     HygieneRule.self,
     KernelRule.self,
     MemoryRule.self,
