@@ -14,10 +14,13 @@ public protocol Rule: Sendable {
 
 /// All rules, in the order of their findings.
 public let allRules: [any Rule.Type] = [
+    ChromiumRule.self,
     ClockRule.self,
     EntropyRule.self,
+    ICURule.self,
     KernelRule.self,
     MemoryRule.self,
+    NodeRule.self,
 ]
 
 /// What all rules say, the worst first, each once.
