@@ -14,12 +14,15 @@ public protocol Rule: Sendable {
 
 /// All rules, in the order of their findings.
 public let allRules: [any Rule.Type] = [
+    ChromiumRule.self,
     ClockRule.self,
     EntropyRule.self,
     ExecRule.self,
     HygieneRule.self,
+    ICURule.self,
     KernelRule.self,
     MemoryRule.self,
+    NodeRule.self,
     StateRule.self,
 ]
 
