@@ -14,7 +14,9 @@ public protocol Rule: Sendable {
 
 /// All rules, in the order of their findings.
 public let allRules: [any Rule.Type] = [
-    ExecRule.self
+    ExecRule.self,
+    LogRule.self,
+    WriteRule.self,
 ]
 
 /// What all rules say, the worst first, each once.
