@@ -21,9 +21,11 @@ public let allRules: [any Rule.Type] = [
     HygieneRule.self,
     ICURule.self,
     KernelRule.self,
+    LogRule.self,
     MemoryRule.self,
     NodeRule.self,
     StateRule.self,
+    WriteRule.self,
 ]
 
 /// What all rules say, the worst first, each once.

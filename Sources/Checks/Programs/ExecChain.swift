@@ -245,6 +245,8 @@ struct ExecChain {
             }
             (next.output, next.errors) = sinks(of: command, values, output: outer.output, errors: outer.errors)
             next.isBackground = command.isBackground || launch.isBackground
+            next.isRepeated = command.isRepeated || launch.isRepeated
+            next.replacesScript = first == "exec"
             let isQuiet = next.errors == .file("/dev/null") && outer.errors != next.errors && !command.isBackground
             if command.isTested || isQuiet {
                 // The script expects that it may fail; what is named by its whole path is missing all the same.

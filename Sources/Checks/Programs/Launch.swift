@@ -27,6 +27,10 @@ struct Launch: Sendable {
     var output = Sink.inherited
     var errors = Sink.inherited
     var isBackground = false
+    /// Whether a script starts it again and again.
+    var isRepeated = false
+    /// Whether it takes its script's place.
+    var replacesScript = false
     /// The script that starts it; nil for the service's own command.
     var script: TreePath?
     /// The file that runs in the end, where there is one.
