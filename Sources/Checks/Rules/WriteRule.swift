@@ -90,13 +90,13 @@ struct WriteRule: Rule {
         guard let program = launch.program else { return [] }
         let name = String(decoding: program.name, as: UTF8.self)
         var findings = [Finding]()
-        func need(_ what: String, _ path: TreePath, _ why: String, makesParents: Bool, _ remedy: String) {
+        func need(_ id: String, _ path: TreePath, _ why: String, makesParents: Bool, _ remedy: String) {
             guard
                 let reason = access.mayWrite(path, as: launch.identity, of: service, makesParents: makesParents).reason
             else { return }
             findings.append(
                 Finding(
-                    "write/\(what)", launch.severity, "\(name) cannot write to \(path)", service: service.name,
+                    id, launch.severity, "\(name) cannot write to \(path)", service: service.name,
                     path: path, reasons: launch.reasons + [why, reason], remedy: remedy, location: launch.location))
         }
         if ["Xvfb", "Xorg", "Xephyr", "Xvnc", "Xtigervnc"].contains(name) {
@@ -104,12 +104,12 @@ struct WriteRule: Rule {
             guard display.allSatisfy(\.isNumber) else { return findings }
             if !launch.words.contains("-nolock"), let path = TreePath(normalizing: "/tmp/.X\(display)-lock") {
                 need(
-                    "x-lock", path, "an X server does not start without its lock file", makesParents: false,
+                    "write/x-lock", path, "an X server does not start without its lock file", makesParents: false,
                     "give /tmp mode 1777, or mount a tmpfs there")
             }
             if let path = TreePath(normalizing: "/tmp/.X11-unix/X\(display)") {
                 need(
-                    "x-socket", path, "an X server listens there; it makes the directory where it may",
+                    "write/x-socket", path, "an X server listens there; it makes the directory where it may",
                     makesParents: true,
                     "give /tmp/.X11-unix mode 1777, or leave it out")
             }
@@ -122,7 +122,7 @@ struct WriteRule: Rule {
                 let path = TreePath(normalizing: text)
             else { return findings }
             need(
-                "profile", path.appending("SingletonLock".utf8),
+                "write/profile", path.appending("SingletonLock".utf8),
                 "Chromium ends at once without a profile that it can lock",
                 makesParents: true, "give it a --user-data-dir that belongs to \(launch.identity?.name ?? service.user)"
             )
