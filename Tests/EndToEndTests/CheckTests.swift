@@ -108,6 +108,29 @@ import Testing
                 """), "\(checked.stdout)")
     }
 
+    @Test func `the package that has what is missing is named, from the image and from the store`() throws {
+        let workspace = try World.shared().warmWorkspace()
+        let links = workspace.path("overlays/first/etc/alternatives")
+        try makeDirectory(at: links)
+        try shell("ln -s /usr/share/hello/empty lost; ln -s /usr/share/odd/gone nobodys", in: links)
+        #expect(try workspace.build("demo").status == 0)
+        let checked = try JSON(try workspace.run(["check", "out/demo", "--json"]).stdout)
+        let found = checked["findings"].list.filter { $0["id"] == .text("state/alternative") }
+        #expect(found.map { $0["missing"].string } == ["/usr/share/hello/empty", "/usr/share/odd/gone"])
+        let package = try #require(found.first?["packages"].list.first)
+        #expect(package["package"] == .text("hello") && package["version"] == .text("2.10-3"))
+        #expect(package["isInstalled"] == .boolean(true))
+        #expect(found.last?["packages"].list.isEmpty == true)
+        // Another recipe's image has no package hello; the store has.
+        try workspace.recipe("bare", "layers: [{name: system, packages: [odd-names]}]\noverlays: [overlays/first]")
+        #expect(try workspace.build("bare").status == 0)
+        let text = try workspace.run(["check", "out/bare"]).stdout
+        #expect(text.contains("\n  = the package hello 2.10-3 brings /usr/share/hello/empty\n"), "\(text)")
+        // Without a store nobody knows.
+        let alone = try workspace.program.run(["check", "out/bare", "--cache", "nowhere"])
+        #expect(!alone.stdout.contains("the package hello") && !exists(workspace.path("nowhere")))
+    }
+
     @Test func `SARIF has a result for each finding, and the accepted ones suppressed`() throws {
         let workspace = try faulty("check: {suppress: [{id: hygiene/machine-id, because: known}]}")
         #expect(try workspace.build("demo").status == 0)
