@@ -33,21 +33,30 @@ struct ExecChain {
             if command.runsAsRoot { identity = .root }
             let isStart = !["ExecReload", "ExecStop", "ExecStopPost"].contains(command.role)
             let place = command.location.map { " (\($0.file):\($0.line))" } ?? ""
-            let isSystemd: Bool =
-                switch service.origin {
-                case .recipe, .systemd: true
-                default: false
-                }
+            let isSystemd: Bool
+            var isPackaged = false
+            switch service.origin {
+            case .recipe: isSystemd = true
+            case .systemd(let path):
+                isSystemd = true
+                isPackaged = path.isWithin("/usr/lib") || path.isWithin("/lib")
+            case .inittab, .runFolder, .script: isSystemd = false
+            }
+            var environment = service.environment
+            if isSystemd, environment["PATH"] == nil { environment["PATH"] = systemdPath }
+            // A package's unit says with its dash that the program belongs to another package.
+            let severity: Severity =
+                command.mayFail && isPackaged ? .note : isStart && !command.mayFail ? .error : .warning
             try follow(
                 Launch(
                     words: command.words,
                     reasons: ["\(service.name): \(command.role)=\(command.words.joined(separator: " "))\(place)"],
-                    identity: identity, environment: service.environment,
+                    identity: identity, environment: environment,
                     directory: service.workingDirectory ?? .root, location: command.location ?? service.location,
-                    severity: isStart && !command.mayFail ? .error : .warning,
+                    severity: severity,
                     isFromShell: service.origin == .inittab,
                     // systemd looks in its own list, whatever PATH the service gets.
-                    searchPath: isSystemd ? systemdPath : nil, role: command.role))
+                    isUnrestricted: command.runsAsRoot, searchPath: isSystemd ? systemdPath : nil, role: command.role))
         }
     }
 
@@ -228,6 +237,9 @@ struct ExecChain {
         let changesDirectory = parsed.commands.contains {
             ["cd", "pushd"].contains($0.words.first?.literal ?? "")
         }
+        let makesDirectories = parsed.commands.contains { command in
+            command.words.contains { directoryMakers.contains(baseName($0.literal ?? "")) }
+        }
         let outer = shellSinks(of: parsed, values)
         for command in parsed.commands where command.isCertain {
             let (words, isWhole) = values.words(of: command)
@@ -251,6 +263,7 @@ struct ExecChain {
             next.isBackground = command.isBackground || launch.isBackground
             next.isRepeated = command.isRepeated || launch.isRepeated
             next.replacesScript = first == "exec"
+            next.makesDirectories = makesDirectories
             let isQuiet = next.errors == .file("/dev/null") && outer.errors != next.errors && !command.isBackground
             if command.isTested || isQuiet {
                 // The script expects that it may fail; what is named by its whole path is missing all the same.

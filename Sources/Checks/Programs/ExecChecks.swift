@@ -56,7 +56,7 @@ extension ExecChain {
             let remedy =
                 (same.first ?? nearest).map { "did you mean \($0)?" }
                 ?? "add the package or the overlay that brings \(path)"
-            if let link = walk.lastLink {
+            if let link = walk.lastLink, tree.resolve(link) == nil {
                 report(
                     isInterpreter ? id : "exec/dangling-link", "\(noun) is a link to nothing: \(path) does not exist",
                     launch, path: link, remedy: remedy, missing: path, reasons: walk.links)

@@ -173,7 +173,7 @@ struct LogRule: Rule {
     /// A unit as its package brings it: whoever builds the image did not choose where its words go.
     private func isPackaged(_ service: Service) -> Bool {
         guard case .systemd(let path) = service.origin else { return false }
-        return path.isWithin("/usr/lib") || path.isWithin("/lib")
+        return path.isWithin("/usr/lib") || path.isWithin("/lib") || path.isWithin("/etc/init.d")
     }
 
     /// A path that is a process's own descriptor.

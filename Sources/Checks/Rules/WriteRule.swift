@@ -18,8 +18,9 @@ struct WriteRule: Rule {
             var chain = ExecChain(service, in: subject, accounts: accounts, mounts: mounts)
             try chain.follow()
             for launch in chain.launches {
-                findings += redirections(of: launch, service, access)
-                findings += needs(of: launch, service, access)
+                let restricted = launch.isUnrestricted ? unrestricted(service) : service
+                findings += redirections(of: launch, restricted, access)
+                findings += needs(of: launch, restricted, access)
             }
         }
         return findings
@@ -61,7 +62,7 @@ struct WriteRule: Rule {
         return findings
     }
 
-    /// systemd opens these before it restricts the service.
+    /// The service without its sandbox: what systemd opens itself, and what runs with all rights, is outside of it.
     private func unrestricted(_ service: Service) -> Service {
         var service = service
         service.writablePaths = nil
@@ -70,11 +71,21 @@ struct WriteRule: Rule {
 
     /// Files that a script sends a program's output to.
     private func redirections(of launch: Launch, _ service: Service, _ access: WriteAccess) -> [Finding] {
+        // A command before the program may make the directory and give it away.
+        let isPrepared = service.commands.contains { command in
+            command.role == "ExecStartPre"
+                && command.words.contains { word in
+                    word.split(separator: " ").contains { directoryMakers.contains(baseName(String($0))) }
+                }
+        }
+        if isPrepared { return [] }
         var paths = [String]()
         for case .file(let path) in [launch.output, launch.errors] where !paths.contains(path) { paths.append(path) }
         return paths.compactMap { text in
             guard let path = TreePath(normalizing: text), !path.isWithin("/dev"), !path.isWithin("/proc"),
-                let reason = access.mayWrite(path, as: launch.identity, of: service).reason
+                let reason = access.mayWrite(
+                    path, as: launch.identity, of: service, makesParents: launch.makesDirectories
+                ).reason
             else { return nil }
             return Finding(
                 "write/redirection", launch.severity,

@@ -95,5 +95,7 @@ import Testing
         #expect(try findings(tree) == [])
         let own = Self.starts("/usr/bin/Xvfb :99", "PrivateTmp=yes\n").merging(["/tmp": .directory(mode: 0o755)]) { $1 }
         #expect(try findings(goodTree().with(own)) == [])
+        let script = "#!/bin/sh\nmkdir -p /home/agent/log\n/usr/bin/node >>/home/agent/log/web.log\n"
+        #expect(try findings(goodTree().with([Self.script: .script(script)])) == [])
     }
 }
