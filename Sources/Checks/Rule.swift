@@ -14,7 +14,10 @@ public protocol Rule: Sendable {
 
 /// All rules, in the order of their findings.
 public let allRules: [any Rule.Type] = [
-    ExecRule.self
+    CPURule.self,
+    ExecRule.self,
+    LibrariesRule.self,
+    SymbolsRule.self,
 ]
 
 /// What all rules say, the worst first, each once.
