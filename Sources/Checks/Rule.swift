@@ -14,6 +14,7 @@ public protocol Rule: Sendable {
 
 /// All rules, in the order of their findings.
 public let allRules: [any Rule.Type] = [
+    CPURule.self,
     ChromiumRule.self,
     ClockRule.self,
     EntropyRule.self,
@@ -21,10 +22,12 @@ public let allRules: [any Rule.Type] = [
     HygieneRule.self,
     ICURule.self,
     KernelRule.self,
+    LibrariesRule.self,
     LogRule.self,
     MemoryRule.self,
     NodeRule.self,
     StateRule.self,
+    SymbolsRule.self,
     WriteRule.self,
 ]
 

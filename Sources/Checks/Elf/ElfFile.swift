@@ -66,6 +66,8 @@ public struct ElfFile: Hashable, Sendable {
     public internal(set) var neededISA: UInt32 = 0
     /// The oldest kernel that it runs on, from its ABI tag: `[3, 2, 0]`.
     public internal(set) var oldestKernel: [UInt32]?
+    /// Whether its headers themselves are wrong, so that nothing can load it.
+    public internal(set) var isUnreadable = false
     /// The first thing that is wrong with it, as a clause; nil for a sound file.
     public internal(set) var defect: String?
     /// Where the dynamic symbols are.

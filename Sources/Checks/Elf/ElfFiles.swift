@@ -1,15 +1,23 @@
 public import RootfsModel
 import Synchronization
 
-/// The ELF files of one tree, each read once, however many rules ask for it.
+/// What several rules ask of one tree and is made once: its ELF files, and what is loaded for its services.
 final class ElfFiles: Sendable {
     private let known = Mutex<[TreePath: ElfFile?]>([:])
+    private let knownLoads = Mutex<[ServiceLoad]?>(nil)
 
     func file(at path: TreePath, _ make: () throws -> ElfFile?) rethrows -> ElfFile? {
         if let file = known.withLock({ $0[path] }) { return file }
         let file = try make()
         known.withLock { $0[path] = .some(file) }
         return file
+    }
+
+    func loads(_ make: () throws -> [ServiceLoad]) rethrows -> [ServiceLoad] {
+        if let loads = knownLoads.withLock({ $0 }) { return loads }
+        let loads = try make()
+        knownLoads.withLock { $0 = loads }
+        return loads
     }
 }
 

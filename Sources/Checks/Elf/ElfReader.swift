@@ -49,6 +49,8 @@ struct ElfReader {
             try readInterpreter()
             try readDynamicSection()
             try readNotes()
+        } else {
+            file.isUnreadable = true
         }
         return file
     }
