@@ -17,6 +17,7 @@ public let allRules: [any Rule.Type] = [
     CPURule.self,
     ExecRule.self,
     LibrariesRule.self,
+    ModulesRule.self,
     SymbolsRule.self,
 ]
 
