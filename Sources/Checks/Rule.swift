@@ -25,6 +25,7 @@ public let allRules: [any Rule.Type] = [
     LibrariesRule.self,
     LogRule.self,
     MemoryRule.self,
+    ModulesRule.self,
     NodeRule.self,
     StateRule.self,
     SymbolsRule.self,

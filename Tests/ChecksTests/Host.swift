@@ -36,7 +36,7 @@ func runOnHost(_ command: [String], in directory: URL? = nil) throws -> String {
     }
 }
 
-/// The ELF files of the host's programs and libraries, or of the directory in CHECKS_TREE: all that are below.
+/// A fifth of the ELF files of the host's programs and libraries, or all that are below the directory in CHECKS_TREE.
 func hostElfFiles() throws -> [String] {
     var files = [String]()
     func add(_ path: String) {
@@ -55,7 +55,7 @@ func hostElfFiles() throws -> [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
         for name in names.sorted() { add(directory + "/" + name) }
     }
-    return files
+    return stride(from: 0, to: files.count, by: 5).map { files[$0] }
 }
 
 func blob(ofHostFile path: String) throws -> Blob {

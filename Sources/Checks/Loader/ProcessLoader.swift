@@ -25,11 +25,22 @@ struct ProcessLoader {
     private let loader: Loader
     private let setting: Setting
 
-    init(_ program: TreePath, _ file: ElfFile, _ loader: Loader, _ setting: Setting) throws {
+    /// One object and what it needs itself, no further.
+    static func direct(_ object: TreePath, _ file: ElfFile, _ loader: Loader) throws -> LoadedProcess {
+        var this = ProcessLoader(alone: object, file, loader, Setting())
+        for name in file.needed { try this.load(name, for: 0) }
+        return this.process
+    }
+
+    private init(alone object: TreePath, _ file: ElfFile, _ loader: Loader, _ setting: Setting) {
         self.loader = loader
         self.setting = setting
-        process = LoadedProcess(alone: program, file)
+        process = LoadedProcess(alone: object, file)
         process.systemDirectories = loader.systemDirectories
+    }
+
+    init(_ program: TreePath, _ file: ElfFile, _ loader: Loader, _ setting: Setting) throws {
+        self.init(alone: program, file, loader, setting)
         if let interpreter = file.interpreter, let path = loader.subject.tree.resolve(bytes: interpreter),
             let own = try loader.subject.elfFile(at: path)
         {

@@ -95,6 +95,25 @@ final class Loaders {
         return try loader(Kind(interpreter: interpreter, machine: file.machine, isWide: file.isWide), path, file)
     }
 
+    /// The loader that programs of a library's kind have, by the name that the architecture gives it.
+    func loader(forLibrary file: ElfFile) throws -> Loader? {
+        let name: String
+        switch (file.machine, file.isWide) {
+        case (62, true): name = "/lib64/ld-linux-x86-64.so.2"
+        case (62, false): name = "/libx32/ld-linux-x32.so.2"
+        case (3, _): name = "/lib/ld-linux.so.2"
+        case (183, true): name = "/lib/ld-linux-aarch64.so.1"
+        case (40, _): name = "/lib/ld-linux-armhf.so.3"
+        case (243, true): name = "/lib/ld-linux-riscv64-lp64d.so.1"
+        case (21, _): name = "/lib64/ld64.so.2"
+        case (22, true): name = "/lib/ld64.so.1"
+        default: return nil
+        }
+        let interpreter = Array(name.utf8)
+        guard let path = subject.tree.resolve(bytes: interpreter), subject.tree[path]?.blob != nil else { return nil }
+        return try loader(Kind(interpreter: interpreter, machine: file.machine, isWide: file.isWide), path, file)
+    }
+
     private func loader(_ kind: Kind, _ path: TreePath, _ file: ElfFile) throws -> Loader {
         if let loader = loaders[kind] { return loader }
         let loader = try Loader(for: file, loader: path, cache: cache, in: subject)

@@ -176,6 +176,10 @@ struct LibraryPlaces {
         let last = name.lastIndex(of: UInt8(ascii: "/")).map { Array(name[($0 + 1)...]) } ?? name
         return (places[last] ?? []).map { tree.nodes[$0].path }.filter { tree.resolvedNode($0)?.blob != nil }
     }
+
+    func hasFile(startingWith prefix: String) -> Bool {
+        places.keys.contains { $0.starts(with: prefix.utf8) }
+    }
 }
 
 /// Whether a file's name is one that shared objects have: `libz.so.1`, `addon.node`.

@@ -12,7 +12,7 @@ import Testing
     /// The parts of a root that programs and libraries are in.
     static func tree() throws -> FileTree {
         var nodes = [FileNode]()
-        func add(_ name: String, deep: Bool = true) throws {
+        func add(_ name: String, levels: Int) throws {
             var status = stat()
             let path = root + "/" + name
             guard lstat(path, &status) == 0, let treePath = TreePath(normalizing: name) else { return }
@@ -28,17 +28,19 @@ import Testing
                 nodes.append(FileNode(path: treePath, kind: .file(blob, linkGroup: 0), metadata: metadata))
             case S_IFDIR:
                 nodes.append(FileNode(path: treePath, kind: .directory, metadata: metadata))
-                guard deep else { return }
-                for child in try FileManager.default.contentsOfDirectory(atPath: path) { try add(name + "/" + child) }
+                if levels == 0 { return }
+                for child in try FileManager.default.contentsOfDirectory(atPath: path) {
+                    try add(name + "/" + child, levels: levels - 1)
+                }
             default: break
             }
         }
-        for name in ["lib", "lib32", "lib64", "libx32", "bin", "sbin"] { try add(name, deep: false) }
-        for name in [
-            "etc/ld.so.cache", "etc/ld.so.conf", "usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "usr/local/lib",
-        ] {
-            try add(name)
+        for name in ["lib", "lib32", "lib64", "libx32", "bin", "sbin"] { try add(name, levels: 0) }
+        for name in ["etc/ld.so.cache", "usr/bin", "usr/sbin", "usr/lib64", "usr/local/lib"] {
+            try add(name, levels: 1)
         }
+        // Some programs have a folder of their own, or one below the architecture's.
+        try add("usr/lib", levels: root.isEmpty ? 3 : 5)
         return try FileTree(nodes)
     }
 
