@@ -58,7 +58,8 @@ let package = Package(
             name: "Pipeline",
             dependencies: [
                 model, "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "LibArchive", "Storage",
-                "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "CLinux", systemPackage,
+                "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "Checks", "CLinux",
+                systemPackage,
             ]),
         .target(
             name: "Commands",
@@ -97,7 +98,7 @@ let package = Package(
         .testTarget(name: "SolvingTests", dependencies: [model, "Debian", "Solving", "TestSupport"]),
         .testTarget(name: "ProvisioningTests", dependencies: [model, "Recipes", "Provisioning"]),
         .testTarget(name: "NormalizationTests", dependencies: [model, "Normalization"]),
-        .testTarget(name: "ChecksTests", dependencies: [model, "Debian", "Checks"]),
+        .testTarget(name: "ChecksTests", dependencies: [model, "Debian", "Checks", "TestSupport"]),
         .testTarget(name: "StorageTests", dependencies: [model, "Storage", "CLinux", systemPackage]),
         .testTarget(
             name: "DebianArchiveTests",

@@ -47,15 +47,24 @@ public struct CheckSubject: Sendable {
         }
     }
 
-    public var tree: FileTree
+    public var tree: FileTree {
+        didSet {
+            elfFiles = ElfFiles()
+            nodeBuilds = NodeBuilds()
+        }
+    }
     /// Debian's name of it: `amd64`.
     public var architecture: String
-    public var services: [Service]
+    public var services: [Service] { didSet { elfFiles = ElfFiles() } }
     /// nil where none was given: then no rule says anything of it.
     public var kernel: Kernel?
-    public var machine: Machine
+    public var machine: Machine { didSet { elfFiles = ElfFiles() } }
     /// Some bytes of a file: fewer than asked for only at its end.
     public var read: @Sendable (_ blob: Blob, _ range: Range<UInt64>) throws -> [UInt8]
+    /// What was read of its ELF files already.
+    var elfFiles = ElfFiles()
+    /// How its Nodes were built, likewise.
+    var nodeBuilds = NodeBuilds()
 
     public init(
         tree: FileTree, architecture: String, services: [Service] = [], kernel: Kernel? = nil,

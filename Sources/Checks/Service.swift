@@ -12,7 +12,7 @@ public struct Service: Hashable, Sendable {
         case inittab
         /// A folder of runit or s6 with a `run` file.
         case runFolder(TreePath)
-        /// A script that starts programs by itself.
+        /// A script, or a supervisor's configuration, that starts programs by itself.
         case script(TreePath)
     }
 
@@ -37,6 +37,8 @@ public struct Service: Hashable, Sendable {
         public var words: [String]
         /// Whether its failure is none (systemd's `-`).
         public var mayFail: Bool
+        /// Whether it runs as root whatever the service's user is (systemd's `+`).
+        public var runsAsRoot = false
         public var location: SourceLocation?
 
         public init(role: String, words: [String], mayFail: Bool = false, location: SourceLocation? = nil) {
@@ -73,6 +75,18 @@ public struct Service: Hashable, Sendable {
     public var workingDirectory: TreePath?
     public var output: Output
     public var errors: Output
+    /// Whether the working directory need not be there (systemd's `-`).
+    public var mayMissWorkingDirectory = false
+    /// Whether its user is made when it starts.
+    public var hasDynamicUser = false
+    /// Whether it starts in a root directory or image of its own, which nobody looks into.
+    public var hasOwnRoot = false
+    /// Whether it has a /tmp of its own.
+    public var hasPrivateTmp = false
+    /// Directories that its manager makes for it, and gives to its user, before it starts.
+    public var made: [TreePath] = []
+    /// Paths without which its manager does not start it.
+    public var required: [TreePath] = []
     /// What it may write to, where all else is read-only; nil: everything.
     public var writablePaths: [TreePath]?
     /// Bytes that it says it needs.

@@ -3,8 +3,16 @@ extension FileTree {
     /// start at the tree's root and `..` stops there. With `followingLast` false the last component is not
     /// followed. nil when a component is missing, is no directory where one is needed, or links run in a circle.
     public func resolve(_ path: TreePath, followingLast: Bool = true) -> TreePath? {
-        var pending = Array(path.components.reversed())
-        var current = TreePath.root
+        resolve(bytes: path.bytes, followingLast: followingLast)
+    }
+
+    /// Likewise for a path as programs write it, with `.` and `..`; a relative one begins at the directory unless it
+    /// has a leading slash, which the root does not need.
+    public func resolve(
+        bytes: some Collection<UInt8>, from directory: TreePath = .root, followingLast: Bool = true
+    ) -> TreePath? {
+        var pending = Array(Array(bytes).split(separator: TreePath.slash).reversed())
+        var current = bytes.first == TreePath.slash ? TreePath.root : directory
         var linksLeft = 40
         while let component = pending.popLast() {
             if component.elementsEqual(".".utf8) { continue }
@@ -12,6 +20,7 @@ extension FileTree {
                 current = current.parent ?? .root
                 continue
             }
+            if component.contains(0) { return nil }
             let next = current.appending(component)
             guard let node = self[next] else { return nil }
             if case .symbolicLink(let target) = node.kind, followingLast || !pending.isEmpty {

@@ -13,7 +13,8 @@ import Testing
         "Solving": ["RootfsModel", "Debian"],
         "Provisioning": ["RootfsModel", "Recipes"],
         "Normalization": ["RootfsModel"],
-        "Checks": ["RootfsModel", "Debian"],
+        // Synchronization for what several rules read once.
+        "Checks": ["RootfsModel", "Debian", "Synchronization"],
         "Verity": ["RootfsModel", "Crypto"],
         "LibArchive": Set(["RootfsModel", "CArchive"]).union(system),
         "Storage": Set(["RootfsModel"]).union(system),
@@ -27,7 +28,8 @@ import Testing
         "Booting": Set(["RootfsModel", "CBooting"]).union(system),
         "Pipeline": Set([
             "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "LibArchive", "Storage",
-            "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "FoundationEssentials",
+            "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "Checks",
+            "FoundationEssentials",
         ]).union(system),
         "Commands": Set([
             "RootfsModel", "Recipes", "Storage", "Pipeline", "ArgumentParser", "FoundationEssentials", "Dispatch",

@@ -1,0 +1,63 @@
+import RootfsModel
+
+/// The directories that ldconfig puts into its cache besides the system's: ld.so.conf and what it includes (ldconfig(8)).
+/// The loader itself never reads them.
+func loaderDirectories(in subject: CheckSubject) throws -> [[UInt8]] {
+    var directories = [[UInt8]]()
+    var seen = Set<TreePath>()
+    func read(_ path: TreePath, depth: Int) throws {
+        guard depth < 10, let resolved = subject.tree.resolve(path), seen.insert(resolved).inserted,
+            let content = try subject.content(of: resolved, limit: 1 << 20)
+        else { return }
+        for line in content.split(separator: UInt8(ascii: "\n")) {
+            let words = line.prefix { $0 != UInt8(ascii: "#") }.split { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }
+            guard let first = words.first else { continue }
+            if first.elementsEqual("include".utf8) {
+                for pattern in words.dropFirst() {
+                    for file in matches(of: pattern, from: path) { try read(file, depth: depth + 1) }
+                }
+            } else if first.first == UInt8(ascii: "/") {
+                directories.append(Array(first))
+            }
+        }
+    }
+    /// The files of one pattern, whose last component alone may have `*` and `?`, as in all that packages bring.
+    func matches(of pattern: ArraySlice<UInt8>, from file: TreePath) -> [TreePath] {
+        // A relative one begins at the file that includes.
+        let slash = UInt8(ascii: "/")
+        let pattern =
+            pattern.first == slash ? pattern : ([slash] + (file.parent ?? .root).bytes + [slash] + pattern)[...]
+        guard let end = pattern.lastIndex(of: slash), let directory = subject.tree.resolve(bytes: pattern[..<end])
+        else {
+            return []
+        }
+        let name = Array(pattern[(end + 1)...])
+        return subject.tree.indices(below: directory).map { subject.tree.nodes[$0].path }.filter {
+            $0.isChild(of: directory) && $0.name.first != UInt8(ascii: ".") && isMatch(Array($0.name), name)
+        }
+    }
+    try read("etc/ld.so.conf", depth: 0)
+    return directories
+}
+
+/// Whether a name is one of a pattern with `*` and `?`; in time linear in both, but for the last star.
+private func isMatch(_ name: [UInt8], _ pattern: [UInt8]) -> Bool {
+    var (place, at) = (0, 0)
+    var star: (pattern: Int, name: Int)?
+    while place < name.count {
+        if at < pattern.count, pattern[at] == UInt8(ascii: "*") {
+            star = (at, place)
+            at += 1
+        } else if at < pattern.count, pattern[at] == UInt8(ascii: "?") || pattern[at] == name[place] {
+            at += 1
+            place += 1
+        } else if let last = star {
+            star = (last.pattern, last.name + 1)
+            at = last.pattern + 1
+            place = last.name + 1
+        } else {
+            return false
+        }
+    }
+    return pattern[at...].allSatisfy { $0 == UInt8(ascii: "*") }
+}
