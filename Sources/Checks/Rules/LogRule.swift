@@ -111,7 +111,7 @@ struct LogRule: Rule {
         let reasons = launch.reasons + ["its output leads to \(output), its errors to \(errors)"]
         if launch.isBackground || launch.isRepeated {
             // In a loop it may be a question that is asked again and again; packages know what they hide.
-            let isOwn = launch.script.map { !$0.isWithin("/usr") || $0.isWithin("/usr/local") } ?? true
+            let isOwn = launch.script.map { !isPackages($0) } ?? true
             return [
                 Finding(
                     "log/swallowed", launch.isBackground && isOwn ? .error : .warning,
@@ -180,7 +180,7 @@ struct LogRule: Rule {
     /// A unit as its package brings it: whoever builds the image did not choose where its words go.
     private func isPackaged(_ service: Service) -> Bool {
         guard case .systemd(let path) = service.origin else { return false }
-        return path.isWithin("/usr/lib") || path.isWithin("/lib") || path.isWithin("/etc/init.d")
+        return isPackages(path)
     }
 
     /// A path that is a process's own descriptor.

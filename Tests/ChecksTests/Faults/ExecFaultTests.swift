@@ -195,6 +195,9 @@ func goodTree() -> HandmadeTree {
                 "#!/bin/sh\nif [ -x /usr/local/bin/node ]; then exec /usr/local/bin/node x; fi\n[ -x /opt/x ] && /opt/x\ncommand -v foo >/dev/null && foo\n/usr/bin/node\n"
             )
         ],
+        "a package's script that may be through before": starts("/usr/share/web/start").merging([
+            "/usr/share/web/start": .script("#!/bin/sh\nquit() { exit 0; }\ntest -e /sys/x || quit\n/sbin/none\n")
+        ]) { $1 },
         "a script that asks for a variable's program": [
             script: .script("#!/bin/sh\nBIN=/usr/sbin/none\n[ -x \"$BIN\" ] || exit 0\n$BIN\n")
         ],
