@@ -18,7 +18,7 @@ public func discoverServices(
         let units = try startedUnits(directory, arguments: arguments, in: subject)
         for unit in units where unit.name.ending == "service" {
             let service = try Service(unit, accounts: accounts, defaults: defaults, in: subject)
-            if !service.commands.isEmpty { services.append(service) }
+            if !service.commands.isEmpty || service.refusal != nil { services.append(service) }
         }
         services += initScripts(in: subject, besides: directory)
     case .inittab: services += try inittabServices(in: subject)

@@ -84,6 +84,7 @@ extension Service {
         }
         hasOwnRoot = value("RootDirectory") != nil || value("RootImage") != nil
         commands = commands(of: unit)
+        refusal = unit.refusal(of: commands)
         location = commands.first { $0.role == "ExecStart" }?.location ?? text.assignments.first?.location
     }
 
