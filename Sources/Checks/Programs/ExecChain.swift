@@ -39,7 +39,7 @@ struct ExecChain {
             case .recipe: isSystemd = true
             case .systemd(let path):
                 isSystemd = true
-                isPackaged = path.isWithin("/usr/lib") || path.isWithin("/lib")
+                isPackaged = isPackages(path)
             case .inittab, .runFolder, .script: isSystemd = false
             }
             var environment = service.environment
@@ -273,6 +273,8 @@ struct ExecChain {
             }
             // A name may be a function of a file that is read in.
             if parsed.readsMore, !first.contains("/") { continue }
+            // A package's script that may be through before is written for machines without the program too.
+            if parsed.mayEndWell, script.map(isPackages) ?? false { next.severity = min(next.severity, .warning) }
             if isTestedFor(first, in: parsed, values) { continue }
             try follow(next)
         }
