@@ -11,6 +11,8 @@ import Testing
         var addonSymbols = ["node_register_module_v108"]
         var modules = "108"
         var version = "18.20.4"
+        /// Whether its config.gypi cannot be found.
+        var isSilent = false
         var intl = ["icu_gyp_path": "\"tools/icu/icu-system.gyp\"", "icu_small": "false", "icu_ver_major": "\"72\""]
 
         init() {
@@ -66,7 +68,7 @@ import Testing
 
         func findings() throws -> [Finding] {
             var tree = tree
-            tree.file("usr/bin/node", node, mode: 0o755)
+            tree.file("usr/bin/node", isSilent ? ElfFixture().bytes : node, mode: 0o755)
             if !addonSymbols.isEmpty {
                 tree.file("srv/app/build/Release/addon.node", ElfFixture(symbols: addonSymbols).bytes)
             }
@@ -237,6 +239,19 @@ import Testing
         parts.intl["icu_gyp_path"] = "\"tools/icu/icu-generic.gyp\""
         parts.tree.remove("usr/lib/x86_64-linux-gnu")
         parts.environment["NODE_ICU_DATA"] = "/nowhere"
+        #expect(try parts.findings() == [])
+    }
+
+    @Test func `a script that is mounted at boot is not missed`() throws {
+        var parts = Parts()
+        parts.words[1] = "/mnt/app/server.js"
+        parts.tree.file("etc/fstab", "/dev/vdb /mnt/app ext4 defaults 0 0\n")
+        #expect(try parts.findings() == [])
+    }
+
+    @Test func `a Node that says nothing of itself has what all have`() throws {
+        var parts = Parts()
+        parts.isSilent = true
         #expect(try parts.findings() == [])
     }
 
