@@ -58,7 +58,8 @@ let package = Package(
             name: "Pipeline",
             dependencies: [
                 model, "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "LibArchive", "Storage",
-                "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "CLinux", systemPackage,
+                "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "Checks", "CLinux",
+                systemPackage,
             ]),
         .target(
             name: "Commands",

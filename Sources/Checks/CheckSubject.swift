@@ -47,7 +47,12 @@ public struct CheckSubject: Sendable {
         }
     }
 
-    public var tree: FileTree { didSet { elfFiles = ElfFiles() } }
+    public var tree: FileTree {
+        didSet {
+            elfFiles = ElfFiles()
+            nodeBuilds = NodeBuilds()
+        }
+    }
     /// Debian's name of it: `amd64`.
     public var architecture: String
     public var services: [Service] { didSet { elfFiles = ElfFiles() } }
@@ -58,6 +63,8 @@ public struct CheckSubject: Sendable {
     public var read: @Sendable (_ blob: Blob, _ range: Range<UInt64>) throws -> [UInt8]
     /// What was read of its ELF files already.
     var elfFiles = ElfFiles()
+    /// How its Nodes were built, likewise.
+    var nodeBuilds = NodeBuilds()
 
     public init(
         tree: FileTree, architecture: String, services: [Service] = [], kernel: Kernel? = nil,

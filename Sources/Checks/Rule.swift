@@ -15,10 +15,21 @@ public protocol Rule: Sendable {
 /// All rules, in the order of their findings.
 public let allRules: [any Rule.Type] = [
     CPURule.self,
+    ChromiumRule.self,
+    ClockRule.self,
+    EntropyRule.self,
     ExecRule.self,
+    HygieneRule.self,
+    ICURule.self,
+    KernelRule.self,
     LibrariesRule.self,
+    LogRule.self,
+    MemoryRule.self,
     ModulesRule.self,
+    NodeRule.self,
+    StateRule.self,
     SymbolsRule.self,
+    WriteRule.self,
 ]
 
 /// What all rules say, the worst first, each once.

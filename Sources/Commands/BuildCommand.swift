@@ -11,7 +11,8 @@ struct BuildCommand: AsyncParsableCommand {
         usage: "rootfs-build [build] <recipe> ... [<options>]",
         discussion: """
             For each recipe it writes out/NAME/ with NAME.ext4, vmlinux, initrd, NAME.listing, image.json, \
-            firecracker.json and build.json, put in place together at the end, and prints the image's SHA-256 and path.
+            firecracker.json, check.json and build.json, put in place together at the end, and prints the image's \
+            SHA-256 and path. Where 'rootfs-build check' would find an error in the image, none of them is written.
 
             The first build of a recipe writes its lock beside it, later ones follow the lock. Layers and downloads \
             are kept in the store; what is there is not made again.
@@ -30,6 +31,9 @@ struct BuildCommand: AsyncParsableCommand {
 
     @Flag(name: .long, help: "Refuse what no lock or recipe pins, before anything is built.")
     var strict = false
+
+    @Flag(name: .customLong("no-check"), help: "Write the image also where the check finds errors in it.")
+    var acceptsFindings = false
 
     @Flag(name: .long, help: "When a maintainer script fails, open a shell in the sandbox at that point.")
     var shellOnFailure = false
@@ -59,6 +63,7 @@ struct BuildCommand: AsyncParsableCommand {
             var settings = try command.options.settings(progress: progress)
             settings.subcommands = RootfsBuild.configuration.subcommands.compactMap { $0.configuration.commandName }
             settings.isStrict = command.strict
+            settings.acceptsFindings = command.acceptsFindings
             settings.shellOnFailure = command.shellOnFailure
             settings.outputDirectory = try command.outputDirectory.map { try absolutePath($0) }
             settings.outputParent = try absolutePath("out")

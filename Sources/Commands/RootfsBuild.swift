@@ -18,7 +18,7 @@ public struct RootfsBuild: AsyncParsableCommand {
             rootfs-build [build] <recipe> ... [-o, --output <directory>]
                          [--mirror <url>] [--package-dir <directory>] [--offline] [--cache <directory>]
                          [--set <name=value>] [--keep <rule>] [-j, --jobs <n>] [--json]
-                         [-q, --quiet] [-v, --verbose] [--strict] [--shell-on-failure] [--timings]
+                         [-q, --quiet] [-v, --verbose] [--strict] [--no-check] [--shell-on-failure] [--timings]
             rootfs-build <subcommand> ...
             """,
         discussion: """
@@ -32,7 +32,8 @@ public struct RootfsBuild: AsyncParsableCommand {
         version: toolVersion,
         subcommands: [
             BuildCommand.self, LockCommand.self, ExplainCommand.self, InspectCommand.self, InjectCommand.self,
-            VerifyCommand.self, ReproduceCommand.self, BootCommand.self, KernelCommand.self, CacheCommand.self,
+            CheckCommand.self, VerifyCommand.self, ReproduceCommand.self, BootCommand.self, KernelCommand.self,
+            CacheCommand.self,
             SchemaCommand.self,
         ],
         defaultSubcommand: BuildCommand.self)

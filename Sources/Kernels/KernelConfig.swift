@@ -46,6 +46,21 @@ public struct KernelConfig: Sendable {
 
     public func isBuiltIn(_ name: String) -> Bool { self[name] == .builtIn }
     public func isModule(_ name: String) -> Bool { self[name] == .module }
+    /// What is set, by its whole name: `y`, `m` or a value.
+    public var options: [String: String] {
+        var options = [String: String]()
+        for (name, setting) in settings {
+            options["CONFIG_" + name] =
+                switch setting {
+                case .builtIn: "y"
+                case .module: "m"
+                case .off: nil
+                case .value(let value): value
+                }
+        }
+        return options
+    }
+
     /// Whether the text holds no setting at all: it is no configuration.
     public var isEmpty: Bool { settings.isEmpty }
 }

@@ -30,6 +30,8 @@ public struct BuildSettings: Sendable {
     public var shellOnFailure = false
     /// `--strict`: what is not pinned is an error.
     public var isStrict = false
+    /// `--no-check`: what the check finds is told, and fails no build.
+    public var acceptsFindings = false
     /// The program's subcommands, for a recipe's name that was meant to be one.
     public var subcommands: [String] = []
     public var toolVersion: String

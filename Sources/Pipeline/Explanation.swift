@@ -78,7 +78,7 @@ private struct Explainer {
         let local = try LocalFiles(of: recipe)
         let inputs = try buildInputs(recipe, held, files: local, settings: settings)
         let previous = PreviousBuild(in: settings.directory(of: recipe))
-        let because = try previous.staleness(for: inputs)
+        let because = try previous.staleness(for: inputs, acceptingFindings: settings.acceptsFindings)
         let keys = LayerKey.all(of: held.lock)
         // Fresh outputs need nothing of the store.
         let isFresh = because.isEmpty
@@ -135,7 +135,7 @@ private func isOfKernel(_ input: String) -> Bool {
 
 /// Whether an input of the outputs is one that is laid over the packages.
 private func isOfProvisioning(_ input: String) -> Bool {
-    let others = ["boot", "description", "image", "kernel", "machine", "name"]
+    let others = ["boot", "check", "description", "image", "kernel", "machine", "name"]
     guard input.hasPrefix("recipe ") else { return input.hasPrefix("overlay ") }
     let key = input.dropFirst("recipe ".count).prefix { $0 != "." }
     return !others.contains(String(key))

@@ -11,6 +11,10 @@ struct BuiltKernel: Sendable {
     var fileName: String
     var release: String
     var buildID: String?
+    /// Its configuration's text, where a package has it beside the kernel.
+    var configuration: [UInt8]?
+    /// What is set in it; nil where nobody knows.
+    var options: [String: String]?
     /// `linux-image-6.1.0-56-cloud-amd64 6.1.176-1`; nil for a file.
     var package: String?
     var initrd: [UInt8]?
@@ -23,7 +27,7 @@ struct BuiltKernel: Sendable {
 private struct KernelParts {
     var file: [UInt8]
     var name: String
-    var config: KernelConfig?
+    var configuration: [UInt8]?
     var modules: KernelModules?
     /// The content of a path of the package.
     var read: (TreePath) throws -> [UInt8]? = { _ in nil }
@@ -46,7 +50,7 @@ func makeKernel(
         case .always: .always
         case .never: .never
         }
-    let config = try parts.config ?? image.embeddedConfiguration()
+    let config = try parts.configuration.map { KernelConfig(parsing: $0) } ?? image.embeddedConfiguration()
     let decision = try initrdNeeded(mode: mode, config: config, modules: parts.modules)
     var initrd: [UInt8]?
     if decision.isNeeded {
@@ -69,7 +73,9 @@ func makeKernel(
     }
     return BuiltKernel(
         bytes: image.bytes, fileName: image.form == .elf ? "vmlinux" : "Image",
-        release: image.release ?? "unknown", buildID: image.buildID, package: parts.package, initrd: initrd,
+        release: image.release ?? "unknown", buildID: image.buildID, configuration: parts.configuration,
+        options: config?.options,
+        package: parts.package, initrd: initrd,
         initrdBecause: decision.because,
         verityObstacle: verifiedRootObstacle(config: config, rootModules: decision.rootModules))
 }
@@ -95,9 +101,7 @@ private func kernelParts(_ kernel: Recipe.Kernel, file: [UInt8]?, payload: Paylo
         let read: (TreePath) throws -> [UInt8]? = { try tree[$0]?.blob?.readAll() }
         return KernelParts(
             file: try tree[kernelPath]?.blob?.readAll() ?? [], name: "\(payload.label)'s \(kernelPath)",
-            config: try path("boot/config-").flatMap { try tree[$0]?.blob?.readAll() }.map {
-                KernelConfig(parsing: $0)
-            },
+            configuration: try path("boot/config-").flatMap { try tree[$0]?.blob?.readAll() },
             modules: try KernelModules(paths: modulePaths, read: read), read: read, package: payload.label)
     }
 }

@@ -36,8 +36,9 @@ extension ImageRecord.BootEntry {
 /// The names that a build of this recipe writes, whatever its kernel.
 func outputNames(of recipe: String) -> [String] {
     [
-        "\(recipe).ext4", "\(recipe).listing", "vmlinux", "Image", "initrd", "firecracker.json", ImageRecord.fileName,
-        BuildRecord.fileName,
+        "\(recipe).ext4", "\(recipe).listing", "vmlinux", "Image", "initrd", kernelConfigurationName,
+        "firecracker.json",
+        ImageRecord.fileName, CheckReport.fileName, BuildRecord.fileName,
     ]
 }
 
@@ -46,6 +47,7 @@ func writeKernel(_ directory: FilePath, _ kernel: BuiltKernel, arguments: [Strin
     -> ImageRecord.KernelEntry
 {
     try writeFile(kernel.bytes, to: directory.appending(kernel.fileName))
+    if let text = kernel.configuration { try writeFile(text, to: directory.appending(kernelConfigurationName)) }
     if let initrd = kernel.initrd { try writeFile(initrd, to: directory.appending("initrd")) }
     return ImageRecord.KernelEntry(kernel, arguments: arguments)
 }

@@ -22,13 +22,24 @@ struct PreviousBuild {
         }
     }
 
+    /// check.json.
+    var check: CheckReport? {
+        (try? readFile(at: directory.appending(CheckReport.fileName))).flatMap {
+            parseRecord(CheckReport.self, from: $0)
+        }
+    }
+
     /// Why the outputs have to be made again; nothing where they are of these inputs and nobody touched them.
-    func staleness(for inputs: [Input]) throws -> [Reason] {
+    func staleness(for inputs: [Input], acceptingFindings: Bool) throws -> [Reason] {
         guard let record, image != nil else {
             let isThere = exists(directory.appending(BuildRecord.fileName))
             return [Reason("outputs", state: isThere ? "not of this version" : "none in \(directory)")]
         }
-        return try inputs.changes(since: record.inputs) + touched(since: record.outputs)
+        var reasons = try inputs.changes(since: record.inputs) + touched(since: record.outputs)
+        if !acceptingFindings, reasons.isEmpty, let check, !check.succeeded {
+            reasons.append(Reason("check", state: "found \(check.summary), which --no-check accepted"))
+        }
+        return reasons
     }
 
     private func touched(since outputs: [BuildRecord.Output]) throws -> [Reason] {

@@ -37,9 +37,9 @@ struct RecipeBuild: Sendable {
     /// Whether it is the only one of its call.
     let isAlone: Bool
 
-    private var name: String { recipe.name.value }
-    private var architecture: String { settings.hostArchitecture }
-    private var imageName: String { "\(name).ext4" }
+    var name: String { recipe.name.value }
+    var architecture: String { settings.hostArchitecture }
+    var imageName: String { "\(name).ext4" }
 
     /// - Parameter origin: when the build began, in nanoseconds.
     init(
@@ -76,7 +76,9 @@ struct RecipeBuild: Sendable {
         let packages = held.lock.packages.map(\.sha256)
         let layers = LayerKey.all(of: held.lock).map(\.digest)
         let trees = [StoredTree(of: held, settings: settings).key]
-        if try previous.staleness(for: inputs).isEmpty, let record = previous.image {
+        if try previous.staleness(for: inputs, acceptingFindings: settings.acceptsFindings).isEmpty,
+            let record = previous.image
+        {
             settings.store.noteUse(files: packages, payloads: packages, layers: layers, trees: trees)
             tellUnpinned(unpinned)
             settings.progress(.note("\(name): fresh, nothing to do"))
@@ -105,7 +107,7 @@ struct RecipeBuild: Sendable {
             resolution: Resolution(recipe, hostArchitecture: settings.hostArchitecture),
             workshop: visit.workshop, clock: clock)
         return try await withThrowingTaskGroup(of: ImageRecord?.self) { group in
-            let kernel = Promise<ImageRecord.KernelEntry?>()
+            let kernel = Promise<MadeKernel?>()
             group.addTask {
                 try await supply.run()
                 return nil
@@ -137,14 +139,14 @@ struct RecipeBuild: Sendable {
     }
 
     /// The tree of all layers, what each came to and what normalising changed.
-    private struct Base {
+    struct Base {
         var tree: FileTree
         var reports: [RuleReport]
         var layers: [(key: LayerKey, because: [Reason], packages: Int)]
     }
 
     /// Makes the layers and puts their tree together, or takes it from the store.
-    private func makeBase(_ sources: Sources, _ supply: PackageSupply, _ visit: Visit) async throws -> Base {
+    func makeBase(_ sources: Sources, _ supply: PackageSupply, _ visit: Visit) async throws -> Base {
         let lock = sources.held.lock
         let stored = StoredTree(of: sources.held, settings: settings)
         let keys = LayerKey.all(of: lock)
@@ -214,9 +216,9 @@ struct RecipeBuild: Sendable {
     }
 
     /// Makes kernel and initrd and writes them.
-    private func makeKernel(
+    func makeKernel(
         _ sources: Sources, _ supply: PackageSupply, in staging: FilePath
-    ) async throws -> ImageRecord.KernelEntry? {
+    ) async throws -> MadeKernel? {
         let lock = sources.held.lock
         guard let kernel = recipe.kernel else { return nil }
         let free = clock.now
@@ -237,14 +239,14 @@ struct RecipeBuild: Sendable {
                 busyboxPayload: busyboxPayload, moment: Timestamp(seconds: lock.moment))
             if !recipe.image.verity.value { made.verityObstacle = nil }
             let entry = try writeKernel(staging, made, arguments: kernel.arguments.map(\.value))
-            return (entry, "\(made.release), initrd: \(made.initrdBecause)")
+            return (try MadeKernel(made, entry, in: staging), "\(made.release), initrd: \(made.initrdBecause)")
         }
     }
 
     /// Makes the layers, lays the recipe's own things over them and writes the outputs.
     private func makeImage(
         _ sources: Sources, _ supply: PackageSupply,
-        _ kernel: Promise<ImageRecord.KernelEntry?>, in staging: FilePath, _ visit: Visit
+        _ kernel: Promise<MadeKernel?>, in staging: FilePath, _ visit: Visit
     ) async throws -> ImageRecord {
         let (held, lock) = (sources.held, sources.held.lock)
         let moment = Timestamp(seconds: lock.moment)
@@ -262,6 +264,7 @@ struct RecipeBuild: Sendable {
         }
         let fileSystem = ImageRecord.FileSystemEntry(recipe.image, moment: moment)
         let imagePath = staging.appending(imageName)
+        async let checked = check(finished.tree, kernel: kernel, recipe: recipe)
         let asked = clock.now
         let image = try await visit.workshop.slots.run(.image, most: settings.jobs) { jobs in
             let stage = try clock.begin("image", waits: [StageWait(for: "a free job", clock.now - asked)])
@@ -275,7 +278,9 @@ struct RecipeBuild: Sendable {
             stage.end("\(byteText(image.size)), \(byteText(image.freeBytes)) free")
             return image
         }
-        let kernelEntry = try await kernel.value()
+        let kernelEntry = try await kernel.value()?.entry
+        let report = try await checked
+        try refuse(report, about: finished.tree)
         var warnings = provisioned.warnings
         if image.hashTree != nil, let obstacle = kernelEntry?.verityObstacle {
             let warning = "image.verity: the kernel will mount the image without verifying it: \(obstacle)"
@@ -298,6 +303,7 @@ struct RecipeBuild: Sendable {
                 .init(name: $0.key.name, key: $0.key.digest.description, packages: $0.packages)
             }, packages: try packageEntries(lock, payloads))
         try writeOutputs(staging, finished, record)
+        try writeFile(try recordBytes(report), to: staging.appending(CheckReport.fileName))
         let buildRecord = BuildRecord(
             inputs: sources.inputs, stages: clock.timings,
             layers: base.layers.map {

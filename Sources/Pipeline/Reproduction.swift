@@ -134,7 +134,8 @@ private struct BuildPair: Sendable {
         let jobs = isSecond ? conditions.jobs.1 : conditions.jobs.0
         let words =
             conditions.words(isSecond: isSecond) + [
-                reproduction.program.string, "build", try absolute(path), "--cache", store.root.string, "-o",
+                reproduction.program.string, "build", "--no-check", try absolute(path), "--cache", store.root.string,
+                "-o",
                 output(isSecond).string, "--jobs", String(jobs), "--now", String(clock), "--quiet",
             ] + reproduction.options
         let (printed, said) = (place.appending("stdout"), place.appending("stderr"))

@@ -16,6 +16,19 @@ extension ValueFormat where Value == String {
         }
     }
 
+    /// A finding's id: the rule and what it found.
+    static let findingID = text("a finding's id", pattern: "^[a-z][a-z0-9-]*/[a-z0-9][a-z0-9-]*$") { text in
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        let isPlain = parts.allSatisfy { part in
+            !part.isEmpty && !part.hasPrefix("-")
+                && part.utf8.allSatisfy { isDigit($0) || $0 == UInt8(ascii: "-") || (0x61...0x7a).contains($0) }
+        }
+        if parts.count == 2, isPlain, let first = text.utf8.first, !isDigit(first) { return nil }
+        return TextMistake(
+            "`\(shortened(text))` is not the id of a finding",
+            hint: "write it as the check tells it, for example `exec/missing`")
+    }
+
     /// A service's own name: a part of its unit's name, where a point would begin an ending.
     static let serviceName = text("the name of a service", pattern: "^[A-Za-z0-9][A-Za-z0-9_-]*$") {
         serviceNameMistake($0)

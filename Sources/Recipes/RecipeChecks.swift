@@ -35,7 +35,6 @@ extension Recipe {
         if image.compress.value != .none {
             refuse("image.compress: \(image.compress.value.rawValue)", at: image.compress.location)
         }
-        if let suppression = check.suppress.first { refuse("check.suppress", at: suppression.id.location) }
         return found
     }
 }

@@ -90,7 +90,7 @@ extension ValueFormat where Value == Recipe.Suppression {
     static let suppression = Self.record(
         "a suppression",
         keys: [
-            RecipeKey("id", \.id, TextFormat.name(of: "a finding").located(), required: true, "the finding's id"),
+            RecipeKey("id", \.id, TextFormat.findingID.located(), required: true, "the finding's id"),
             RecipeKey(
                 "path", \.path, PathFormat.imagePath("a finding").located(), "where it is found; default: everywhere"),
             RecipeKey("because", \.because, .text("a reason"), required: true, "why it is accepted"),

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import RootfsModel
+public import RootfsModel
 internal import SystemPackage
 
 /// One thing that a store keeps and that can go by itself.
@@ -51,6 +51,14 @@ extension Store {
             }
         }
         return entries
+    }
+
+    /// The keys of a shelf's directories, in any order.
+    public func keys(of shelf: Shelf) throws -> [Digest] {
+        let directory = root.appending(shelf.rawValue)
+        return try names(in: directory).flatMap { name in
+            try names(in: directory.appending(name)).compactMap { Digest(hex: name + $0) }
+        }
     }
 
     private func names(in directory: FilePath) throws -> [String] {

@@ -28,7 +28,8 @@ import Testing
         "Booting": Set(["RootfsModel", "CBooting"]).union(system),
         "Pipeline": Set([
             "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "LibArchive", "Storage",
-            "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "FoundationEssentials",
+            "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "Checks",
+            "FoundationEssentials",
         ]).union(system),
         "Commands": Set([
             "RootfsModel", "Recipes", "Storage", "Pipeline", "ArgumentParser", "FoundationEssentials", "Dispatch",

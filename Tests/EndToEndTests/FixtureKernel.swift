@@ -80,6 +80,8 @@ enum FixtureKernel {
         let form = modular ? "m" : "y"
         let config =
             "CONFIG_VIRTIO=y\nCONFIG_VIRTIO_MMIO=\(form)\nCONFIG_VIRTIO_BLK=\(form)\nCONFIG_VIRTIO_NET=\(form)\nCONFIG_EXT4_FS=y\n"
+            + "CONFIG_ACPI=y\nCONFIG_SERIAL_8250=y\nCONFIG_SERIAL_8250_CONSOLE=y\nCONFIG_BLK_DEV_INITRD=y\n"
+            + "CONFIG_DEVTMPFS=y\nCONFIG_TMPFS=y\nCONFIG_PROC_FS=y\nCONFIG_SYSFS=y\nCONFIG_RANDOM_TRUST_CPU=y\nCONFIG_KVM_GUEST=y\n"
         let modules = "lib/modules/\(release)"
         var files: [FixtureFile] = [
             .file("boot/vmlinuz-\(release)", bytes: try bzImage()), .file("boot/config-\(release)", config),

@@ -18,7 +18,10 @@ private let canLoopMount: Bool = {
         let warm = world.warm
         let names = try directoryNames(at: warm.output("demo")).map { String(decoding: $0, as: UTF8.self) }.sorted()
         #expect(
-            names == ["build.json", "demo.ext4", "demo.listing", "firecracker.json", "image.json", "vmlinux"])
+            names == [
+                "build.json", "check.json", "demo.ext4", "demo.listing", "firecracker.json", "image.json",
+                "kernel.config", "vmlinux",
+            ])
         let image = Digest(hashing: try readFile(at: warm.output("demo", "demo.ext4")))
         #expect(world.built.stdout == "\(image)  out/demo/demo.ext4\n")
         let listing = Digest(hashing: try readFile(at: warm.output("demo", "demo.listing")))
@@ -57,13 +60,14 @@ private let canLoopMount: Bool = {
         // Those that overlap come in any order.
         #expect(
             stages.map { $0["stage"].string ?? "" }.sorted() == [
-                "fetch", "image", "kernel", "layer base", "layer odd", "layer system", "listing", "normalise",
+                "check", "fetch", "image", "kernel", "layer base", "layer odd", "layer system", "listing", "normalise",
                 "provision", "resolve", "unpack",
             ])
         #expect(
-            stages.compactMap { $0["stage"].string }.filter { !["fetch", "unpack", "kernel"].contains($0) } == [
-                "resolve", "layer base", "layer system", "layer odd", "normalise", "provision", "listing", "image",
-            ])
+            stages.compactMap { $0["stage"].string }.filter { !["check", "fetch", "unpack", "kernel"].contains($0) }
+                == [
+                    "resolve", "layer base", "layer system", "layer odd", "normalise", "provision", "listing", "image",
+                ])
         #expect(build["removed"].list.map { $0["paths"].list.map(\.string) } == [["/usr/share/hello/empty"]])
         #expect(try warm.leftovers == [])
     }
@@ -75,10 +79,10 @@ private let canLoopMount: Bool = {
             "\(lines)")
         // What overlaps ends in any order.
         let said = untimed(try World.shared().built.stderr).split(separator: "\n").map(String.init)
-        let overlapping = ["demo: fetch: ", "demo: unpack: ", "demo: kernel: "]
+        let overlapping = ["demo: fetch: ", "demo: unpack: ", "demo: kernel: ", "demo: check: "]
         #expect(
             said.filter { line in overlapping.contains { line.hasPrefix($0) } }.sorted() == [
-                "demo: fetch: # fetched",
+                "demo: check: 1 note", "demo: fetch: # fetched",
                 "demo: kernel: 6.1.0-test, initrd: the drivers of the root file system are built in",
                 "demo: unpack: 7 packages",
             ])
@@ -208,7 +212,7 @@ private let canLoopMount: Bool = {
         #expect(try workspace.build("bare").status == 0)
         let names = try directoryNames(at: workspace.output("bare")).map { String(decoding: $0, as: UTF8.self) }
             .sorted()
-        #expect(names == ["bare.ext4", "bare.listing", "build.json", "image.json"])
+        #expect(names == ["bare.ext4", "bare.listing", "build.json", "check.json", "image.json"])
         #expect(try workspace.text("recipes/bare.lock").contains("busybox") == false)
     }
 

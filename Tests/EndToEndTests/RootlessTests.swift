@@ -14,7 +14,7 @@ struct RootlessTests {
         let ending = try program.run(workspace.words(["recipes/demo.manifest"]))
         #expect(ending.status == 0, "\(ending.stderr)")
         #expect(ending.stdout == world.built.stdout)
-        for file in ["demo.listing", "image.json", "vmlinux", "firecracker.json"] {
+        for file in ["demo.listing", "image.json", "check.json", "vmlinux", "firecracker.json"] {
             let same = try readFile(at: workspace.output("demo", file)) == readFile(at: world.warm.output("demo", file))
             #expect(same, "\(file) differs")
         }

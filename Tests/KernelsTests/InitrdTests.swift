@@ -180,3 +180,50 @@ import Testing
         #expect(verifiedRootObstacle(config: modular, rootModules: []) == "CONFIG_DM_VERITY=y is missing")
     }
 }
+
+@Suite struct InitrdReading {
+    private func initrd() throws -> [UInt8] {
+        try Initrd(
+            modules: [KernelModule(name: "virtio", path: "lib/modules/virtio.ko", bytes: moduleELF(["depends="]))],
+            busybox: elfKernel(size: 5000), architecture: .amd64, moment: Timestamp(seconds: 1)
+        ).bytes()
+    }
+
+    @Test func whatWasWrittenIsRead() throws {
+        let tree = try initrdTree(try initrd(), name: "it")
+        #expect(tree["lib/modules/virtio.ko"]?.blob?.source == .bytes(moduleELF(["depends="])))
+        #expect(tree["init"]?.metadata.mode == 0o755)
+        #expect(tree["bin/sh"]?.linkTarget == Array("busybox".utf8))
+        #expect(tree["dev/console"]?.kind == .characterDevice(major: 5, minor: 1))
+    }
+
+    @Test func archivesBehindEachOtherAreOne() throws {
+        var early = CpioArchive()
+        early.add("kernel", .directory, mode: 0o755)
+        early.add("kernel/microcode", .file([1]), mode: 0o644)
+        let tree = try initrdTree(early.bytes(moment: 1) + (try initrd()), name: "it")
+        #expect(tree["kernel/microcode"] != nil && tree["init"] != nil)
+    }
+
+    @Test func cutOrChangedBytesAreRefusedOrReadAndNothingElse() throws {
+        let bytes = try initrd()
+        for cut in stride(from: 0, to: bytes.count - 600, by: 97) where cut > 0 {
+            #expect(throws: Failure.self) { try initrdTree(Array(bytes.prefix(cut)), name: "it") }
+        }
+        var generator = SeededGenerator(seed: 7)
+        for _ in 0..<300 {
+            var changed = bytes
+            for _ in 0..<4 {
+                changed[Int.random(in: 0..<2000, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
+            }
+            // Either is right; what counts is that it comes back.
+            do { _ = try initrdTree(changed, name: "it") } catch { #expect(error.message.contains("it")) }
+        }
+    }
+
+    @Test func whatIsNoArchiveIsRefused() {
+        #expect(throws: Failure("it is no initial RAM disk: neither a cpio archive nor a compressed one")) {
+            try initrdTree(Array("hello".utf8), name: "it")
+        }
+    }
+}

@@ -217,8 +217,6 @@ import Testing
                 run: [{script: scripts/trim.sh}]
             kernel: {package: linux-image-amd64, format: bzImage}
             image: {budget: 1.6GiB, compress: zstd}
-            check:
-              suppress: [{id: elf.missing-library, path: /usr/lib/libgstfoo.so, because: "not used"}]
 
             """
         ),

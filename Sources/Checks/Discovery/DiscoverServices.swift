@@ -13,11 +13,13 @@ public func discoverServices(
     case .systemd:
         let accounts = try Accounts(subject)
         let defaults = try ManagerDefaults(subject)
-        let units = try startedUnits(UnitDirectory(subject), arguments: arguments, in: tree)
+        let directory = UnitDirectory(subject)
+        let units = try startedUnits(directory, arguments: arguments, in: subject)
         for unit in units where unit.name.ending == "service" {
             let service = try Service(unit, accounts: accounts, defaults: defaults, in: subject)
             if !service.commands.isEmpty { services.append(service) }
         }
+        services += initScripts(in: subject, besides: directory)
     case .inittab: services += try inittabServices(in: subject)
     case .script(let path):
         services.append(

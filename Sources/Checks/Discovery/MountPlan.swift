@@ -35,7 +35,7 @@ struct MountPlan: Sendable {
             }
         }
         if isSystemd {
-            for unit in try startedUnits(UnitDirectory(subject), arguments: arguments, in: subject.tree)
+            for unit in try startedUnits(UnitDirectory(subject), arguments: arguments, in: subject)
             where unit.name.ending == "mount" {
                 guard let place = unit.text.value("Mount", "Where"), let point = TreePath(normalizing: place) else {
                     continue

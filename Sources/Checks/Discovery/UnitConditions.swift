@@ -30,6 +30,14 @@ extension Unit {
     }
 
     private func mayHold(_ test: Test, _ value: String, isNegated: Bool, in tree: FileTree) -> Bool {
+        var value = value
+        if value.contains("%v") {
+            // The kernel that boots: its modules are in the image, or there are none.
+            let modules = tree.resolve("/lib/modules").flatMap { folder in
+                tree.nodes[tree.indices(below: folder)].first { $0.path.isChild(of: folder) }
+            }
+            value = value.replacing("%v", with: modules.map { String(decoding: $0.path.name, as: UTF8.self) } ?? "-")
+        }
         guard value.hasPrefix("/"), let path = TreePath(normalizing: value), !isMadeAtBoot(path),
             !path.isWithin("/var"), !path.isWithin("/tmp"), !value.contains("%")
         else { return true }

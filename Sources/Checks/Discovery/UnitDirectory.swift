@@ -38,6 +38,9 @@ struct UnitDirectory {
         }
     }
 
+    /// Whether there is a file of this name, be it a unit or the mask of one.
+    func knows(_ name: String) -> Bool { paths[name] != nil }
+
     /// The names in a unit's `.wants` or `.requires` folders, sorted.
     func dependencies(of name: UnitName, _ kind: String) -> [String] {
         let names = [name.text] + (name.template.map { [$0] } ?? [])

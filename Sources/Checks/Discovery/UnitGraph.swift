@@ -2,15 +2,16 @@ internal import RootfsModel
 
 /// The units that a boot into the default target starts: all that it wants or requires and what these pull in, the
 /// services of its sockets, timers and paths, and what a service names for its failure.
-func startedUnits(_ directory: UnitDirectory, arguments: [String], in tree: FileTree) throws -> [Unit] {
+func startedUnits(_ directory: UnitDirectory, arguments: [String], in subject: CheckSubject) throws -> [Unit] {
     let asked = arguments.last { $0.hasPrefix("systemd.unit=") }.map { String($0.dropFirst("systemd.unit=".count)) }
     var pending = ["sysinit.target", "basic.target", asked ?? "default.target"]
+    pending += try generatedUnits(in: subject, arguments: arguments)
     var seen = Set<String>()
     var templatesOfFailure = Set<String>()
     var started = [UnitName: Unit]()
     while let name = pending.popLast() {
         guard seen.insert(name).inserted, let unit = try directory.unit(name), started[unit.name] == nil,
-            !unit.name.isTemplate, unit.mayStart(in: tree)
+            !unit.name.isTemplate, unit.mayStart(in: subject.tree)
         else { continue }
         started[unit.name] = unit
         for key in ["Wants", "Requires", "BindsTo", "Upholds"] {

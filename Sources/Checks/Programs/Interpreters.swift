@@ -89,6 +89,9 @@ let shellOwnCommands: Set<String> = [
     "unset", "until", "wait",
 ]
 
+/// Programs that make directories.
+let directoryMakers: Set<String> = ["mkdir", "install", "cp", "tar", "rsync", "systemd-tmpfiles"]
+
 /// Whether a script asks before it starts a program: whether it is there, or which one it is.
 func isTestedFor(_ program: String, in script: ShellScript) -> Bool {
     script.commands.contains { command in

@@ -27,10 +27,18 @@ struct Launch: Sendable {
     var output = Sink.inherited
     var errors = Sink.inherited
     var isBackground = false
+    /// Whether a script starts it again and again.
+    var isRepeated = false
+    /// Whether its script makes directories, or files in them, by itself.
+    var makesDirectories = false
+    /// Whether it takes its script's place.
+    var replacesScript = false
     /// The script that starts it; nil for the service's own command.
     var script: TreePath?
     /// The file that runs in the end, where there is one.
     var program: TreePath?
+    /// Whether the service's sandbox is not for it (systemd's `+`).
+    var isUnrestricted = false
     /// How many scripts and wrappers are on the way.
     var depth = 0
     /// Where the manager looks for a program without a directory.

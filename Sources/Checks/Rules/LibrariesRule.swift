@@ -53,21 +53,21 @@ struct LibrariesRule: Rule {
         if lack.object == nil { severity = .warning }
         let subjectText = needing.map { "\($0) needs \(name)" } ?? "\(name), which is to be preloaded into \(program),"
         func make(
-            _ what: String, _ message: String, path: TreePath?, remedy: String, missing: TreePath? = nil
+            _ id: String, _ message: String, path: TreePath?, remedy: String, missing: TreePath? = nil
         ) -> Finding {
             Finding(
-                "libraries/\(lack.object == nil ? "preload" : what)", severity, message, service: load.service,
+                lack.object == nil ? "libraries/preload" : id, severity, message, service: load.service,
                 path: path,
                 reasons: reasons, remedy: remedy, missing: missing, location: load.launch.location)
         }
         switch lack.found.candidate {
         case .broken(let path, let why):
             return make(
-                "broken", "\(subjectText): the loader finds \(path), which \(why)", path: path,
+                "libraries/broken", "\(subjectText): the loader finds \(path), which \(why)", path: path,
                 remedy: "install the package of \(path) anew, or take the damaged copy away")
         case .foreign(let path):
             return make(
-                "machine",
+                "libraries/machine",
                 "\(subjectText), of which the image has \(path) alone, for another machine than \(program)", path: path,
                 remedy: "add the library's package for \(load.process.objects[0].file.machineName)")
         case .absent, .object: break
@@ -75,13 +75,14 @@ struct LibrariesRule: Rule {
         reasons.append("looked for in \(searched(lack))")
         if let path = lack.unreadable.first {
             return make(
-                "unreadable", "\(subjectText): \(path) may not be read by \(load.launch.identity?.name ?? "the user")",
+                "libraries/unreadable",
+                "\(subjectText): \(path) may not be read by \(load.launch.identity?.name ?? "the user")",
                 path: path, remedy: "give \(path) mode 0644")
         }
         let elsewhere = places.files(named: lack.name)
         guard let place = elsewhere.first else {
             return make(
-                "missing", "\(subjectText), which the image does not have", path: needing ?? program,
+                "libraries/missing", "\(subjectText), which the image does not have", path: needing ?? program,
                 remedy: "add the package that brings \(name)", missing: expectedPlace(lack.name, load, subject))
         }
         // What a script sets for it cannot all be seen.
@@ -90,7 +91,7 @@ struct LibrariesRule: Rule {
             subject.tree.resolve(bytes: directory).map { place.isChild(of: $0) } ?? false
         }
         return make(
-            isConfigured ? "cache" : "not-searched",
+            isConfigured ? "libraries/cache" : "libraries/not-searched",
             isConfigured
                 ? "\(subjectText): \(place) is there, but /etc/ld.so.cache does not name it"
                 : "\(subjectText): \(place) is there, but the loader does not look there", path: place,

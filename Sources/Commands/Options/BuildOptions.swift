@@ -19,6 +19,12 @@ struct StoreOptions: ParsableArguments {
         try Store(at: absolutePath(cache ?? Self.defaultPath()))
     }
 
+    /// The store, if there is one: for what only looks.
+    func openExisting() throws -> Store? {
+        let path = try absolutePath(cache ?? Self.defaultPath())
+        return isDirectory(path.appending("payloads")) ? try Store(at: path) : nil
+    }
+
     private static func defaultPath() throws(Failure) -> String {
         if let cache = environmentValue("XDG_CACHE_HOME"), cache.hasPrefix("/") { return cache + "/rootfs-build" }
         if let home = environmentValue("HOME"), home.hasPrefix("/") { return home + "/.cache/rootfs-build" }
@@ -139,7 +145,7 @@ func absolutePath(_ path: String) throws(Failure) -> FilePath {
 }
 
 /// Debian's name of the processor architecture that the program runs on.
-private func hostArchitecture() throws(Failure) -> String {
+func hostArchitecture() throws(Failure) -> String {
     var name = utsname()
     uname(&name)
     let machine = withUnsafeBytes(of: &name.machine) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }

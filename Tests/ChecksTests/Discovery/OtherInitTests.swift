@@ -43,3 +43,29 @@ import Testing
         #expect(subject.services[0].output == .file("/etc/sv/web/log/run"))
     }
 }
+
+@Suite struct GeneratedUnitTests {
+    @Test func `a cluster of PostgreSQL, a serial login and a script of init.d are started`() throws {
+        let generators = "/usr/lib/systemd/system-generators"
+        let tree = systemdTree([
+            "\(generators)/postgresql-generator": .script("#!/bin/sh\n"),
+            "\(generators)/systemd-getty-generator": .bytes(elfBytes(), mode: 0o755),
+            "/etc/postgresql/15/main/start.conf": .text("# text\nauto\n"),
+            "/etc/postgresql/15/other/start.conf": .text("manual\n"),
+            "/usr/lib/systemd/system/postgresql@.service": .text(
+                "[Service]\nExecStart=-/usr/bin/pg_ctlcluster %i start\n"),
+            "/usr/lib/systemd/system/serial-getty@.service": .text("[Service]\nExecStart=-/sbin/agetty %I\n"),
+            "/usr/lib/systemd/system/native.service": .text("[Service]\nExecStart=/usr/bin/native\n"),
+            "/etc/init.d/old": .script("#!/bin/sh\n"), "/etc/init.d/native": .script("#!/bin/sh\n"),
+            "/etc/rc3.d/S01old": .link("../init.d/old"), "/etc/rc3.d/S01native": .link("../init.d/native"),
+            "/etc/rc3.d/K01off": .link("../init.d/old"),
+        ])
+        let kernel = CheckSubject.Kernel(arguments: ["console=ttyS0,115200"])
+        let services = try tree.subject(kernel: kernel).services
+        #expect(services.map(\.name) == ["postgresql@15-main.service", "serial-getty@ttyS0.service", "old.service"])
+        #expect(services.map(\.commands[0].words.last) == ["start", "ttyS0", "start"])
+        let masked = tree.with(["/etc/systemd/system-generators/systemd-getty-generator": .link("/dev/null")])
+        #expect(
+            try masked.subject(kernel: kernel).services.map(\.name) == ["postgresql@15-main.service", "old.service"])
+    }
+}

@@ -1,0 +1,194 @@
+internal import RootfsModel
+
+/// Whether anybody outside of the machine hears of a service's death: where its descriptors 1 and 2 lead, and who tells
+/// its end.
+struct LogRule: Rule {
+    static let name = "log"
+    static let reason = "a service whose death leaves no byte outside of the machine is debugged by guessing"
+    static let specification =
+        "systemd.exec(5), journald.conf(5), Linux Documentation/admin-guide/serial-console, Firecracker's default boot arguments"
+
+    func findings(in subject: CheckSubject) throws -> [Finding] {
+        if subject.services.isEmpty { return [] }
+        let accounts = try Accounts(subject)
+        let mounts = try MountPlan(subject)
+        let journal = try Journal(subject)
+        var findings = consoleFindings(in: subject)
+        var silentPackaged = [String]()
+        for service in subject.services where !isJournal(service) {
+            let own = sinks(of: service, journal, in: subject)
+            if !own.isHeard {
+                if isPackaged(service) {
+                    silentPackaged.append(service.name)
+                } else {
+                    findings.append(silent(service, reasons: own.reasons))
+                }
+            } else if !own.wordsLeave, !isPackaged(service) {
+                findings.append(
+                    Finding(
+                        "log/words-lost", .warning, "its death is told, but not what it says itself",
+                        service: service.name,
+                        reasons: own.reasons, remedy: "let StandardOutput and StandardError lead to the journal",
+                        location: service.location))
+            }
+            var chain = ExecChain(service, in: subject, accounts: accounts, mounts: mounts)
+            try chain.follow()
+            for launch in chain.launches where launch.depth > 0 && launch.role != "ExecStopPost" {
+                findings += finding(of: launch, service, own)
+            }
+        }
+        if !silentPackaged.isEmpty {
+            findings.append(
+                Finding(
+                    "log/journal-only", .warning,
+                    "what \(silentPackaged.count) services of packages say stays in the machine",
+                    path: "/etc/systemd/journald.conf",
+                    reasons: journal.reasons + [silentPackaged.joined(separator: ", ")],
+                    remedy: "add overlays/supervisor, or ForwardToConsole=yes to a file of /etc/systemd/journald.conf.d"
+                ))
+        }
+        return findings
+    }
+
+    /// What is known of a service's own descriptors.
+    private struct Sinks {
+        /// Whether a byte of its death gets out.
+        var isHeard: Bool
+        /// Whether its own words do.
+        var wordsLeave: Bool
+        /// Whether its manager tells its end where it is seen.
+        var isReported: Bool
+        var reasons: [String]
+    }
+
+    private func sinks(of service: Service, _ journal: Journal, in subject: CheckSubject) -> Sinks {
+        switch service.origin {
+        case .recipe, .systemd:
+            func leaves(_ output: Service.Output) -> Bool {
+                output == .journal && journal.leavesMachine || isOutside(output)
+            }
+            let words = leaves(service.output) || leaves(service.errors)
+            return Sinks(
+                isHeard: words || journal.leavesMachine, wordsLeave: words, isReported: journal.leavesMachine,
+                reasons: [
+                    "its standard output leads to \(text(service.output)), its errors to \(text(service.errors))",
+                    "systemd tells its end to the journal",
+                ] + journal.reasons)
+        case .inittab, .runFolder, .script:
+            // The first process has the console; what it starts inherits it, unless told otherwise.
+            func leaves(_ output: Service.Output) -> Bool { output == .inherited || isOutside(output) }
+            let words = leaves(service.output) || leaves(service.errors)
+            return Sinks(
+                isHeard: words, wordsLeave: words, isReported: false,
+                reasons: [
+                    "its standard output leads to \(text(service.output)), its errors to \(text(service.errors))",
+                    "who starts it does not tell its end",
+                ])
+        }
+    }
+
+    private func silent(_ service: Service, reasons: [String]) -> Finding {
+        Finding(
+            "log/unseen", .error, "its death leaves no byte outside of the machine", service: service.name,
+            reasons: reasons,
+            remedy: "add overlays/supervisor, or let its output lead to the journal with ForwardToConsole=yes",
+            location: service.location)
+    }
+
+    /// What a script does to the output of a program that it starts and leaves running.
+    private func finding(of launch: Launch, _ service: Service, _ own: Sinks) -> [Finding] {
+        guard case .file(let output) = launch.output, case .file(let errors) = launch.errors,
+            !isOutside(terminal: output), !isOutside(terminal: errors), !isProcess(output), !isProcess(errors)
+        else { return [] }
+        let name = launch.words.first ?? service.name
+        let reasons = launch.reasons + ["its output leads to \(output), its errors to \(errors)"]
+        if launch.isBackground || launch.isRepeated {
+            // In a loop it may be a question that is asked again and again; packages know what they hide.
+            let isOwn = launch.script.map { !$0.isWithin("/usr") || $0.isWithin("/usr/local") } ?? true
+            return [
+                Finding(
+                    "log/swallowed", launch.isBackground && isOwn ? .error : .warning,
+                    "the death of \(name) leaves no byte outside of the machine",
+                    service: service.name, reasons: reasons + ["the script that starts it is not ended by its death"],
+                    remedy: "leave the redirection out, or make it a service of its own", location: launch.location)
+            ]
+        }
+        if !launch.replacesScript { return [] }
+        if own.isReported {
+            return [
+                Finding(
+                    "log/words-lost", .warning, "the death of \(name) is told, but not what it says itself",
+                    service: service.name, reasons: reasons, remedy: "leave the redirection out",
+                    location: launch.location)
+            ]
+        }
+        return [silent(service, reasons: reasons + own.reasons)]
+    }
+
+    /// The console by the kernel's arguments.
+    private func consoleFindings(in subject: CheckSubject) -> [Finding] {
+        guard let kernel = subject.kernel else { return [] }
+        let arguments = kernel.arguments
+        let consoles = arguments.filter { $0.hasPrefix("console=") }.map { String($0.dropFirst("console=".count)) }
+        let listed = "the kernel's arguments: \(arguments.joined(separator: " "))"
+        if consoles.isEmpty || consoles == [""] || consoles == ["null"] {
+            let isFirecracker = subject.machine.monitor == .firecracker
+            return [
+                Finding(
+                    "log/no-console", arguments.isEmpty ? .warning : .error,
+                    "the kernel is given no console: nothing that is printed is seen outside of the machine",
+                    reasons: [arguments.isEmpty ? "no arguments of the kernel are known" : listed]
+                        + (isFirecracker && arguments.isEmpty
+                            ? ["Firecracker's own arguments have 8250.nr_uarts=0, which turns its serial line off"]
+                            : []),
+                    remedy: "add console=ttyS0 to the kernel's arguments")
+            ]
+        }
+        guard let last = consoles.last else { return [] }
+        if last.hasPrefix("ttyS"), arguments.last(where: { $0.hasPrefix("8250.nr_uarts=") }) == "8250.nr_uarts=0" {
+            return [
+                Finding(
+                    "log/serial-off", .error, "the serial line that the console is on is turned off", reasons: [listed],
+                    remedy: "take 8250.nr_uarts=0 out of the kernel's arguments")
+            ]
+        }
+        if !isOutside(terminal: "/dev/" + last.prefix { $0 != "," }) {
+            return [
+                Finding(
+                    "log/no-console", .error,
+                    "the console that services write to is \(last), a screen that the machine does not have",
+                    reasons: [listed, "/dev/console is the last console= of them"],
+                    remedy: "name console=ttyS0 last")
+            ]
+        }
+        return []
+    }
+
+    private func isJournal(_ service: Service) -> Bool {
+        service.commands.contains { command in
+            command.words.first.map { baseName($0).hasPrefix("systemd-journald") } ?? false
+        }
+    }
+
+    /// A unit as its package brings it: whoever builds the image did not choose where its words go.
+    private func isPackaged(_ service: Service) -> Bool {
+        guard case .systemd(let path) = service.origin else { return false }
+        return path.isWithin("/usr/lib") || path.isWithin("/lib") || path.isWithin("/etc/init.d")
+    }
+
+    /// A path that is a process's own descriptor.
+    private func isProcess(_ path: String) -> Bool {
+        path.hasPrefix("/proc/") || path.hasPrefix("/dev/fd/") || path.hasPrefix("/dev/std")
+    }
+
+    private func text(_ output: Service.Output) -> String {
+        switch output {
+        case .inherited: "what its manager has"
+        case .journal: "the journal"
+        case .journalAndConsole: "the journal and the console"
+        case .null: "/dev/null"
+        case .terminal(let path), .file(let path): path.description
+        case .socket: "a socket"
+        }
+    }
+}

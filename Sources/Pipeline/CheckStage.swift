@@ -1,0 +1,164 @@
+internal import Checks
+internal import Ext4
+internal import Kernels
+internal import Recipes
+internal import RootfsModel
+public import Storage
+public import SystemPackage
+
+/// What a check takes besides what it checks.
+public struct CheckSettings: Sendable {
+    /// A directory with the kernel; nil: the one beside the image, or the recipe's.
+    public var kernel: FilePath?
+    /// `firecracker` or `qemu`.
+    public var monitor: String
+    /// An x86-64 level or a monitor's template.
+    public var cpu: String?
+    /// Debian's name of the architecture, where nothing says it.
+    public var hostArchitecture: String
+    /// A store to look for packages in that have what is missing.
+    public var store: Store?
+
+    public init(
+        kernel: FilePath? = nil, monitor: String = "firecracker", cpu: String? = nil, hostArchitecture: String,
+        store: Store? = nil
+    ) {
+        self.kernel = kernel
+        self.monitor = monitor
+        self.cpu = cpu
+        self.hostArchitecture = hostArchitecture
+        self.store = store
+    }
+
+    /// The monitors that `monitor` can name.
+    public static let monitors = CheckSubject.Machine.Monitor.allCases.map(\.rawValue)
+}
+
+/// Checks an image or a directory: one that a build wrote, with its kernel and machine, or the root of a tree.
+///
+/// - Throws: where it cannot be read, or is damaged.
+public func checkImage(at path: FilePath, _ settings: CheckSettings) throws -> CheckReport {
+    guard exists(path) else { throw Failure("there is no image \(path)") }
+    let isBuild = isDirectory(path) && exists(path.appending(ImageRecord.fileName))
+    if isDirectory(path) && !isBuild {
+        let tree = try scanDirectory(path, digesting: false)
+        if tree.nodes.count == 1 { throw Failure("\(path) is empty: there is nothing to check") }
+        return try report(
+            on: tree, named: path, record: nil, folder: nil, settings, suppressions: [])
+    }
+    let image = try ImageReference.image(at: path)
+    let tree = try Ext4Reader(image).tree(digesting: false)
+    let folder = image.removingLastComponent()
+    let record = try record(of: image)
+    // What the recipe accepts holds for its image.
+    let accepted = (try? readFile(at: folder.appending(CheckReport.fileName))).flatMap {
+        parseRecord(CheckReport.self, from: $0)
+    }
+    let suppressions = record == nil ? [] : accepted?.suppressions ?? []
+    return try report(
+        on: tree, named: image, record: record, folder: record == nil ? nil : folder, settings,
+        suppressions: suppressions.map {
+            Suppression(id: $0.id, path: $0.path.flatMap { TreePath(normalizing: $0) }, because: $0.because)
+        })
+}
+
+/// What lies beside an image and says that it is of this one: after an injection its own, else its build's.
+private func record(of image: FilePath) throws -> ImageRecord? {
+    let folder = image.removingLastComponent()
+    let own = folder.appending("\(image.lastComponent?.string ?? "").json")
+    for path in [own, folder.appending(ImageRecord.fileName)] where exists(path) {
+        guard let record = parseRecord(ImageRecord.self, from: try readFile(at: path)) else {
+            throw Failure("\(path) is not a record of this version", hint: "build again, or move the image elsewhere")
+        }
+        if path == own || image.lastComponent?.string == "\(record.name).ext4" { return record }
+    }
+    return nil
+}
+
+private func report(
+    on tree: FileTree, named name: FilePath, record: ImageRecord?, folder: FilePath?, _ settings: CheckSettings,
+    suppressions: [Suppression]
+) throws -> CheckReport {
+    let architecture = record?.architecture ?? settings.hostArchitecture
+    var machine = settings.machine
+    if let record {
+        machine.memory = UInt64(record.boot.memoryMiB) << 20
+        machine.hasReadOnlyRoot = record.verity != nil
+    }
+    var kernel: CheckSubject.Kernel?
+    if let directory = settings.kernel {
+        kernel = try CheckSubject.Kernel(in: directory, architecture: architecture, record: nil)
+    } else if let folder, record?.kernel != nil {
+        kernel = try CheckSubject.Kernel(in: folder, architecture: architecture, record: record)
+    }
+    let subject = try CheckSubject(
+        tree: tree, architecture: architecture, recipe: nil, kernel: kernel, machine: machine)
+    var report = try CheckReport(of: subject, named: name.string, suppressions: suppressions)
+    try report.findPackages(by: PackageSearch(of: tree, store: settings.store))
+    return report
+}
+
+extension CheckSettings {
+    var machine: CheckSubject.Machine {
+        CheckSubject.Machine(monitor: .init(rawValue: monitor) ?? .firecracker, cpu: cpu)
+    }
+}
+
+extension CheckSubject {
+    /// A tree, with the services that it starts. Where it comes from a recipe, a recipe's service has the recipe's name
+    /// and place, and all that its unit says.
+    init(tree: FileTree, architecture: String, recipe: Recipe?, kernel: Kernel?, machine: Machine) throws {
+        var found = try discoverServices(in: tree, arguments: kernel?.arguments ?? [], read: readPart)
+        var services = [Service]()
+        for own in recipe?.services ?? [] {
+            let index = found.firstIndex { $0.name == "app-\(own.name.value).service" }
+            services.append(index.map { Service(found.remove(at: $0), of: own) } ?? Service(own))
+        }
+        self.init(
+            tree: tree, architecture: architecture, services: services + found, kernel: kernel, machine: machine,
+            read: readPart)
+    }
+}
+
+/// Some bytes of a file, fewer at its end.
+@Sendable private func readPart(of blob: Blob, _ range: Range<UInt64>) throws -> [UInt8] {
+    let range = range.clamped(to: 0..<blob.size)
+    if case .bytes(let bytes) = blob.source { return Array(bytes[Int(range.lowerBound)..<Int(range.upperBound)]) }
+    if range.isEmpty { return [] }
+    let reader = try BlobReader(blob)
+    var failure: Failure?
+    let bytes = [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
+        do throws(Failure) {
+            try reader.read(into: UnsafeMutableRawBufferPointer(buffer), at: range.lowerBound)
+            count = range.count
+        } catch { failure = error }
+    }
+    if let failure { throw failure }
+    return bytes
+}
+
+extension Service {
+    /// What a unit says, with the name and the places of the recipe's service that it was made from.
+    fileprivate init(_ unit: Service, of service: Recipe.Service) {
+        self = unit
+        name = service.name.value
+        location = service.name.location
+        for index in commands.indices where commands[index].role == "ExecStart" {
+            commands[index].location = service.command.first?.location ?? service.name.location
+        }
+    }
+
+    /// The recipe's service as it says it, where no unit of the image says more.
+    fileprivate init(_ service: Recipe.Service) {
+        self.init(
+            name: service.name.value, origin: .recipe,
+            commands: [
+                Command(
+                    role: "command", words: service.command.map(\.value),
+                    location: service.command.first?.location ?? service.name.location)
+            ],
+            environment: Dictionary(
+                service.environment.map { ($0.name, $0.value) }, uniquingKeysWith: { _, last in last }),
+            user: service.user.value, output: .journal, errors: .journal, location: service.name.location)
+    }
+}

@@ -1,0 +1,108 @@
+import Checks
+import RootfsModel
+import Testing
+
+@Suite struct LogFaultTests {
+    static let script = "/opt/app/start.sh"
+    static let journald = "/etc/systemd/journald.conf.d/50-console.conf"
+    static let dropIn = "/etc/systemd/system/app-web.service.d/own.conf"
+    static let arguments = ["console=ttyS0", "reboot=k", "panic=1", "quiet", "loglevel=3"]
+
+    static let faults = [
+        PlantedFault(
+            name: "journald keeps everything", changes: [journald: nil], id: "log/unseen",
+            says: "journald forwards nothing to the console"),
+        PlantedFault(
+            name: "journald forwards too little",
+            changes: [journald: .text("[Journal]\nForwardToConsole=yes\nMaxLevelConsole=crit\n")], id: "log/unseen",
+            says: "which does not pass"),
+        PlantedFault(
+            name: "journald forwards to a screen",
+            changes: [journald: .text("[Journal]\nForwardToConsole=yes\nTTYPath=/dev/tty12\n")], id: "log/unseen",
+            says: "/dev/tty12 is no console"),
+        PlantedFault(
+            name: "a file of the machine and no forwarding",
+            changes: [journald: nil, dropIn: .text("[Service]\nStandardOutput=append:/var/log/web.log\n")],
+            id: "log/unseen", says: "/var/log/web.log"),
+        PlantedFault(
+            name: "null", changes: [dropIn: .text("[Service]\nStandardOutput=null\n")], id: "log/words-lost",
+            severity: .warning, says: "/dev/null"),
+        PlantedFault(
+            name: "a supervisor that swallows",
+            changes: [script: .script("#!/bin/sh\n/usr/bin/node /opt/app/server.js >/dev/null 2>&1 &\nwait\n")],
+            id: "log/swallowed", says: "its output leads to /dev/null, its errors to /dev/null"),
+        PlantedFault(
+            name: "a supervisor that writes to a tmpfs",
+            changes: [script: .script("#!/bin/sh\n/usr/bin/node /opt/app/server.js &>/run/web.log &\nwait\n")],
+            id: "log/swallowed", says: "its output leads to /run/web.log"),
+        PlantedFault(
+            name: "a script that hides itself",
+            changes: [script: .script("#!/bin/sh\nexec >/dev/null 2>&1\nexec /usr/bin/node /opt/app/server.js\n")],
+            id: "log/words-lost", severity: .warning, says: "not what it says itself"),
+    ]
+
+    func findings(_ tree: HandmadeTree, arguments: [String] = arguments) throws -> [Finding] {
+        try check(tree.subject(kernel: .init(arguments: arguments))).filter { $0.id.hasPrefix("log/") }
+    }
+
+    @Test func `nothing is said of the good tree`() throws {
+        #expect(try findings(goodTree()) == [])
+    }
+
+    @Test(arguments: faults) func `a planted fault is found`(fault: PlantedFault) throws {
+        let found = try findings(goodTree().with(fault.changes))
+        let first = try #require(found.first { $0.id == fault.id }, "found \(found.map(\.id))")
+        #expect(first.severity == fault.severity)
+        let lines = [first.message] + first.reasons
+        #expect(lines.contains { $0.contains(fault.says) }, "\(lines)")
+    }
+
+    @Test func `a kernel without a console is found`() throws {
+        for (arguments, id, severity) in [
+            (["reboot=k", "panic=1"], "log/no-console", Severity.error),
+            ([], "log/no-console", .warning),
+            (["console=ttyS0", "8250.nr_uarts=0"], "log/serial-off", .error),
+            (["console=ttyS0", "console=tty0"], "log/no-console", .error),
+        ] {
+            let found = try findings(goodTree(), arguments: arguments)
+            #expect(found.map(\.id) == [id])
+            #expect(found.map(\.severity) == [severity])
+        }
+        #expect(try findings(goodTree(), arguments: ["console=tty0", "console=ttyS0,115200"]) == [])
+    }
+
+    @Test func `there are other ways out`() throws {
+        let none: [String: HandmadeTree.Entry?] = [Self.journald: nil]
+        func errors(_ changes: [String: HandmadeTree.Entry?], arguments: [String] = Self.arguments) throws -> [Finding]
+        {
+            try findings(goodTree().with(none.merging(changes) { $1 }), arguments: arguments).filter {
+                $0.severity == .error
+            }
+        }
+        #expect(try errors([:], arguments: Self.arguments + ["systemd.journald.forward_to_console"]).isEmpty)
+        #expect(try errors([Self.dropIn: .text("[Service]\nStandardError=journal+console\n")]).isEmpty)
+        #expect(try errors([Self.dropIn: .text("[Service]\nStandardOutput=tty\nTTYPath=/dev/ttyS0\n")]).isEmpty)
+        #expect(
+            try errors([Self.journald: .text("[Journal]\nForwardToKMsg=yes\n")], arguments: ["console=ttyS0"]).isEmpty)
+    }
+
+    @Test func `units of packages are a warning for the image`() throws {
+        let tree = goodTree().with([
+            Self.journald: nil, "/etc/systemd/system/app-web.service": nil,
+            "/usr/lib/systemd/system/web.service": .text("[Service]\nExecStart=/usr/bin/node\n"),
+            "/etc/systemd/system/multi-user.target.wants/web.service": .link("/usr/lib/systemd/system/web.service"),
+        ])
+        let found = try findings(tree)
+        #expect(found.map(\.id) == ["log/journal-only"])
+        #expect(found.map(\.severity) == [.warning])
+    }
+
+    @Test func `a script that is init and hides what it starts is an error`() throws {
+        let tree = HandmadeTree([
+            "/sbin/init": .script("#!/bin/sh\nexec /usr/bin/node /x.js >/var/log/x 2>&1\n"),
+            "/bin/sh": .bytes(elfBytes(), mode: 0o755), "/usr/bin/node": .bytes(elfBytes(), mode: 0o755),
+            "/x.js": .text(""), "/var/log": .directory(mode: 0o755),
+        ])
+        #expect(try findings(tree).map(\.id) == ["log/unseen"])
+    }
+}
