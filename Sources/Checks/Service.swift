@@ -12,7 +12,7 @@ public struct Service: Hashable, Sendable {
         case inittab
         /// A folder of runit or s6 with a `run` file.
         case runFolder(TreePath)
-        /// A script that starts programs by itself.
+        /// A script, or a supervisor's configuration, that starts programs by itself.
         case script(TreePath)
     }
 

@@ -16,7 +16,7 @@ import Testing
         #expect(result["imagePath"] == .text("\(workspace.output("demo", "demo.ext4"))"))
         #expect(result["contentHash"] == (try JSON(workspace.text("out/demo/image.json")))["contentHash"])
         #expect(result["fresh"] == .boolean(false))
-        #expect(result["stages"].list.count == 10)
+        #expect(result["stages"].list.count == 11)
         let again = try #require(try JSON(workspace.build("demo", ["--json"]).stdout).list.first)
         #expect(again["fresh"] == .boolean(true))
         #expect(again["imageHash"] == result["imageHash"])

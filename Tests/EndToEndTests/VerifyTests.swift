@@ -83,7 +83,7 @@ import Testing
         let longer = try verify(["out/demo"], in: workspace)
         #expect(longer.status == 1)
         #expect(longer.stdout.contains("\n  the image has "), "\(longer.stdout)")
-        #expect(try directoryNames(at: workspace.output("demo")).count == 6)
+        #expect(try directoryNames(at: workspace.output("demo")).count == 8)
     }
 
     @Test func `a flipped bit of a sealed image is found in its file`() throws {

@@ -2,14 +2,15 @@ public import RootfsModel
 
 /// The services that an image starts by itself, whoever starts them: with systemd as init the enabled units, each by its
 /// unit's whole name (`app-web.service`); else the lines of /etc/inittab, or the script that is init; and the folders
-/// of runit and s6. `arguments` are the kernel's (`init=`, `systemd.unit=`). Throws only what `read` does.
+/// of runit and s6, and supervisord's programs. `arguments` are the kernel's (`init=`, `systemd.unit=`). Throws only what `read` does.
 public func discoverServices(
     in tree: FileTree, arguments: [String] = [],
     read: @escaping @Sendable (_ blob: Blob, _ range: Range<UInt64>) throws -> [UInt8]
 ) throws -> [Service] {
     let subject = CheckSubject(tree: tree, architecture: "", read: read)
     var services = [Service]()
-    switch try initSystem(of: subject, arguments: arguments) {
+    let initSystem = try initSystem(of: subject, arguments: arguments)
+    switch initSystem {
     case .systemd:
         let accounts = try Accounts(subject)
         let defaults = try ManagerDefaults(subject)
@@ -29,7 +30,8 @@ public func discoverServices(
                 environment: ["PATH": kernelPath, "HOME": "/"]))
     case .none: break
     }
-    return services + (try runFolderServices(in: subject))
+    services += try runFolderServices(in: subject)
+    return services + (try supervisordServices(in: subject, isSystemd: initSystem == .systemd))
 }
 
 /// What the kernel gives its first process (init/main.c).

@@ -41,6 +41,18 @@ struct UnitDirectory {
     /// Whether there is a file of this name, be it a unit or the mask of one.
     func knows(_ name: String) -> Bool { paths[name] != nil }
 
+    /// Links in a folder of units that are wanted or required, to units that are nowhere: by the link.
+    var danglingLinks: [(link: TreePath, name: String)] {
+        folders.filter { $0.key.hasSuffix(".wants") || $0.key.hasSuffix(".requires") }.flatMap { _, entries in
+            entries.compactMap { name, link in
+                guard let unit = UnitName(name), !knows(name), unit.template.map({ !knows($0) }) ?? true,
+                    unit.ending == "service"
+                else { return nil }
+                return (link, name)
+            }
+        }.sorted { $0.0 < $1.0 }
+    }
+
     /// The names in a unit's `.wants` or `.requires` folders, sorted.
     func dependencies(of name: UnitName, _ kind: String) -> [String] {
         let names = [name.text] + (name.template.map { [$0] } ?? [])

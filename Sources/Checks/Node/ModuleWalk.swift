@@ -17,6 +17,8 @@ final class ModuleWalk {
     private let packages: NodePackages
     private var visits: [Visit] = []
     private var seen = Set<TreePath>()
+    /// What was said to be missing already.
+    private var lost = Set<TreePath>()
     private(set) var findings: [Finding] = []
     /// Addons on the way, in the order they are met, with the visit that names each.
     private(set) var addons: [(path: TreePath, chain: [String], certainty: ModuleReference.Certainty)] = []
@@ -110,7 +112,7 @@ final class ModuleWalk {
         else { return }
         let references = ModuleReferences(in: bytes)
         let format = ScriptFormat(name: name, scope: scope, references: references, version: build?.version)
-        if visit.certainty == .always { reportFormat(format, of: visit.file, references, at: index) }
+        if visit.certainty == .always, reportFormat(format, of: visit.file, references, at: index) { return }
         for reference in references.all {
             if reference.form == .require, format.isModule, !references.definesRequire { continue }
             var certainty = min(visit.certainty, reference.certainty)
@@ -169,6 +171,7 @@ final class ModuleWalk {
                 chain: chain + ["\(package) does not export it"], path: file,
                 remedy: "use a path that the package exports, or another version of it")
         case .missing(let path, let reasons):
+            if let path, !lost.insert(path).inserted { return }
             report(
                 "node/module-missing", severity, "the module \(reference.specifier) is not in the image\(way)",
                 chain: chain + reasons, path: file, remedy: remedy(reference, path), missing: path)
@@ -232,9 +235,10 @@ extension ModuleWalk {
             path: file, remedy: "take an older version of the package, import it, or take Node 20.19 or later")
     }
 
+    /// Whether Node stops at this file, so that nothing is loaded after it.
     private func reportFormat(
         _ format: ScriptFormat, of file: TreePath, _ references: ModuleReferences, at index: Int
-    ) {
+    ) -> Bool {
         if format.isModule, !references.definesRequire,
             let call = references.all.first(where: { $0.form == .require && $0.certainty == .always })
         {
@@ -242,6 +246,7 @@ extension ModuleWalk {
                 "node/require-in-module", .error, "\(file) is an ECMAScript module, where there is no require",
                 chain: chain(to: index) + [format.because, "line \(call.line) calls require('\(call.specifier)')"],
                 path: file, remedy: "name it .cjs, use import, or make a require with createRequire")
+            return true
         }
         if format.refusesImport,
             let statement = references.all.first(where: { $0.form == .staticImport && $0.certainty == .always })
@@ -250,7 +255,9 @@ extension ModuleWalk {
                 "node/import-outside-module", .error, "\(file) is no ECMAScript module, and has an import statement",
                 chain: chain(to: index) + [format.because, "line \(statement.line) imports \(statement.specifier)"],
                 path: file, remedy: "name it .mjs, or put \"type\": \"module\" into its package.json")
+            return true
         }
+        return false
     }
 }
 

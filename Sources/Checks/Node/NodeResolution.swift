@@ -44,9 +44,10 @@ struct NodeResolution {
             ? ["node", "require", "default", "module-sync", "node-addons"]
             : ["node", "import", "default", "module-sync", "node-addons"]
         let folder = file.parent ?? .root
-        if name.hasPrefix("/") { return try path(TreePath(normalizing: name), of: form) }
+        let isFolder = name == "." || name == ".." || ["/", "/.", "/.."].contains(where: name.hasSuffix)
+        if name.hasPrefix("/") { return try path(Self.joined(.root, name), of: form, isFolder: isFolder) }
         if name == "." || name == ".." || name.hasPrefix("./") || name.hasPrefix("../") {
-            return try path(Self.joined(folder, name), of: form)
+            return try path(Self.joined(folder, name), of: form, isFolder: isFolder)
         }
         if name.hasPrefix("#") {
             guard let scope = try packages.scope(of: file) else { return .unknown }
@@ -57,10 +58,10 @@ struct NodeResolution {
     }
 
     /// A relative or absolute path, once `.` and `..` are gone.
-    func path(_ path: TreePath?, of form: ModuleReference.Form) throws -> Outcome {
+    func path(_ path: TreePath?, of form: ModuleReference.Form, isFolder: Bool = false) throws -> Outcome {
         guard let path else { return .unknown }
         if form == .require {
-            if let found = try asFileOrFolder(path) { return .file(found) }
+            if let found = try asFileOrFolder(path, isFolder: isFolder) { return .file(found) }
             return .missing(path, ["tried \(path), with .js, .json, .node, and as a folder"])
         }
         if let found = regularFile(path) { return .file(found) }
@@ -77,8 +78,9 @@ struct NodeResolution {
         return resolved
     }
 
-    func asFileOrFolder(_ path: TreePath) throws -> TreePath? {
-        if let file = withExtensions(path) { return file }
+    /// - Parameter isFolder: whether it is written as one, so that no file will do.
+    func asFileOrFolder(_ path: TreePath, isFolder: Bool = false) throws -> TreePath? {
+        if !isFolder, let file = withExtensions(path) { return file }
         return try asFolder(path)
     }
 
@@ -106,10 +108,11 @@ struct NodeResolution {
     ) throws -> Outcome {
         let parts = name.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         let length = name.hasPrefix("@") ? 2 : 1
-        guard parts.count >= length, !parts.contains(".."),
+        if parts.contains("..") { return .unknown }
+        guard parts.count >= length,
             let packagePath = TreePath(
                 normalizing: parts[..<length].joined(separator: "/")), !packagePath.isRoot
-        else { return .unknown }
+        else { return .missing(nil, ["\(name) is no package's name"]) }
         let subpath = parts.count > length ? "./" + parts[length...].joined(separator: "/") : "."
 
         if let own = try packages.scope(of: file), own.exports != nil, own.name == packagePath.text {
@@ -151,7 +154,7 @@ struct NodeResolution {
         }
         guard let target = Self.joined(folder, subpath) else { return .unknown }
         if form == .require || subpath == "." {
-            return try asFileOrFolder(target).map(Outcome.file)
+            return try asFileOrFolder(target, isFolder: subpath.hasSuffix("/")).map(Outcome.file)
         }
         return try self.path(target, of: form)
     }

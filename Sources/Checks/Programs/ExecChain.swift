@@ -86,6 +86,7 @@ struct ExecChain {
         guard let file = try executable(text, launch) else { return }
         var launch = launch
         launch.program = file
+        launch.names = [baseName(first), String(decoding: file.name, as: UTF8.self)]
         try run(file, launch)
     }
 
@@ -272,7 +273,7 @@ struct ExecChain {
             }
             // A name may be a function of a file that is read in.
             if parsed.readsMore, !first.contains("/") { continue }
-            if isTestedFor(first, in: parsed) { continue }
+            if isTestedFor(first, in: parsed, values) { continue }
             try follow(next)
         }
     }

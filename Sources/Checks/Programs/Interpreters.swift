@@ -37,6 +37,11 @@ func interpretedScript(_ words: [String], names: [String]) -> String? {
     while let word = rest.first, word.hasPrefix("-"), word.count > 1 {
         rest = rest.dropFirst()
         if word == "--" { break }
+        if !word.hasPrefix("--"), !language.valued.contains(where: word.hasPrefix),
+            word.dropFirst().contains(where: language.inPlaceLetters.contains)
+        {
+            return nil
+        }
         if language.inPlace.contains(where: { word == $0 || !$0.hasPrefix("--") && word.hasPrefix($0) }) { return nil }
         if word == language.scriptOption { return rest.first }
         if language.valued.contains(word) { rest = rest.dropFirst() }
@@ -51,6 +56,8 @@ private struct Language {
     var names: [String]
     /// Options with which the program is no file.
     var inPlace: Set<String>
+    /// Letters that mean the same among others behind one dash: `-ne`.
+    var inPlaceLetters = ""
     /// Options whose value is the next word.
     var valued: Set<String>
     /// The option that names the file, where no plain word does.
@@ -70,9 +77,9 @@ private let languages = [
         valued: [
             "-r", "--require", "--import", "-C", "--conditions", "--loader", "--env-file", "--experimental-loader",
         ]),
-    Language(names: ["python"], inPlace: ["-m", "-c", "-V", "--version", "-h"], valued: ["-W", "-X", "-Q"]),
-    Language(names: ["perl"], inPlace: ["-e", "-E", "-v", "-S"], valued: ["-I", "-M"]),
-    Language(names: ["ruby"], inPlace: ["-e", "-v", "-S"], valued: ["-I", "-r", "-C"]),
+    Language(names: ["python"], inPlace: ["-V", "--version", "-h"], inPlaceLetters: "cm", valued: ["-W", "-X", "-Q"]),
+    Language(names: ["perl"], inPlace: ["-v", "-S"], inPlaceLetters: "eE", valued: ["-I", "-M"]),
+    Language(names: ["ruby"], inPlace: ["-v", "-S"], inPlaceLetters: "e", valued: ["-I", "-r", "-C"]),
     Language(
         names: ["java"], inPlace: ["-version", "--version"], valued: ["-cp", "-classpath", "--class-path"],
         scriptOption: "-jar"),
@@ -93,10 +100,10 @@ let shellOwnCommands: Set<String> = [
 let directoryMakers: Set<String> = ["mkdir", "install", "cp", "tar", "rsync", "systemd-tmpfiles"]
 
 /// Whether a script asks before it starts a program: whether it is there, or which one it is.
-func isTestedFor(_ program: String, in script: ShellScript) -> Bool {
+func isTestedFor(_ program: String, in script: ShellScript, _ values: ShellValues) -> Bool {
     script.commands.contains { command in
         guard let first = command.words.first?.literal else { return false }
-        let words = command.words.dropFirst().compactMap(\.literal)
+        let words = command.words.dropFirst().flatMap { values.words(of: $0, splits: false) ?? [] }
         switch first {
         case "[", "test", "[[":
             return words.contains(program) && words.contains { ["-x", "-e", "-f", "-r", "-s"].contains($0) }

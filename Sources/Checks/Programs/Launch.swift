@@ -35,6 +35,8 @@ struct Launch: Sendable {
     var replacesScript = false
     /// The script that starts it; nil for the service's own command.
     var script: TreePath?
+    /// What it was started as: the program's name and the file's, a script's own.
+    var names: [String] = []
     /// The file that runs in the end, where there is one.
     var program: TreePath?
     /// Whether the service's sandbox is not for it (systemd's `+`).

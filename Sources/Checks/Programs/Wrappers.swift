@@ -96,7 +96,7 @@ private let wrapperForms: [String: WrapperForm] = [
     "setpriv": WrapperForm(
         userOption: "--reuid", longValued: ["--regid", "--groups", "--inh-caps", "--ambient-caps", "--bounding-set"]),
     "systemd-cat": WrapperForm(valued: ["-t", "-p"], longValued: ["--identifier", "--priority"]),
-    "unbuffer": WrapperForm(),
+    "unbuffer": WrapperForm(), "with-contenv": WrapperForm(),
 ]
 
 private func wrappedByEnv(_ arguments: [String]) -> Wrapped? {

@@ -12,6 +12,9 @@ struct ExecRule: Rule {
         let mounts = try MountPlan(subject)
         let made = try TemporaryFiles(subject)
         var findings = [Finding]()
+        if try initSystem(of: subject, arguments: subject.kernel?.arguments ?? []) == .systemd {
+            findings += enabledWithoutUnit(in: subject)
+        }
         for service in subject.services where !service.hasOwnRoot {
             findings += setting(of: service, accounts, mounts, made, in: subject)
             var chain = ExecChain(service, in: subject, accounts: accounts, mounts: mounts)
@@ -19,6 +22,16 @@ struct ExecRule: Rule {
             findings += chain.findings
         }
         return findings
+    }
+
+    /// Services that are enabled and that no unit describes: systemd passes over them.
+    private func enabledWithoutUnit(in subject: CheckSubject) -> [Finding] {
+        UnitDirectory(subject).danglingLinks.filter { $0.link.isWithin("/etc") }.map { link, name in
+            Finding(
+                "exec/unit-missing", .warning, "\(name) is enabled, but there is no such unit: nothing is started",
+                path: link, reasons: ["\(link) is a link to a unit that is in none of systemd's directories"],
+                remedy: "add the unit \(name), or remove the link")
+        }
     }
 
     /// What has to be there before the first command: user, groups, directory, environment files.

@@ -76,13 +76,20 @@ struct LogRule: Rule {
                 ] + journal.reasons)
         case .inittab, .runFolder, .script:
             // The first process has the console; what it starts inherits it, unless told otherwise.
-            func leaves(_ output: Service.Output) -> Bool { output == .inherited || isOutside(output) }
+            func leaves(_ output: Service.Output) -> Bool {
+                output == .inherited || output == .journal && journal.leavesMachine || isOutside(output)
+            }
             let words = leaves(service.output) || leaves(service.errors)
+            // supervisord prints the end of what it starts, where it stays in the foreground.
+            var isReported = false
+            if case .script(let path) = service.origin, path.bytes.suffix(5).elementsEqual(".conf".utf8) {
+                isReported = journal.leavesMachine
+            }
             return Sinks(
-                isHeard: words, wordsLeave: words, isReported: false,
+                isHeard: words || isReported, wordsLeave: words, isReported: isReported,
                 reasons: [
                     "its standard output leads to \(text(service.output)), its errors to \(text(service.errors))",
-                    "who starts it does not tell its end",
+                    isReported ? "supervisord tells its end" : "who starts it does not tell its end",
                 ])
         }
     }

@@ -17,10 +17,12 @@ struct WriteRule: Rule {
             findings += settings(of: service, access)
             var chain = ExecChain(service, in: subject, accounts: accounts, mounts: mounts)
             try chain.follow()
+            var told = Set<String>()
             for launch in chain.launches {
                 let restricted = launch.isUnrestricted ? unrestricted(service) : service
                 findings += redirections(of: launch, restricted, access)
-                findings += needs(of: launch, restricted, access)
+                // A script and the program that it starts need the same.
+                findings += needs(of: launch, restricted, access).filter { told.insert($0.id).inserted }
             }
         }
         return findings
@@ -98,8 +100,9 @@ struct WriteRule: Rule {
 
     /// What certain programs have to write to.
     private func needs(of launch: Launch, _ service: Service, _ access: WriteAccess) -> [Finding] {
-        guard let program = launch.program else { return [] }
-        let name = String(decoding: program.name, as: UTF8.self)
+        let servers: Set<String> = ["Xvfb", "Xorg", "Xephyr", "Xvnc", "Xtigervnc"]
+        let browsers: Set<String> = ["chromium", "chrome", "google-chrome", "chromium-browser", "headless_shell"]
+        guard let name = launch.names.first(where: { servers.contains($0) || browsers.contains($0) }) else { return [] }
         var findings = [Finding]()
         func need(_ id: String, _ path: TreePath, _ why: String, makesParents: Bool, _ remedy: String) {
             guard
@@ -110,7 +113,7 @@ struct WriteRule: Rule {
                     id, launch.severity, "\(name) cannot write to \(path)", service: service.name,
                     path: path, reasons: launch.reasons + [why, reason], remedy: remedy, location: launch.location))
         }
-        if ["Xvfb", "Xorg", "Xephyr", "Xvnc", "Xtigervnc"].contains(name) {
+        if servers.contains(name) {
             let display = launch.words.dropFirst().first { $0.hasPrefix(":") }.map { String($0.dropFirst()) } ?? "0"
             guard display.allSatisfy(\.isNumber) else { return findings }
             if !launch.words.contains("-nolock"), let path = TreePath(normalizing: "/tmp/.X\(display)-lock") {
@@ -125,7 +128,7 @@ struct WriteRule: Rule {
                     "give /tmp/.X11-unix mode 1777, or leave it out")
             }
         }
-        if ["chromium", "chrome", "google-chrome", "chromium-browser", "headless_shell"].contains(name) {
+        if browsers.contains(name) {
             let option = "--user-data-dir="
             let given = launch.words.last { $0.hasPrefix(option) }.map { String($0.dropFirst(option.count)) }
             let home = launch.environment["HOME"] ?? access.accounts.users[launch.identity?.name ?? ""]?.home

@@ -15,6 +15,8 @@ struct ShellLexer {
     private var tokens: [Token] = []
     /// Here-documents whose text begins after the line's end.
     private var pendingDocuments: [(end: String, dropsTabs: Bool)] = []
+    /// Between bash's `[[` and `]]`, where operators are words.
+    private var isInTest = false
 
     static func tokens(of text: [UInt8]) -> [Token] {
         var lexer = ShellLexer(bytes: text)
@@ -37,6 +39,9 @@ struct ShellLexer {
                 line += 1
             case UInt8(ascii: "#"):
                 place = bytes[place...].firstIndex(of: 10) ?? bytes.count
+            case 10 where isInTest:
+                place += 1
+                line += 1
             case 10:
                 tokens.append(.control("\n", line: line))
                 place += 1
@@ -44,7 +49,7 @@ struct ShellLexer {
                 skipDocuments()
             case UInt8(ascii: ";"), UInt8(ascii: "&"), UInt8(ascii: "|"), UInt8(ascii: "("), UInt8(ascii: ")"),
                 UInt8(ascii: "<"), UInt8(ascii: ">"):
-                takeOperator()
+                if isInTest { place += 1 } else { takeOperator() }
             default: takeWord()
             }
         }
@@ -54,6 +59,14 @@ struct ShellLexer {
         for text in ["&>>", "&>", "<<<", "<<-", "<<", "<>", "<&", ">>", ">&", ">|"] where starts(with: text) {
             place += text.utf8.count
             takeRedirection(text, descriptor: nil)
+            return
+        }
+        // ((…)) is arithmetic.
+        if starts(with: "((") {
+            var word = ShellWord(line: line)
+            skipParentheses()
+            word.append(.opaque)
+            tokens.append(.word(word))
             return
         }
         // <(…) and >(…) are words.
@@ -163,7 +176,9 @@ struct ShellLexer {
         }
         word.flush()
         if place == start { place += 1 }
-        if !word.parts.isEmpty { tokens.append(.word(word)) }
+        if word.parts.isEmpty { return }
+        tokens.append(.word(word))
+        if word.plain == "[[" { isInTest = true } else if word.plain == "]]" { isInTest = false }
     }
 
     private mutating func takeQuoted(into word: inout ShellWord) {

@@ -50,7 +50,7 @@ struct ShellValues: Sendable {
             switch part {
             case .opaque: return nil
             case .literal(let text, let isQuoted):
-                if !isQuoted, splits, text.contains(where: { "*?[".contains($0) }) { return nil }
+                if !isQuoted, splits, isPattern(text) { return nil }
                 if !isQuoted, splits, !isOpen, text.hasPrefix("~") || text.contains("{") { return nil }
                 current += text
                 isOpen = isOpen || isQuoted || !text.isEmpty
@@ -66,7 +66,7 @@ struct ShellValues: Sendable {
                     isOpen = true
                     continue
                 }
-                if value.contains(where: { "*?[".contains($0) }) { return nil }
+                if isPattern(value) { return nil }
                 let pieces = value.split(whereSeparator: \.isWhitespace).map(String.init)
                 for (index, piece) in pieces.enumerated() {
                     if index > 0 {
@@ -102,4 +102,11 @@ struct ShellValues: Sendable {
         if let value = known[name] { return value.isEmpty ? fallback ?? value : value }
         return readsMore ? nil : fallback
     }
+}
+
+/// Whether the shell looks for files by it.
+private func isPattern(_ text: String) -> Bool {
+    if text.contains(where: { "*?".contains($0) }) { return true }
+    guard let open = text.firstIndex(of: "[") else { return false }
+    return text[open...].contains("]")
 }

@@ -69,3 +69,49 @@ import Testing
             try masked.subject(kernel: kernel).services.map(\.name) == ["postgresql@15-main.service", "old.service"])
     }
 }
+
+@Suite struct SupervisordTests {
+    static let tree: [String: HandmadeTree.Entry?] = [
+        "/usr/bin/supervisord": .script("#!/usr/bin/python3\n"),
+        "/etc/supervisor/supervisord.conf": .text("; text\n[include]\nfiles = conf.d/*.conf\n"),
+        "/etc/supervisor/conf.d/web.conf": .text(
+            """
+            [program:web]
+            command=/usr/bin/node /opt/app/server.js --name %(program_name)s ; comment
+              --port %(ENV_PORT)s
+            environment=PORT="80",MODE=x
+            user = agent
+            directory=/opt/app
+            stdout_logfile=/dev/stdout
+            redirect_stderr=true
+            [program:off]
+            command=/usr/bin/off
+            autostart=false
+            """),
+    ]
+
+    @Test func `supervisord's programs are services`() throws {
+        let services = try goodTree().with(Self.tree).subject().services
+        let web = try #require(services.first { $0.name == "web" })
+        #expect(web.commands[0].words == ["/usr/bin/node", "/opt/app/server.js", "--name", "web", "--port", "80"])
+        #expect(web.commands[0].location?.line == 2)
+        #expect(web.user == "agent")
+        #expect(web.output == .journal)
+        #expect(web.errors == .journal)
+        #expect(!services.contains { $0.name == "off" })
+    }
+
+    @Test func `what is wrong with them is found`() throws {
+        let path = "/etc/supervisor/conf.d/web.conf"
+        func ids(_ text: String, _ more: [String: HandmadeTree.Entry?] = [:]) throws -> [String] {
+            let tree = goodTree().with(Self.tree).with([path: .text("[program:web]\n" + text)]).with(more)
+            return try check(tree.subject()).filter { $0.service == "web" && $0.severity == .error }.map(\.id)
+        }
+        #expect(try ids("command=/usr/bin/node x.js\ndirectory=/opt/app\n") == ["exec/script-missing"])
+        #expect(try ids("command=/usr/local/bin/node\n") == ["exec/missing"])
+        #expect(try ids("command=/usr/bin/node\nuser=nobody-there\n") == ["exec/user"])
+        #expect(try ids("command=/usr/bin/node\n") == [])
+        #expect(
+            try ids("command=/usr/bin/node\n", ["/etc/systemd/journald.conf.d/50-console.conf": nil]) == ["log/unseen"])
+    }
+}

@@ -195,6 +195,17 @@ func goodTree() -> HandmadeTree {
                 "#!/bin/sh\nif [ -x /usr/local/bin/node ]; then exec /usr/local/bin/node x; fi\n[ -x /opt/x ] && /opt/x\ncommand -v foo >/dev/null && foo\n/usr/bin/node\n"
             )
         ],
+        "a script that asks for a variable's program": [
+            script: .script("#!/bin/sh\nBIN=/usr/sbin/none\n[ -x \"$BIN\" ] || exit 0\n$BIN\n")
+        ],
+        "a text of perl": starts("/usr/bin/perl -ne print").merging(["/usr/bin/perl": .bytes(elfBytes(), mode: 0o755)])
+        {
+            $1
+        },
+        "bash's tests": [
+            script: .script("#!/bin/bash\n[[ $1 =~ ^(start|stop)$ ]] && echo\n(( i++ ))\nexec /usr/bin/node\n"),
+            "/usr/bin/bash": .link("dash"),
+        ],
         "a file that is read in": [
             script: .script("#!/bin/sh\n. /opt/app/functions\nlog_line\n"),
             "/opt/app/functions": .text("log_line() { :; }\n"),
@@ -225,6 +236,13 @@ func goodTree() -> HandmadeTree {
     @Test(arguments: good.keys.sorted()) func `what is right gives no error`(name: String) throws {
         let found = try findings(goodTree().with(Self.good[name] ?? [:]))
         #expect(found.filter { $0.severity == .error } == [])
+    }
+
+    @Test func `an enabled service without a unit is a warning`() throws {
+        let link = "/etc/systemd/system/multi-user.target.wants/gone.service"
+        let found = try findings(goodTree().with([link: .link("/etc/systemd/system/gone.service")]))
+        #expect(found.map(\.id) == ["exec/unit-missing"])
+        #expect(found.map(\.severity) == [.warning])
     }
 
     @Test func `scripts that start each other come to an end`() throws {

@@ -51,12 +51,21 @@ import Testing
             changes: starts("/usr/bin/chromium --user-data-dir=/root/profile"), id: "write/profile",
             says: "/root has mode 0700"),
         PlantedFault(
+            name: "Chromium's profile by a script that starts it",
+            changes: starts("/usr/bin/chromium --user-data-dir=/var/log/profile").merging([
+                "/usr/bin/chromium": .script("#!/bin/sh\nexec /usr/lib/chromium/chromium $FLAGS \"$@\"\n"),
+                "/usr/lib/chromium/chromium": .bytes(elfBytes(), mode: 0o755),
+            ]) { $1 }, id: "write/profile", says: "/var/log has mode 0755"),
+        PlantedFault(
             name: "Chromium without a home", changes: starts("/usr/bin/chromium").merging(["/home/agent": nil]) { $1 },
             id: "write/profile", says: "agent is 1000"),
     ]
 
+    /// The good tree with an X server and a browser.
+    func goodTree() -> HandmadeTree { ChecksTests.goodTree().with(Self.programs) }
+
     func findings(_ tree: HandmadeTree, hasReadOnlyRoot: Bool = false) throws -> [Finding] {
-        try check(tree.with(Self.programs).subject(machine: .init(hasReadOnlyRoot: hasReadOnlyRoot)))
+        try check(tree.subject(machine: .init(hasReadOnlyRoot: hasReadOnlyRoot)))
             .filter { $0.id.hasPrefix("write/") }
     }
 

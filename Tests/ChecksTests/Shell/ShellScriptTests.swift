@@ -47,6 +47,14 @@ import Testing
                 == [["export", "C=/z"], ["/x", "1"], ["/x/y", "/z"], ["q"], [], ["g", "h"]])
     }
 
+    @Test func `what bash tests and reckons is no command`() {
+        #expect(
+            certain("[[ $a =~ ^(b|c)$ && -x /d ]]\n((e++))\nfor ((f = 0; f < 2; f++)); do g; done\nh").map {
+                $0.first ?? ""
+            }
+                == ["[[", "", "h"])
+    }
+
     @Test func `arguments reach the command`() {
         #expect(
             certain("exec \"$@\"", arguments: ["/entry", "/usr/bin/node", "a b"]) == [["exec", "/usr/bin/node", "a b"]])
