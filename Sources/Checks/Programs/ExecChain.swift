@@ -64,12 +64,12 @@ struct ExecChain {
 
     /// Says what is wrong with a launch.
     mutating func report(
-        _ what: String, _ message: String, _ launch: Launch, path: TreePath? = nil, remedy: String? = nil,
+        _ id: String, _ message: String, _ launch: Launch, path: TreePath? = nil, remedy: String? = nil,
         missing: TreePath? = nil, reasons: [String] = []
     ) {
         add(
             Finding(
-                "exec/\(what)", launch.severity, message, service: service.name, path: path,
+                id, launch.severity, message, service: service.name, path: path,
                 reasons: launch.reasons + reasons, remedy: remedy, missing: missing, location: launch.location))
     }
 
@@ -102,7 +102,7 @@ struct ExecChain {
             launch.identity = accounts.identity(user: user, group: nil, supplementary: [])
             if !accounts.hasUser(user) {
                 report(
-                    "user", "\(outer.words[0]) runs it as \(user), a user whom the image does not have", outer,
+                    "exec/user", "\(outer.words[0]) runs it as \(user), a user whom the image does not have", outer,
                     remedy: "add the user to the recipe's users, or name another one")
             }
         }
@@ -126,14 +126,15 @@ struct ExecChain {
         switch Shebang.form(of: head) {
         case .script(let shebang): try runScript(file, shebang, launch)
         case .empty:
-            report("interpreter-missing", "\(file) names no interpreter behind its #!", launch, path: file)
+            report("exec/interpreter-missing", "\(file) names no interpreter behind its #!", launch, path: file)
         case .tooLong:
             report(
-                "shebang-too-long", "the first line of \(file) is longer than the 256 bytes that the kernel reads",
+                "exec/shebang-too-long", "the first line of \(file) is longer than the 256 bytes that the kernel reads",
                 launch, path: file, remedy: "name the interpreter by a shorter path")
         case .misplaced where !launch.isFromShell:
             report(
-                "shebang-misplaced", "\(file) does not begin with #!: there are blanks or a byte order mark before it",
+                "exec/shebang-misplaced",
+                "\(file) does not begin with #!: there are blanks or a byte order mark before it",
                 launch, path: file, remedy: "remove everything before the #!")
         case .misplaced, .none:
             if launch.isFromShell {
@@ -142,7 +143,8 @@ struct ExecChain {
                     try subject.content(of: file, limit: 1 << 20) ?? [], launch, script: file, arguments: launch.words)
             } else {
                 report(
-                    "format", "\(file) is neither an ELF program nor a script with #!: the kernel cannot execute it",
+                    "exec/format",
+                    "\(file) is neither an ELF program nor a script with #!: the kernel cannot execute it",
                     launch, path: file, remedy: "begin the script with #! and its interpreter")
             }
         }
@@ -155,20 +157,21 @@ struct ExecChain {
         next.searchPath = nil
         if next.depth > Self.deepest {
             return report(
-                "interpreter-loop", "\(file) is interpreted by a script that is interpreted by a script, and so on",
+                "exec/interpreter-loop",
+                "\(file) is interpreted by a script that is interpreted by a script, and so on",
                 launch, path: file)
         }
         let line = "#!" + shebang.interpreter + (shebang.argument.map { " " + $0 } ?? "")
         next.reasons.append("\(file) begins with \(line.replacing("\r", with: "\\r"))")
         if shebang.hasCarriageReturn {
             return report(
-                "shebang-crlf",
+                "exec/shebang-crlf",
                 "the first line of \(file) ends in a carriage return, which the kernel takes for part of the interpreter's name",
                 next, path: file, remedy: "store the script with Unix line ends")
         }
         if let node = subject.tree[file], let identity = launch.identity, !identity.may(4, node) {
             return report(
-                "unreadable", "\(file) cannot be read by \(identity.name), and its interpreter has to", next,
+                "exec/unreadable", "\(file) cannot be read by \(identity.name), and its interpreter has to", next,
                 path: file, remedy: "give it mode 0755")
         }
         let rest = [file.description] + launch.words.dropFirst()
@@ -177,7 +180,7 @@ struct ExecChain {
             argument.contains(where: { $0 == " " || $0 == "\t" })
         {
             return report(
-                "shebang-env",
+                "exec/shebang-env",
                 "the kernel hands \"\(argument)\" to env as one word, so env looks for a program of that whole name",
                 next, path: file, remedy: "write #!/usr/bin/env -S \(argument)")
         }
@@ -185,7 +188,7 @@ struct ExecChain {
         next.isFromShell = false
         guard interpreter.hasPrefix("/") else {
             return report(
-                "interpreter-missing", "\(interpreter) of its first line is no absolute path", next, path: file,
+                "exec/interpreter-missing", "\(interpreter) of its first line is no absolute path", next, path: file,
                 remedy: "name the interpreter by its whole path")
         }
         guard let program = try executable(interpreter, next, isInterpreter: true) else { return }
@@ -195,7 +198,8 @@ struct ExecChain {
         if case .script = Shebang.form(of: head) { return try run(program, next) }
         guard head.starts(with: [0x7f, 0x45, 0x4c, 0x46]) else {
             return report(
-                "format", "the interpreter \(program) is no program that the kernel can execute", next, path: program)
+                "exec/format", "the interpreter \(program) is no program that the kernel can execute", next,
+                path: program)
         }
         try checkElf(program, next)
         launches.append(next)

@@ -8,7 +8,7 @@ extension ExecChain {
         if program.contains("/") {
             if launch.searchPath != nil {
                 report(
-                    "relative", "\(program) is no absolute path, and systemd refuses such a command", launch,
+                    "exec/relative", "\(program) is no absolute path, and systemd refuses such a command", launch,
                     remedy: "name the program by its whole path")
                 return nil
             }
@@ -31,7 +31,7 @@ extension ExecChain {
         if let refused { return refused }
         let same = sameNames(program)
         report(
-            "not-in-path", "\(program) is in no directory of the PATH \(list)", launch,
+            "exec/not-in-path", "\(program) is in no directory of the PATH \(list)", launch,
             remedy: same.first.map { "name it as \($0), or set PATH" } ?? "add the package that brings \(program)",
             missing: TreePath(normalizing: "/usr/bin/\(program)"))
         return nil
@@ -43,7 +43,7 @@ extension ExecChain {
         guard let whole = TreePath(normalizing: text) ?? PathWalk(text, as: nil, in: tree).found else { return nil }
         // What stands where something is mounted or made at boot is not the image's to say.
         if isMadeAtBoot(whole) || service.made.contains(where: { whole.isWithin($0) }) { return nil }
-        let what = isInterpreter ? "interpreter-missing" : "missing"
+        let id = isInterpreter ? "exec/interpreter-missing" : "exec/missing"
         let noun = isInterpreter ? "the interpreter \(text)" : text
         let walk = PathWalk(text, as: launch.identity, in: tree)
         let file: TreePath
@@ -58,25 +58,27 @@ extension ExecChain {
                 ?? "add the package or the overlay that brings \(path)"
             if let link = walk.lastLink, tree.resolve(link) == nil {
                 report(
-                    isInterpreter ? what : "dangling-link", "\(noun) is a link to nothing: \(path) does not exist",
+                    isInterpreter ? id : "exec/dangling-link", "\(noun) is a link to nothing: \(path) does not exist",
                     launch, path: link, remedy: remedy, missing: path, reasons: walk.links)
             } else {
                 report(
-                    what, "\(noun) does not exist", launch, path: path, remedy: remedy, missing: whole,
+                    id, "\(noun) does not exist", launch, path: path, remedy: remedy, missing: whole,
                     reasons: (path == whole ? [] : ["\(path) is the first part of it that does not exist"])
                         + (same.isEmpty ? [] : ["the image has \(same.joined(separator: ", "))"]))
             }
             return nil
         case .loop(let link):
             report(
-                "link-loop", "\(noun) leads in a circle of symbolic links", launch, path: link, reasons: walk.links)
+                "exec/link-loop", "\(noun) leads in a circle of symbolic links", launch, path: link, reasons: walk.links
+            )
             return nil
         case .notDirectory(let path):
-            report(what, "\(noun) does not exist: \(path) is no directory", launch, path: path, reasons: walk.links)
+            report(id, "\(noun) does not exist: \(path) is no directory", launch, path: path, reasons: walk.links)
             return nil
         case .forbidden(let directory):
             report(
-                "unreachable", "\(launch.identity?.name ?? "the user") may not pass through \(directory) to \(text)",
+                "exec/unreachable",
+                "\(launch.identity?.name ?? "the user") may not pass through \(directory) to \(text)",
                 launch, path: directory, remedy: "give \(directory) mode 0755, or run the service as its owner",
                 reasons: walk.links + [owner(of: directory)])
             return nil
@@ -84,18 +86,18 @@ extension ExecChain {
         guard let node = tree[file] else { return nil }
         guard let blob = node.blob else {
             let kind = node.isDirectory ? "a directory" : "no regular file"
-            report("not-a-file", "\(noun) is \(kind)", launch, path: file, reasons: walk.links)
+            report("exec/not-a-file", "\(noun) is \(kind)", launch, path: file, reasons: walk.links)
             return nil
         }
         if blob.size == 0 {
             report(
-                "empty", "\(noun) is an empty file", launch, path: file, remedy: "put its content in place",
+                "exec/empty", "\(noun) is an empty file", launch, path: file, remedy: "put its content in place",
                 reasons: walk.links)
             return nil
         }
         if node.metadata.mode & 0o111 == 0 || !(launch.identity?.may(1, node) ?? true) {
             report(
-                "not-executable",
+                "exec/not-executable",
                 node.metadata.mode & 0o111 == 0
                     ? "\(noun) is not executable"
                     : "\(noun) may not be executed by \(launch.identity?.name ?? "the user")",
@@ -106,13 +108,15 @@ extension ExecChain {
         if let mount = mounts.mount(of: file) {
             if mount.isTemporary {
                 report(
-                    "hidden", "\(noun) is not seen: \(mount.source) mounts an empty \(mount.type) on \(mount.point)",
+                    "exec/hidden",
+                    "\(noun) is not seen: \(mount.source) mounts an empty \(mount.type) on \(mount.point)",
                     launch, path: file, remedy: "move the program, or leave the mount out", reasons: walk.links)
                 return nil
             }
             if mount.options.contains("noexec") {
                 report(
-                    "noexec", "\(noun) cannot be executed: \(mount.source) mounts \(mount.point) with noexec", launch,
+                    "exec/noexec", "\(noun) cannot be executed: \(mount.source) mounts \(mount.point) with noexec",
+                    launch,
                     path: file, remedy: "move the program, or mount without noexec", reasons: walk.links)
                 return nil
             }
@@ -165,7 +169,7 @@ extension ExecChain {
         guard let elf = try subject.elfFile(at: path) else { return }
         if let accepted = machines(of: subject.architecture), !accepted.contains(elf.machineName) {
             return report(
-                "machine", "\(path) is built for \(elf.machineName), and the image for \(accepted[0])", launch,
+                "exec/machine", "\(path) is built for \(elf.machineName), and the image for \(accepted[0])", launch,
                 path: path, remedy: "take the \(subject.architecture) build of it")
         }
         guard let loader = elf.interpreter else { return }
@@ -173,13 +177,13 @@ extension ExecChain {
         let walk = PathWalk(text, as: launch.identity, in: subject.tree)
         guard let file = walk.found, let node = subject.tree[file], node.blob.map({ $0.size > 0 }) ?? false else {
             return report(
-                "loader-missing",
+                "exec/loader-missing",
                 "\(path) needs the loader \(text), which the image does not have: the kernel says \"No such file or directory\" of the program itself",
                 launch, path: path, remedy: "add the C library that brings \(text)",
                 missing: TreePath(normalizing: text), reasons: walk.links)
         }
         if node.metadata.mode & 0o111 == 0 {
-            report("loader-missing", "the loader \(text) of \(path) is not executable", launch, path: file)
+            report("exec/loader-missing", "the loader \(text) of \(path) is not executable", launch, path: file)
         }
     }
 
@@ -197,13 +201,14 @@ extension ExecChain {
         if let file = walks.compactMap(\.found).first(where: { tree[$0]?.blob != nil }), let node = tree[file] {
             if let identity = launch.identity, !identity.may(4, node), identity.uid != 0 {
                 report(
-                    "unreadable", "\(text) cannot be read by \(identity.name)", launch, path: file,
+                    "exec/unreadable", "\(text) cannot be read by \(identity.name)", launch, path: file,
                     remedy: "give it mode 0644", reasons: [owner(of: file)])
                 return nil
             }
             if let mount = mounts.mount(of: file), mount.isTemporary {
                 report(
-                    "hidden", "\(text) is not seen: \(mount.source) mounts an empty \(mount.type) on \(mount.point)",
+                    "exec/hidden",
+                    "\(text) is not seen: \(mount.source) mounts an empty \(mount.type) on \(mount.point)",
                     launch, path: file, remedy: "move it, or leave the mount out")
                 return nil
             }
@@ -217,7 +222,8 @@ extension ExecChain {
         switch walks[0].outcome {
         case .forbidden(let directory):
             report(
-                "unreachable", "\(launch.identity?.name ?? "the user") may not pass through \(directory) to \(text)",
+                "exec/unreachable",
+                "\(launch.identity?.name ?? "the user") may not pass through \(directory) to \(text)",
                 launch, path: directory, reasons: [owner(of: directory)])
         case .found(let found) where tree[found]?.isDirectory ?? false && ["python", "python3", "node"].contains(name):
             // These start a directory with its own main file.
@@ -225,7 +231,7 @@ extension ExecChain {
         default:
             let same = tree.nodes.first { $0.blob != nil && $0.path.name.elementsEqual(baseName(text).utf8) }
             report(
-                "script-missing", "\(name) is given \(text), which the image does not have", launch, path: path,
+                "exec/script-missing", "\(name) is given \(text), which the image does not have", launch, path: path,
                 remedy: same.map { "did you mean \($0.path)?" } ?? "add the overlay that brings \(path)", missing: path)
         }
         return nil

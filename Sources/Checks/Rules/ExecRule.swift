@@ -40,27 +40,27 @@ struct ExecRule: Rule {
         in subject: CheckSubject
     ) -> [Finding] {
         var findings = [Finding]()
-        func add(_ what: String, _ message: String, path: TreePath? = nil, _ reason: String, _ remedy: String) {
+        func add(_ id: String, _ message: String, path: TreePath? = nil, _ reason: String, _ remedy: String) {
             findings.append(
                 Finding(
-                    "exec/\(what)", .error, message, service: service.name, path: path, reasons: [reason],
+                    id, .error, message, service: service.name, path: path, reasons: [reason],
                     remedy: remedy, missing: path, location: service.location))
         }
         if let refusal = service.refusal {
-            add("refused", "systemd refuses its unit, and never starts it", refusal, "correct the unit")
+            add("exec/refused", "systemd refuses its unit, and never starts it", refusal, "correct the unit")
         }
         if !service.hasDynamicUser {
             if !accounts.hasUser(service.user) {
                 let meant = nearestName(to: service.user, among: accounts.users.keys.sorted())
                 add(
-                    "user", "it runs as \(service.user), a user whom the image does not have",
+                    "exec/user", "it runs as \(service.user), a user whom the image does not have",
                     "/etc/passwd has no \(service.user), and no sysusers.d file makes one",
                     meant.map { "did you mean \($0)?" } ?? "add the user to the recipe's users")
             }
             for group in ([service.group].compactMap(\.self) + service.supplementaryGroups)
             where !accounts.hasGroup(group) {
                 add(
-                    "group", "it runs in the group \(group), which the image does not have",
+                    "exec/group", "it runs in the group \(group), which the image does not have",
                     "/etc/group has no \(group), and no sysusers.d file makes one", "add the group, or name another one"
                 )
             }
@@ -77,17 +77,18 @@ struct ExecRule: Rule {
             let walk = PathWalk(directory.description, as: identity, in: subject.tree)
             if case .forbidden(let above) = walk.outcome {
                 add(
-                    "working-directory",
+                    "exec/working-directory",
                     "\(service.user) may not pass through \(above) to its working directory \(directory)",
                     path: nil, "its mode and owner do not let \(service.user) through", "give \(above) mode 0755")
             } else if !(walk.found.flatMap { subject.tree[$0] }?.isDirectory ?? false) {
                 add(
-                    "working-directory", "its working directory \(directory) does not exist", path: directory,
+                    "exec/working-directory", "its working directory \(directory) does not exist", path: directory,
                     "the service manager changes into it before it starts the program",
                     "add the directory to an overlay")
             } else if let identity, let node = walk.found.flatMap({ subject.tree[$0] }), !identity.may(1, node) {
                 add(
-                    "working-directory", "\(service.user) may not enter its working directory \(directory)", path: nil,
+                    "exec/working-directory", "\(service.user) may not enter its working directory \(directory)",
+                    path: nil,
                     "its mode is \(String(node.metadata.mode, radix: 8)), its owner \(node.metadata.uid):\(node.metadata.gid)",
                     "give it to \(service.user)")
             }
@@ -97,7 +98,7 @@ struct ExecRule: Rule {
             let isPattern = file.path.bytes.contains { "*?[".utf8.contains($0) }
             if !isPattern, subject.tree.resolvedNode(file.path)?.blob == nil {
                 add(
-                    "environment-file", "its environment file \(file.path) does not exist", path: file.path,
+                    "exec/environment-file", "its environment file \(file.path) does not exist", path: file.path,
                     "the service manager refuses the start without it", "add the file, or mark it as optional with a -")
             }
         }

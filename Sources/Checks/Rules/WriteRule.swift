@@ -74,10 +74,10 @@ struct WriteRule: Rule {
             identity.uid != 0, !service.hasDynamicUser
         else { return [] }
         var findings = [Finding]()
-        func need(_ what: String, _ variable: String, _ path: TreePath, _ reason: String) {
+        func need(_ id: String, _ variable: String, _ path: TreePath, _ reason: String) {
             findings.append(
                 Finding(
-                    "write/\(what)", .warning, "\(service.user) cannot write to \(path), its \(variable)",
+                    id, .warning, "\(service.user) cannot write to \(path), its \(variable)",
                     service: service.name, path: path, reasons: [reason],
                     remedy: "make the directory and give it to \(service.user)", location: service.location))
         }
@@ -87,14 +87,14 @@ struct WriteRule: Rule {
             let path = TreePath(normalizing: home),
             let reason = access.mayWrite(path.appending(".cache".utf8), as: identity, of: service).reason
         {
-            need("home", "HOME", path, reason)
+            need("write/home", "HOME", path, reason)
         }
         if let text = service.environment["XDG_RUNTIME_DIR"], text.hasPrefix("/"),
             let path = TreePath(normalizing: text), isMadeAtBoot(path), !access.made.makes(path),
             !service.made.contains(where: { path.isWithin($0) })
         {
             need(
-                "runtime-directory", "XDG_RUNTIME_DIR", path,
+                "write/runtime-directory", "XDG_RUNTIME_DIR", path,
                 "nothing makes it: it is a login that does, and there is none")
         }
         return findings
@@ -140,13 +140,13 @@ struct WriteRule: Rule {
         let browsers: Set<String> = ["chromium", "chrome", "google-chrome", "chromium-browser", "headless_shell"]
         guard let name = launch.names.first(where: { servers.contains($0) || browsers.contains($0) }) else { return [] }
         var findings = [Finding]()
-        func need(_ what: String, _ path: TreePath, _ why: String, makesParents: Bool, _ remedy: String) {
+        func need(_ id: String, _ path: TreePath, _ why: String, makesParents: Bool, _ remedy: String) {
             guard
                 let reason = access.mayWrite(path, as: launch.identity, of: service, makesParents: makesParents).reason
             else { return }
             findings.append(
                 Finding(
-                    "write/\(what)", launch.severity, "\(name) cannot write to \(path)", service: service.name,
+                    id, launch.severity, "\(name) cannot write to \(path)", service: service.name,
                     path: path, reasons: launch.reasons + [why, reason], remedy: remedy, location: launch.location))
         }
         if servers.contains(name) {
@@ -154,12 +154,12 @@ struct WriteRule: Rule {
             guard display.allSatisfy(\.isNumber) else { return findings }
             if !launch.words.contains("-nolock"), let path = TreePath(normalizing: "/tmp/.X\(display)-lock") {
                 need(
-                    "x-lock", path, "an X server does not start without its lock file", makesParents: false,
+                    "write/x-lock", path, "an X server does not start without its lock file", makesParents: false,
                     "give /tmp mode 1777, or mount a tmpfs there")
             }
             if let path = TreePath(normalizing: "/tmp/.X11-unix/X\(display)") {
                 need(
-                    "x-socket", path, "an X server listens there; it makes the directory where it may",
+                    "write/x-socket", path, "an X server listens there; it makes the directory where it may",
                     makesParents: true,
                     "give /tmp/.X11-unix mode 1777, or leave it out")
             }
@@ -172,7 +172,7 @@ struct WriteRule: Rule {
                 let path = TreePath(normalizing: text)
             else { return findings }
             need(
-                "profile", path.appending("SingletonLock".utf8),
+                "write/profile", path.appending("SingletonLock".utf8),
                 "Chromium ends at once without a profile that it can lock",
                 makesParents: true, "give it a --user-data-dir that belongs to \(launch.identity?.name ?? service.user)"
             )
