@@ -48,6 +48,7 @@ struct WriteAccess {
             return identity.uid == 0 || identity.may(2, node) ? .yes : .no(owner(node, identity))
         }
         let parent = subject.tree[place]?.isDirectory ?? false ? place : place.parent ?? .root
+        if let entry = made.entries[parent] { return answer(entry, parent, identity) }
         let directory = nearest(to: parent)
         if directory != parent, made.makes(parent) { return .yes }
         if directory != parent, !makesParents { return .no("the directory \(parent) does not exist") }

@@ -47,7 +47,7 @@ struct ExecRule: Rule {
                     remedy: remedy, missing: path, location: service.location))
         }
         if let refusal = service.refusal {
-            add("refused", "systemd refuses its unit, and never starts it", refusal, "correct the unit")
+            add("exec/refused", "systemd refuses its unit, and never starts it", refusal, "correct the unit")
         }
         if !service.hasDynamicUser {
             if !accounts.hasUser(service.user) {

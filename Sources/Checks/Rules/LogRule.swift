@@ -116,7 +116,7 @@ struct LogRule: Rule {
             let isOwn = launch.script.map { !isPackages($0) } ?? true
             return [
                 Finding(
-                    "log/swallowed", launch.isBackground && isOwn ? .error : .warning,
+                    "log/swallowed", min(launch.severity, launch.isBackground && isOwn ? .error : .warning),
                     "the death of \(name) leaves no byte outside of the machine",
                     service: service.name, reasons: reasons + ["the script that starts it is not ended by its death"],
                     remedy: "leave the redirection out, or make it a service of its own", location: launch.location)
@@ -131,7 +131,9 @@ struct LogRule: Rule {
                     location: launch.location)
             ]
         }
-        return [silent(service, reasons: reasons + own.reasons)]
+        var finding = silent(service, reasons: reasons + own.reasons)
+        finding.severity = min(finding.severity, launch.severity)
+        return [finding]
     }
 
     /// The console by the kernel's arguments.

@@ -74,10 +74,10 @@ struct WriteRule: Rule {
             identity.uid != 0, !service.hasDynamicUser
         else { return [] }
         var findings = [Finding]()
-        func need(_ what: String, _ variable: String, _ path: TreePath, _ reason: String) {
+        func need(_ id: String, _ variable: String, _ path: TreePath, _ reason: String) {
             findings.append(
                 Finding(
-                    "write/\(what)", .warning, "\(service.user) cannot write to \(path), its \(variable)",
+                    id, .warning, "\(service.user) cannot write to \(path), its \(variable)",
                     service: service.name, path: path, reasons: [reason],
                     remedy: "make the directory and give it to \(service.user)", location: service.location))
         }
@@ -87,14 +87,14 @@ struct WriteRule: Rule {
             let path = TreePath(normalizing: home),
             let reason = access.mayWrite(path.appending(".cache".utf8), as: identity, of: service).reason
         {
-            need("home", "HOME", path, reason)
+            need("write/home", "HOME", path, reason)
         }
         if let text = service.environment["XDG_RUNTIME_DIR"], text.hasPrefix("/"),
             let path = TreePath(normalizing: text), isMadeAtBoot(path), !access.made.makes(path),
             !service.made.contains(where: { path.isWithin($0) })
         {
             need(
-                "runtime-directory", "XDG_RUNTIME_DIR", path,
+                "write/runtime-directory", "XDG_RUNTIME_DIR", path,
                 "nothing makes it: it is a login that does, and there is none")
         }
         return findings

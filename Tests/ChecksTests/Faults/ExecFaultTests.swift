@@ -183,6 +183,22 @@ func goodTree() -> HandmadeTree {
             name: "a oneshot that is always restarted",
             changes: starts("/usr/bin/node", "Type=oneshot\nRestart=always\n"),
             id: "exec/refused", says: "Type=oneshot with Restart=always"),
+        PlantedFault(
+            name: "a program behind a file that is read in",
+            changes: [
+                script: .script("#!/bin/sh\n. /opt/app/settings\nexec /usr/local/bin/node\n"),
+                "/opt/app/settings": .text("A=1\n"),
+            ], id: "exec/missing", says: "/usr/local/bin/node does not exist"),
+        PlantedFault(
+            name: "a program that runs in some case only",
+            changes: [script: .script("#!/bin/sh\nif [ $# = 0 ]; then exec /opt/none; else exec /usr/bin/node; fi\n")],
+            id: "exec/missing", severity: .warning, says: "/opt/none does not exist"),
+        PlantedFault(
+            name: "an empty mount over the script",
+            changes: starts("/usr/bin/node /opt/app/server.js").merging([
+                "/etc/fstab": .text("none /opt tmpfs rw 0 0\n")
+            ]) { $1 },
+            id: "exec/hidden", says: "/opt/app/server.js is not seen"),
     ]
 
     func findings(_ tree: HandmadeTree) throws -> [Finding] {

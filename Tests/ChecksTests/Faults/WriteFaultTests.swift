@@ -51,6 +51,11 @@ import Testing
             changes: starts("/usr/bin/chromium --user-data-dir=/root/profile"), id: "write/profile",
             says: "/root has mode 0700"),
         PlantedFault(
+            name: "an X server whose sockets' directory is made for root",
+            changes: starts("/usr/bin/Xvfb :99").merging([
+                "/usr/lib/tmpfiles.d/x11.conf": .text("D! /tmp/.X11-unix 0755 root root 10d\n")
+            ]) { $1 }, id: "write/x-socket", says: "/tmp/.X11-unix has mode 0755"),
+        PlantedFault(
             name: "a home that is not there", changes: starts("/usr/bin/node", "Environment=HOME=/srv/home\n"),
             id: "write/home",
             severity: .warning, says: "/srv/home does not exist"),
