@@ -10,6 +10,8 @@ struct NodeInvocation {
     var environment: [String: String]
     /// Where relative paths start.
     var folder: TreePath
+    /// Whether a package.json gave the command, so that the service itself does not name the script.
+    var isFromPackage: Bool
 
     /// The script's path, without links followed; nil where there is none or it cannot be told.
     var script: TreePath? {
@@ -41,6 +43,7 @@ extension CheckSubject {
         var command: Service.Command
         var environment: [String: String]
         var folder: TreePath
+        var isFromPackage = false
     }
 
     /// Programs that start the one behind them on their command line.
@@ -72,7 +75,7 @@ extension CheckSubject {
                 NodeInvocation(
                     service: start.service, serviceCommand: start.command, program: program,
                     command: NodeCommand(words: Array(words.dropFirst()), options: start.environment["NODE_OPTIONS"]),
-                    environment: start.environment, folder: start.folder)
+                    environment: start.environment, folder: start.folder, isFromPackage: start.isFromPackage)
             ]
         }
         guard let blob = tree[program]?.blob else { return [] }
@@ -97,6 +100,7 @@ extension CheckSubject {
         guard isRun && words.count > 2 || words[1] == "start", let text = scripts[isRun ? words[2] : "start"]?.text
         else { return [] }
         var start = start
+        start.isFromPackage = true
         let usual = start.environment["PATH"] ?? Self.usualPath
         start.environment["PATH"] = start.folder.appending("node_modules/.bin").description + ":" + usual
         return try nodeInvocations(Self.plainWords(text), start, depth: depth + 1)

@@ -108,7 +108,10 @@ import Testing
     }
 
     static let faults: [Fault] = [
-        Fault(id: "node/script-missing", says: "/srv/app/sever.js") { $0.words[1] = "/srv/app/sever.js" },
+        Fault(id: "node/script-missing", says: "Node is given /srv/app/bin") {
+            $0.tree.file("srv/app/bin/main.js")
+            $0.words[1] = "/srv/app/bin"
+        },
         Fault(id: "node/script-missing", says: "/srv/app/dist/main.js") {
             $0.tree.file("srv/app/package.json", #"{"scripts": {"serve": "NODE_ENV=production node dist/main.js"}}"#)
             $0.words = ["npm", "run", "serve"]
@@ -255,7 +258,9 @@ import Testing
 
     @Test func `a script that is mounted at boot is not missed`() throws {
         var parts = Parts()
-        parts.words[1] = "/mnt/app/server.js"
+        parts.tree.file("srv/app/package.json", #"{"scripts": {"start": "node /mnt/app/server.js"}}"#)
+        parts.words = ["npm", "start"]
+        #expect(try parts.findings().map(\.id) == ["node/script-missing"])
         parts.tree.file("etc/fstab", "/dev/vdb /mnt/app ext4 defaults 0 0\n")
         #expect(try parts.findings() == [])
     }
