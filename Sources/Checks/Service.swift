@@ -75,6 +75,10 @@ public struct Service: Hashable, Sendable {
     public var workingDirectory: TreePath?
     public var output: Output
     public var errors: Output
+    /// Why its manager does not take it at all; nil where it does.
+    public var refusal: String?
+    /// At which of syslog's levels (0 emerg … 7 debug) the journal takes what it prints.
+    public var logLevel = 6
     /// Whether the working directory need not be there (systemd's `-`).
     public var mayMissWorkingDirectory = false
     /// Whether its user is made when it starts.

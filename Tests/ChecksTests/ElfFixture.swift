@@ -16,6 +16,8 @@ struct ElfFixture {
     var defines: [String] = []
     var isa: UInt32 = 0
     var kernel: [UInt32] = []
+    /// The first bytes of a writable segment at an address that is a multiple of 16; none without any.
+    var data: [UInt8] = []
     /// Names of dynamic symbols that it defines.
     var symbols: [String] = []
 
@@ -83,7 +85,7 @@ struct ElfFixture {
         let hash = number(UInt32(1)) + number(UInt32(symbols.count + 1))
 
         var segments = [(type: UInt32, offset: Int, size: Int)]()
-        let count = 2 + (interpreter == nil ? 0 : 1) + (notes.isEmpty ? 0 : 1)
+        let count = 2 + (interpreter == nil ? 0 : 1) + (notes.isEmpty ? 0 : 1) + (data.isEmpty ? 0 : 1)
         var content = [UInt8]()
         func add(_ bytes: [UInt8]) -> Int {
             while (headerSize + segmentSize * count + content.count) % 8 != 0 { content.append(0) }
@@ -101,6 +103,10 @@ struct ElfFixture {
         if !defines.isEmpty { dynamic += [(0x6FFF_FFFC, add(definitions)), (0x6FFF_FFFD, defines.count)] }
         let section = (dynamic + [(0, 0)]).flatMap { long($0.tag) + long($0.value) }
         segments.append((2, add(section), section.count))
+        if !data.isEmpty {
+            while (headerSize + segmentSize * count + content.count) % 16 != 0 { content.append(0) }
+            segments.append((1, add(data), data.count))
+        }
         segments.insert((1, 0, headerSize + segmentSize * count + content.count), at: 0)
 
         var header: [UInt8] = [0x7F, 0x45, 0x4C, 0x46, isWide ? 2 : 1, isBigEndian ? 2 : 1, 1]
@@ -111,7 +117,8 @@ struct ElfFixture {
         let headers = segments.flatMap { segment -> [UInt8] in
             let alignment = segment.type == 4 ? (isWide ? 8 : 4) : 8
             return isWide
-                ? number(segment.type) + number(UInt32(5)) + long(segment.offset) + long(segment.offset)
+                ? number(segment.type) + number(UInt32(segment.offset > 0 && segment.type == 1 ? 6 : 5))
+                    + long(segment.offset) + long(segment.offset)
                     + long(segment.offset) + long(segment.size) + long(segment.size) + long(alignment)
                 : number(segment.type) + long(segment.offset) + long(segment.offset) + long(segment.offset)
                     + long(segment.size) + long(segment.size) + number(UInt32(5)) + long(alignment)

@@ -18,7 +18,7 @@ public func discoverServices(
         let units = try startedUnits(directory, arguments: arguments, in: subject)
         for unit in units where unit.name.ending == "service" {
             let service = try Service(unit, accounts: accounts, defaults: defaults, in: subject)
-            if !service.commands.isEmpty { services.append(service) }
+            if !service.commands.isEmpty || service.refusal != nil { services.append(service) }
         }
         services += initScripts(in: subject, besides: directory)
     case .inittab: services += try inittabServices(in: subject)
@@ -30,8 +30,19 @@ public func discoverServices(
                 environment: ["PATH": kernelPath, "HOME": "/"]))
     case .none: break
     }
-    services += try runFolderServices(in: subject)
-    return services + (try supervisordServices(in: subject, isSystemd: initSystem == .systemd))
+    // Under systemd other supervisors run where a unit starts them.
+    func runs(_ names: [String]) -> Bool {
+        initSystem != .systemd
+            || services.contains { service in
+                service.commands.contains { command in
+                    command.words.contains { word in names.contains { baseName(word).hasPrefix($0) } }
+                }
+            }
+    }
+    var others = [Service]()
+    if runs(["runsvdir", "runit", "s6-svscan"]) { others += try runFolderServices(in: subject) }
+    if runs(["supervisord"]) { others += try supervisordServices(in: subject, isSystemd: initSystem == .systemd) }
+    return services + others
 }
 
 /// What the kernel gives its first process (init/main.c).

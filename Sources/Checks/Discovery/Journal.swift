@@ -5,18 +5,17 @@ internal import RootfsModel
 struct Journal: Sendable {
     /// Whether lines of the weight that PID 1 gives a death get out of the machine.
     let leavesMachine: Bool
+    /// The least grave of syslog's levels that gets out.
+    let highestLevel: Int
     /// Why, or why not, a line each.
     let reasons: [String]
 
-    /// syslog(3)'s names, the gravest first.
-    private static let levels = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
     /// PID 1 tells a failed service at this level.
     private static let deathLevel = 4
-    /// Programs that carry the journal's or syslog's lines to another machine, by their configuration.
+    /// Programs that carry the journal's lines to another machine.
     private static let carriers: Set<String> = [
         "systemd-journal-upload", "systemd-netlogd", "fluent-bit", "fluentd", "vector", "promtail", "filebeat",
-        "td-agent",
-        "alloy", "otelcol", "rsyslogd", "syslog-ng",
+        "td-agent", "alloy", "otelcol",
     ]
 
     init(_ subject: CheckSubject) throws {
@@ -37,15 +36,17 @@ struct Journal: Sendable {
         let isTrue = { (text: String) in ["1", "yes", "y", "true", "t", "on"].contains(text.lowercased()) }
         var reasons = [String]()
         var leaves = false
+        var highest = 7
         if let (value, source) = setting("ForwardToConsole", "systemd.journald.forward_to_console"), isTrue(value) {
             let terminal = text.value("Journal", "TTYPath") ?? "/dev/console"
             let level = setting("MaxLevelConsole", "systemd.journald.max_level_console")?.value ?? "info"
-            let number = Int(level) ?? Self.levels.firstIndex(of: level) ?? 6
+            let number = logLevel(named: level) ?? 6
             reasons.append("journald forwards to \(terminal) what is at least \(level) (\(source))")
             if number < Self.deathLevel {
                 reasons.append("a service's death is told at the level warning, which does not pass")
             } else if isOutside(terminal: terminal) {
                 leaves = true
+                highest = number
             } else {
                 reasons.append("\(terminal) is no console that is seen outside of the machine")
             }
@@ -59,15 +60,22 @@ struct Journal: Sendable {
             let level = named ?? (arguments.contains("quiet") ? 4 : 7)
             reasons.append(
                 "journald forwards to the kernel's log (\(source)), which prints what is below level \(level)")
-            leaves = leaves || level > Self.deathLevel
+            if level > Self.deathLevel {
+                highest = max(leaves ? highest : 0, level - 1)
+                leaves = true
+            }
         }
+        let remote = try Self.syslogSendsAway(subject)
         if let carrier = subject.services.first(where: { service in
             service.commands.contains { command in
-                command.words.contains { Self.carriers.contains(baseName($0)) }
+                let names = command.words.map(baseName)
+                return names.contains(where: Self.carriers.contains)
+                    || remote && names.contains { ["rsyslogd", "syslog-ng"].contains($0) }
             }
         }) {
             reasons.append("\(carrier.name) may carry lines to another machine")
             leaves = true
+            highest = 7
         }
         for service in subject.services {
             // A service that follows the journal and prints it on a console.
@@ -80,10 +88,29 @@ struct Journal: Sendable {
             if follows {
                 reasons.append("\(service.name) prints the journal on a console")
                 leaves = true
+                highest = 7
             }
         }
         leavesMachine = leaves
+        highestLevel = highest
         self.reasons = reasons
+    }
+
+    /// Whether a syslog daemon's configuration names another machine: rsyslog's `@host` and omfwd, syslog-ng's network
+    /// drivers.
+    private static func syslogSendsAway(_ subject: CheckSubject) throws -> Bool {
+        let files =
+            ["/etc/rsyslog.conf", "/etc/syslog-ng/syslog-ng.conf"] + configurationFiles("rsyslog.d", in: subject.tree)
+            + configurationFiles("syslog-ng/conf.d", in: subject.tree)
+        return try files.contains { file in
+            guard let bytes = try subject.content(of: file, limit: 1 << 20) else { return false }
+            return String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).contains { line in
+                let text = line.drop { $0 == " " || $0 == "\t" }
+                if text.hasPrefix("#") { return false }
+                return text.contains("omfwd") || text.contains(" @") || text.contains("\t@")
+                    || ["network(", "tcp(", "udp(", "syslog("].contains { text.contains($0) }
+            }
+        }
     }
 }
 

@@ -97,10 +97,12 @@ private func supervisordSections(_ bytes: [UInt8], _ path: TreePath) -> [Supervi
         let line = raw.replacing("\t", with: " ")
         let content = line.firstRange(of: " ;").map { line[..<$0.lowerBound] } ?? line[...]
         let words = content.split(separator: " ", omittingEmptySubsequences: true).joined(separator: " ")
-        if words.isEmpty || sections.isEmpty && !words.hasPrefix("[") { continue }
+        if words.isEmpty { continue }
         if words.hasPrefix("["), words.hasSuffix("]") {
             sections.append(SupervisordSection(name: String(words.dropFirst().dropLast())))
             key = nil
+        } else if sections.isEmpty {
+            continue
         } else if content.hasPrefix(" "), let open = key {
             sections[sections.count - 1].values[open]?.value += " " + words
         } else if let equals = words.firstIndex(of: "=") {

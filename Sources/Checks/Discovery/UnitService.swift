@@ -66,6 +66,7 @@ extension Service {
         self.output = Self.output(
             output, inherited: Self.output(input, inherited: .null, terminal: terminal), terminal: terminal)
         errors = Self.output(value("StandardError") ?? defaults.errors, inherited: self.output, terminal: terminal)
+        logLevel = value("SyslogLevel").flatMap(Checks.logLevel(named:)) ?? 6
         memory = value("MemoryMin").flatMap(byteCount) ?? value("MemoryLow").flatMap(byteCount)
         made = Self.directoriesMade(by: unit)
         required = [
@@ -83,6 +84,7 @@ extension Service {
         }
         hasOwnRoot = value("RootDirectory") != nil || value("RootImage") != nil
         commands = commands(of: unit)
+        refusal = unit.refusal(of: commands)
         location = commands.first { $0.role == "ExecStart" }?.location ?? text.assignments.first?.location
     }
 
@@ -178,6 +180,12 @@ extension Service {
             }
         }
     }
+}
+
+/// syslog(3)'s level by its name or number; nil where it is none.
+func logLevel(named text: String) -> Int? {
+    ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"].firstIndex(of: text)
+        ?? Int(text).flatMap { (0...7).contains($0) ? $0 : nil }
 }
 
 /// `NAME=value`.

@@ -28,9 +28,12 @@ struct WriteAccess {
             return .no("the service may write to \(list(writable)) only")
         }
         if service.made.contains(where: { path.isWithin($0) && !isOnReadOnlyRoot($0) }) { return .yes }
-        if service.hasPrivateTmp && isTemporary(path) || isMadeAtBoot(path) { return .yes }
+        if service.hasPrivateTmp && isTemporary(path) { return .yes }
         // Where the path really is, links followed.
         let place = subject.tree.placement(of: subject.tree.resolve(path) ?? path)
+        if place.isChild(of: "/run"), let identity, identity.uid != 0, !makesParents, !made.makes(place) {
+            return .no("/run belongs to root, and \(identity.name) is \(identity.uid)")
+        }
         if isMadeAtBoot(place) { return .yes }
         if let mount = mounts.mount(of: place) {
             if mount.options.contains("ro") { return .no("\(mount.source) mounts \(mount.point) for reading only") }
@@ -45,6 +48,7 @@ struct WriteAccess {
             return identity.uid == 0 || identity.may(2, node) ? .yes : .no(owner(node, identity))
         }
         let parent = subject.tree[place]?.isDirectory ?? false ? place : place.parent ?? .root
+        if let entry = made.entries[parent] { return answer(entry, parent, identity) }
         let directory = nearest(to: parent)
         if directory != parent, made.makes(parent) { return .yes }
         if directory != parent, !makesParents { return .no("the directory \(parent) does not exist") }

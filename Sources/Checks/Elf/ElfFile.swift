@@ -17,6 +17,8 @@ public struct ElfFile: Hashable, Sendable {
     public struct Segment: Hashable, Sendable {
         /// p_type: 1 is PT_LOAD.
         public var type: UInt32
+        /// p_flags: 1 execute, 2 write, 4 read.
+        public var flags: UInt32
         public var offset: UInt64
         public var address: UInt64
         public var fileSize: UInt64
@@ -64,6 +66,8 @@ public struct ElfFile: Hashable, Sendable {
     public internal(set) var definedVersions: [String]?
     /// GNU_PROPERTY_X86_ISA_1_NEEDED: bits for baseline, v2, v3, v4.
     public internal(set) var neededISA: UInt32 = 0
+    /// GNU_PROPERTY_X86_ISA_1_USED, likewise: what some of its code uses, perhaps after a look at the processor.
+    public internal(set) var usedISA: UInt32 = 0
     /// The oldest kernel that it runs on, from its ABI tag: `[3, 2, 0]`.
     public internal(set) var oldestKernel: [UInt32]?
     /// Whether its headers themselves are wrong, so that nothing can load it.

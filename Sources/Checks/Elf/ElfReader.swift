@@ -107,11 +107,13 @@ struct ElfReader {
             let start = index * Int(wanted)
             return file.isWide
                 ? ElfFile.Segment(
-                    type: headers.word(start), offset: headers.long(start + 8), address: headers.long(start + 16),
+                    type: headers.word(start), flags: headers.word(start + 4), offset: headers.long(start + 8),
+                    address: headers.long(start + 16),
                     fileSize: headers.long(start + 32), memorySize: headers.long(start + 40),
                     alignment: headers.long(start + 48))
                 : ElfFile.Segment(
-                    type: headers.word(start), offset: headers.long(start + 4), address: headers.long(start + 8),
+                    type: headers.word(start), flags: headers.word(start + 24), offset: headers.long(start + 4),
+                    address: headers.long(start + 8),
                     fileSize: headers.long(start + 16), memorySize: headers.long(start + 20),
                     alignment: headers.long(start + 28))
         }
@@ -283,8 +285,9 @@ struct ElfReader {
         while start + 8 <= range.upperBound {
             let size = Int(notes.word(start + 4))
             guard start + 8 + size <= range.upperBound else { return }
-            // GNU_PROPERTY_X86_ISA_1_NEEDED
+            // GNU_PROPERTY_X86_ISA_1_NEEDED, …_USED
             if notes.word(start) == 0xC000_8002, size == 4 { file.neededISA |= notes.word(start + 8) }
+            if notes.word(start) == 0xC001_0002, size == 4 { file.usedISA |= notes.word(start + 8) }
             start = (start + 8 + size).rounded(upTo: file.isWide ? 8 : 4)
         }
     }

@@ -6,7 +6,25 @@ struct KernelFeatures {
     let drivers: KernelDrivers
 
     func findings() throws -> [Finding] {
-        try systemdFindings() + mountFindings() + moduleFindings() + deviceFindings() + programFindings()
+        try libraryFindings() + systemdFindings() + mountFindings() + moduleFindings() + deviceFindings()
+            + programFindings()
+    }
+
+    /// The C library says in a note from which kernel on it works, and ends every program on older ones.
+    private func libraryFindings() throws -> [Finding] {
+        guard let version = drivers.version, let path = subject.libraryFile(Array("libc.so.6".utf8)),
+            let oldest = try subject.elfFile(at: path)?.oldestKernel, oldest.count >= 2,
+            (UInt32(clamping: version.major), UInt32(clamping: version.minor)) < (oldest[0], oldest[1])
+        else { return [] }
+        let wanted = oldest.map(String.init).joined(separator: ".")
+        return [
+            Finding(
+                "kernel/too-old", .error, "no program starts: the C library needs Linux \(wanted) or later", path: path,
+                reasons: [
+                    "the kernel that boots is \(drivers.kernel.release ?? "")",
+                    "\(path)'s ABI note says \(wanted): FATAL: kernel too old",
+                ], remedy: "take a newer kernel")
+        ]
     }
 
     /// systemd's README, "REQUIREMENTS": it does not start without these.

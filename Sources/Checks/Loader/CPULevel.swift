@@ -33,6 +33,9 @@ enum CPULevel: Hashable {
         return (2...level).reversed().map { "x86-64-v\($0)" }
     }
 
+    /// The highest level of a GNU property's bits; 0 for none.
+    static func highest(of bits: UInt32) -> Int { 32 - bits.leadingZeroBitCount }
+
     /// The level's name.
     static func name(_ level: Int) -> String { level == 1 ? "x86-64" : "x86-64-v\(level)" }
 }

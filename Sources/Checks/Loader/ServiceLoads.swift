@@ -26,9 +26,10 @@ extension CheckSubject {
             var chain = ExecChain(service, in: self, accounts: accounts, mounts: mounts)
             try chain.follow()
             var seen = Set<[String]>()
+            let more = try fileEnvironment(of: service)
             for launch in chain.launches {
-                let path = launch.environment["LD_LIBRARY_PATH"] ?? ""
-                let preload = launch.environment["LD_PRELOAD"] ?? ""
+                let path = more["LD_LIBRARY_PATH"] ?? launch.environment["LD_LIBRARY_PATH"] ?? ""
+                let preload = more["LD_PRELOAD"] ?? launch.environment["LD_PRELOAD"] ?? ""
                 guard let program = launch.program, let file = try elfFile(at: program),
                     seen.insert([program.description, path, preload, launch.identity?.name ?? ""]).inserted
                 else { continue }
@@ -48,6 +49,20 @@ extension CheckSubject {
             }
         }
         return loads
+    }
+
+    /// The loader's variables of a service's environment files, whose last word counts (systemd.exec(5)).
+    private func fileEnvironment(of service: Service) throws -> [String: String] {
+        var values = [String: String]()
+        for file in service.environmentFiles {
+            guard let content = try content(of: file.path, limit: 1 << 20) else { continue }
+            for line in String(decoding: content, as: UTF8.self).split(whereSeparator: \.isNewline) {
+                let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                guard parts.count == 2, parts[0].trimmed.hasPrefix("LD_") else { continue }
+                values[parts[0].trimmed] = parts[1].trimmed.filter { $0 != "\"" && $0 != "'" }
+            }
+        }
+        return values
     }
 
     /// Whether starting a file gives its process rights that its user has not (AT_SECURE).

@@ -58,7 +58,7 @@ final class ModuleWalk {
             if let file = try resolution.asFileOrFolder(script) {
                 visits.append(Visit(file: file, certainty: .always))
                 seen.insert(file)
-            } else if !invocation.command.isAmbiguous {
+            } else if try isMissed(script) {
                 report(
                     "node/script-missing", .error, "Node is given \(script), which the image does not have",
                     chain: [], path: script, remedy: "add the script, or correct the path in the service's command",
@@ -78,6 +78,24 @@ final class ModuleWalk {
             try look(at: index, later: &later)
             index += 1
         }
+    }
+
+    /// Whether nobody else says that the script is missing: what a service names itself is the affair of `exec`, but
+    /// for a folder without a file to start.
+    private func isMissed(_ script: TreePath) throws -> Bool {
+        let isFolder = subject.tree.resolvedNode(script)?.isDirectory == true
+        guard isFolder || invocation.isFromPackage, !invocation.command.isAmbiguous else { return false }
+        return try !comesAtBoot(script)
+    }
+
+    /// Whether something is mounted there, so that the image cannot tell.
+    private func comesAtBoot(_ path: TreePath) throws -> Bool {
+        let folders = ["/run", "/var/run", "/tmp", "/proc", "/sys", "/dev"]
+        let mounts = try subject.settingLines(of: "etc/fstab").compactMap { line -> String? in
+            let fields = line.split { $0 == " " || $0 == "\t" }
+            return fields.count > 1 && fields[1] != "/" ? String(fields[1]) : nil
+        }
+        return (folders + mounts).compactMap { TreePath(normalizing: $0) }.contains { !$0.isRoot && path.isWithin($0) }
     }
 
     /// Whether it is somebody else's code.

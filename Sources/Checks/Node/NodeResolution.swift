@@ -18,6 +18,7 @@ struct NodeResolution {
 
     let subject: CheckSubject
     let packages: NodePackages
+    /// By name, as this Node says; empty where it does not.
     let builtins: Set<String>
     /// NODE_PATH's and the installation's own, which only `require` looks into.
     let globalFolders: [TreePath]
@@ -25,12 +26,26 @@ struct NodeResolution {
     /// Built in, but only with `node:` in front.
     private static let onlyWithScheme: Set<String> = ["test", "test/reporters", "sea", "sqlite"]
 
+    /// Where a Node does not say what it has inside: what those from 16 to 24 have.
+    private static let usualBuiltins: Set<String> = [
+        "_http_agent", "_http_client", "_http_common", "_http_incoming", "_http_outgoing", "_http_server",
+        "_stream_duplex", "_stream_passthrough", "_stream_readable", "_stream_transform", "_stream_wrap",
+        "_stream_writable", "_tls_common", "_tls_wrap", "assert", "assert/strict", "async_hooks", "buffer",
+        "child_process", "cluster", "console", "constants", "crypto", "dgram", "diagnostics_channel", "dns",
+        "dns/promises", "domain", "events", "fs", "fs/promises", "http", "http2", "https", "inspector",
+        "inspector/promises", "module", "net", "os", "path", "path/posix", "path/win32", "perf_hooks", "process",
+        "punycode", "querystring", "readline", "readline/promises", "repl", "stream", "stream/consumers",
+        "stream/promises", "stream/web", "string_decoder", "sys", "timers", "timers/promises", "tls", "trace_events",
+        "tty", "url", "util", "util/types", "v8", "vm", "wasi", "worker_threads", "zlib",
+    ]
+
     func resolve(_ specifier: String, from file: TreePath, form: ModuleReference.Form) throws -> Outcome {
         if specifier.hasPrefix("node:") {
             guard !builtins.isEmpty else { return .builtin }
             return builtins.contains(String(specifier.dropFirst(5))) ? .builtin : .unknownBuiltin
         }
-        if builtins.contains(specifier), !Self.onlyWithScheme.contains(specifier) { return .builtin }
+        let byName = builtins.isEmpty ? Self.usualBuiltins : builtins
+        if byName.contains(specifier), !Self.onlyWithScheme.contains(specifier) { return .builtin }
         var name = specifier
         if form != .require {
             name = String(name.prefix { $0 != "?" && $0 != "#" || name.hasPrefix("#") })

@@ -39,7 +39,7 @@ struct ExecChain {
             case .recipe: isSystemd = true
             case .systemd(let path):
                 isSystemd = true
-                isPackaged = path.isWithin("/usr/lib") || path.isWithin("/lib")
+                isPackaged = isPackages(path)
             case .inittab, .runFolder, .script: isSystemd = false
             }
             var environment = service.environment
@@ -242,9 +242,10 @@ struct ExecChain {
             command.words.contains { directoryMakers.contains(baseName($0.literal ?? "")) }
         }
         let outer = shellSinks(of: parsed, values)
-        for command in parsed.commands where command.isCertain {
+        for command in parsed.commands {
             let (words, isWhole) = values.words(of: command)
             guard let first = words.first, !parsed.functions.contains(first) else { continue }
+            let named = first == "exec" ? words.dropFirst().first ?? "" : first
             var next = launch
             next.depth += 1
             next.script = script ?? launch.script
@@ -268,12 +269,21 @@ struct ExecChain {
             let isQuiet = next.errors == .file("/dev/null") && outer.errors != next.errors && !command.isBackground
             if command.isTested || isQuiet {
                 // The script expects that it may fail; what is named by its whole path is missing all the same.
-                guard first.contains("/") else { continue }
+                guard named.contains("/") else { continue }
+                next.severity = min(next.severity, .warning)
+            }
+            if !command.isCertain {
+                // What runs in some case only is told of where nothing but its place can be meant.
+                guard named.hasPrefix("/"),
+                    first == "exec" || !(script.map(isPackages) ?? false)
+                else { continue }
                 next.severity = min(next.severity, .warning)
             }
             // A name may be a function of a file that is read in.
-            if parsed.readsMore, !first.contains("/") { continue }
-            if isTestedFor(first, in: parsed, values) { continue }
+            if parsed.readsMore, !named.contains("/") { continue }
+            // A package's script that may be through before is written for machines without the program too.
+            if parsed.mayEndWell, script.map(isPackages) ?? false { next.severity = min(next.severity, .warning) }
+            if isTestedFor(named, in: parsed, values) { continue }
             try follow(next)
         }
     }

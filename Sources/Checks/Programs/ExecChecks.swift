@@ -148,6 +148,8 @@ extension ExecChain {
 
     /// A program with nearly this name.
     private func nearestProgram(to name: String) -> String? {
+        // Of three letters everything is near.
+        if name.utf8.count < 4 { return nil }
         let folders = systemdPath.split(separator: ":").compactMap { folder in
             TreePath(normalizing: String(folder)).flatMap { subject.tree.resolve($0) }
         }
@@ -155,6 +157,7 @@ extension ExecChain {
         for folder in folders {
             for index in subject.tree.indices(below: folder) where subject.tree.nodes[index].path.isChild(of: folder) {
                 let path = subject.tree.nodes[index].path
+                guard subject.tree.resolvedNode(path)?.blob != nil else { continue }
                 places[String(decoding: path.name, as: UTF8.self)] = path.description
             }
         }
@@ -200,6 +203,13 @@ extension ExecChain {
                 report(
                     "exec/unreadable", "\(text) cannot be read by \(identity.name)", launch, path: file,
                     remedy: "give it mode 0644", reasons: [owner(of: file)])
+                return nil
+            }
+            if let mount = mounts.mount(of: file), mount.isTemporary {
+                report(
+                    "exec/hidden",
+                    "\(text) is not seen: \(mount.source) mounts an empty \(mount.type) on \(mount.point)",
+                    launch, path: file, remedy: "move it, or leave the mount out")
                 return nil
             }
             return file

@@ -1,3 +1,5 @@
+internal import RootfsModel
+
 let shellNames: Set<String> = ["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox-sh"]
 
 /// What a shell is started for.
@@ -95,6 +97,13 @@ let shellOwnCommands: Set<String> = [
     "source", "suspend", "test", "time", "times", "trap", "true", "type", "typeset", "ulimit", "umask", "unalias",
     "unset", "until", "wait",
 ]
+
+/// Whether a file is where packages alone put theirs.
+func isPackages(_ path: TreePath) -> Bool {
+    let folders: [TreePath] = ["/usr", "/lib", "/bin", "/sbin", "/etc/init.d"]
+    let own = folders.contains { path.isWithin($0) }
+    return own && !path.isWithin("/usr/local")
+}
 
 /// Programs that make directories.
 let directoryMakers: Set<String> = ["mkdir", "install", "cp", "tar", "rsync", "systemd-tmpfiles"]

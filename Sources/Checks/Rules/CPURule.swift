@@ -16,22 +16,43 @@ struct CPURule: Rule {
             ?? "the least, \(CPULevel.name(level)), as nothing is said of it"
         var findings = [Finding]()
         for load in try subject.serviceLoads() {
-            for (index, object) in load.process.objects.enumerated() where object.file.machine == 62 {
-                let needed = 32 - object.file.neededISA.leadingZeroBitCount
-                guard needed > level else { continue }
+            // As long as nothing is said of the processor, nobody knows that it will not do.
+            let severity = subject.machine.cpu == nil ? min(.warning, load.launch.severity) : load.launch.severity
+            func add(_ id: String, _ severity: Severity, _ index: Int, _ message: String, _ why: String, _ needed: Int)
+            {
                 findings.append(
                     Finding(
-                        "cpu/level",
-                        subject.machine.cpu == nil ? min(.warning, load.launch.severity) : load.launch.severity,
-                        "\(object.path) is marked to need \(CPULevel.name(needed)), and the machine's processor is \(processor)",
-                        service: load.service, path: object.path,
-                        reasons: load.launch.reasons + load.process.chain(to: index) + [
-                            "its GNU property names \(CPULevel.name(needed)): the loader says \"CPU ISA level is lower than required\""
-                        ],
+                        id, severity, message, service: load.service, path: load.process.objects[index].path,
+                        reasons: load.launch.reasons + load.process.chain(to: index)
+                            + [why, "the machine's processor is \(processor)"],
                         remedy:
                             "build it for \(CPULevel.name(level)), or give the machine a processor with \(CPULevel.name(needed))",
                         location: load.launch.location))
             }
+            for (index, object) in load.process.objects.enumerated() where object.file.machine == 62 {
+                let needed = CPULevel.highest(of: object.file.neededISA)
+                let used = CPULevel.highest(of: object.file.usedISA)
+                if needed > level {
+                    add(
+                        "cpu/level", severity, index,
+                        "\(object.path) is marked to need \(CPULevel.name(needed)), more than the machine's processor has",
+                        "its GNU property names \(CPULevel.name(needed)): the loader says \"CPU ISA level is lower than required\"",
+                        needed)
+                } else if used > level {
+                    add(
+                        "cpu/used", .note, index,
+                        "\(object.path) has code for \(CPULevel.name(used)), which it may choose at run time",
+                        "its GNU property says what it uses, not what it needs", used)
+                }
+            }
+            guard let program = load.process.objects.first, let blob = subject.tree[program.path]?.blob,
+                let build = try GoBuild(program.file, of: blob, with: subject.read), build.level > level
+            else { continue }
+            add(
+                "cpu/go", severity, 0,
+                "\(program.path) is a Go program for \(CPULevel.name(build.level)), more than the machine's processor has",
+                "it was built with GOAMD64=v\(build.level), and ends with \"This program can only be run on AMD64 processors with v\(build.level) microarchitecture support\"",
+                build.level)
         }
         return findings
     }

@@ -46,6 +46,9 @@ struct ExecRule: Rule {
                     id, .error, message, service: service.name, path: path, reasons: [reason],
                     remedy: remedy, missing: path, location: service.location))
         }
+        if let refusal = service.refusal {
+            add("exec/refused", "systemd refuses its unit, and never starts it", refusal, "correct the unit")
+        }
         if !service.hasDynamicUser {
             if !accounts.hasUser(service.user) {
                 let meant = nearestName(to: service.user, among: accounts.users.keys.sorted())

@@ -28,7 +28,9 @@ struct LogRule: Rule {
                     Finding(
                         "log/words-lost", .warning, "its death is told, but not what it says itself",
                         service: service.name,
-                        reasons: own.reasons, remedy: "let StandardOutput and StandardError lead to the journal",
+                        reasons: own.reasons,
+                        remedy:
+                            "let StandardOutput and StandardError lead to the journal, at a SyslogLevel that it forwards",
                         location: service.location))
             }
             var chain = ExecChain(service, in: subject, accounts: accounts, mounts: mounts)
@@ -64,14 +66,14 @@ struct LogRule: Rule {
     private func sinks(of service: Service, _ journal: Journal, in subject: CheckSubject) -> Sinks {
         switch service.origin {
         case .recipe, .systemd:
-            func leaves(_ output: Service.Output) -> Bool {
-                output == .journal && journal.leavesMachine || isOutside(output)
-            }
+            let passes = journal.leavesMachine && service.logLevel <= journal.highestLevel
+            func leaves(_ output: Service.Output) -> Bool { output == .journal && passes || isOutside(output) }
             let words = leaves(service.output) || leaves(service.errors)
             return Sinks(
                 isHeard: words || journal.leavesMachine, wordsLeave: words, isReported: journal.leavesMachine,
                 reasons: [
                     "its standard output leads to \(text(service.output)), its errors to \(text(service.errors))",
+                    "the journal takes its lines at level \(service.logLevel) of 7 (SyslogLevel)",
                     "systemd tells its end to the journal",
                 ] + journal.reasons)
         case .inittab, .runFolder, .script:
@@ -111,10 +113,10 @@ struct LogRule: Rule {
         let reasons = launch.reasons + ["its output leads to \(output), its errors to \(errors)"]
         if launch.isBackground || launch.isRepeated {
             // In a loop it may be a question that is asked again and again; packages know what they hide.
-            let isOwn = launch.script.map { !$0.isWithin("/usr") || $0.isWithin("/usr/local") } ?? true
+            let isOwn = launch.script.map { !isPackages($0) } ?? true
             return [
                 Finding(
-                    "log/swallowed", launch.isBackground && isOwn ? .error : .warning,
+                    "log/swallowed", min(launch.severity, launch.isBackground && isOwn ? .error : .warning),
                     "the death of \(name) leaves no byte outside of the machine",
                     service: service.name, reasons: reasons + ["the script that starts it is not ended by its death"],
                     remedy: "leave the redirection out, or make it a service of its own", location: launch.location)
@@ -129,7 +131,9 @@ struct LogRule: Rule {
                     location: launch.location)
             ]
         }
-        return [silent(service, reasons: reasons + own.reasons)]
+        var finding = silent(service, reasons: reasons + own.reasons)
+        finding.severity = min(finding.severity, launch.severity)
+        return [finding]
     }
 
     /// The console by the kernel's arguments.
@@ -180,7 +184,7 @@ struct LogRule: Rule {
     /// A unit as its package brings it: whoever builds the image did not choose where its words go.
     private func isPackaged(_ service: Service) -> Bool {
         guard case .systemd(let path) = service.origin else { return false }
-        return path.isWithin("/usr/lib") || path.isWithin("/lib") || path.isWithin("/etc/init.d")
+        return isPackages(path)
     }
 
     /// A path that is a process's own descriptor.

@@ -1,6 +1,7 @@
 import RootfsModel
 
-/// Whether what programs load later by name is there and whole: modules of the name service and of PAM, NSS's token, GL's
+/// Whether what programs load later by name is there and whole: modules of the name service and of PAM, the C
+/// library's converters, NSS's token, GL's
 /// drivers, GStreamer's plugins, and every other shared object of the tree.
 struct ModulesRule: Rule {
     static let name = "modules"
@@ -12,7 +13,7 @@ struct ModulesRule: Rule {
         let modules = try ModuleCheck(subject)
         let findings =
             try nameServiceFindings(modules) + authenticationFindings(modules) + tokenFindings(modules)
-            + graphicsFindings(modules) + pipelineFindings(modules)
+            + graphicsFindings(modules) + pipelineFindings(modules) + converterFindings(modules)
         return try findings + objectFindings(modules, told: Set(findings.compactMap(\.path)))
     }
 

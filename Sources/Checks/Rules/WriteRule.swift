@@ -15,6 +15,7 @@ struct WriteRule: Rule {
         var findings = [Finding]()
         for service in subject.services where !service.hasOwnRoot {
             findings += settings(of: service, access)
+            findings += environment(of: service, access)
             var chain = ExecChain(service, in: subject, accounts: accounts, mounts: mounts)
             try chain.follow()
             var told = Set<String>()
@@ -60,6 +61,41 @@ struct WriteRule: Rule {
                     "write/output", .error, "systemd cannot open \(path) for its \(name)", service: service.name,
                     path: path, reasons: [reason, "systemd ends the start with 209/STDOUT"],
                     remedy: "add the directory, or let the output lead to the journal", location: service.location))
+        }
+        return findings
+    }
+
+    /// Directories that the environment names: programs keep caches in HOME, and sockets in XDG_RUNTIME_DIR.
+    private func environment(of service: Service, _ access: WriteAccess) -> [Finding] {
+        if case .systemd(let path) = service.origin, isPackages(path) { return [] }
+        guard
+            let identity = access.accounts.identity(
+                user: service.user, group: service.group, supplementary: service.supplementaryGroups),
+            identity.uid != 0, !service.hasDynamicUser
+        else { return [] }
+        var findings = [Finding]()
+        func need(_ id: String, _ variable: String, _ path: TreePath, _ reason: String) {
+            findings.append(
+                Finding(
+                    id, .warning, "\(service.user) cannot write to \(path), its \(variable)",
+                    service: service.name, path: path, reasons: [reason],
+                    remedy: "make the directory and give it to \(service.user)", location: service.location))
+        }
+        // A system's account often has no home, and needs none.
+        let usual = access.accounts.users[service.user]?.home
+        if let home = service.environment["HOME"], home != usual || identity.uid >= 1000, home.hasPrefix("/"),
+            let path = TreePath(normalizing: home),
+            let reason = access.mayWrite(path.appending(".cache".utf8), as: identity, of: service).reason
+        {
+            need("write/home", "HOME", path, reason)
+        }
+        if let text = service.environment["XDG_RUNTIME_DIR"], text.hasPrefix("/"),
+            let path = TreePath(normalizing: text), isMadeAtBoot(path), !access.made.makes(path),
+            !service.made.contains(where: { path.isWithin($0) })
+        {
+            need(
+                "write/runtime-directory", "XDG_RUNTIME_DIR", path,
+                "nothing makes it: it is a login that does, and there is none")
         }
         return findings
     }

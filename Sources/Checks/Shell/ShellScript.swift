@@ -27,6 +27,8 @@ struct ShellScript: Sendable {
     /// Whether other files are read into it, or text is made to commands: then names may mean anything.
     private(set) var readsMore = false
     private(set) var functions: Set<String> = []
+    /// Whether it may come to an end that is none of failure before its last line.
+    private(set) var mayEndWell = false
 
     init(parsing text: [UInt8]) {
         var parser = ShellParser(ShellLexer.tokens(of: text))
@@ -36,6 +38,10 @@ struct ShellScript: Sendable {
             command.words.first?.literal.map { [".", "source", "eval", "alias"].contains($0) } ?? false
         }
         commands = parser.commandsWithCalls()
+        mayEndWell = commands.contains { command in
+            let words = command.words.compactMap(\.literal)
+            return !command.isCertain && words.first == "exit" && [[], ["0"]].contains(Array(words.dropFirst()))
+        }
     }
 }
 
@@ -44,7 +50,8 @@ private struct ShellParser {
     private enum Frame: Hashable {
         case condition(certain: Bool)
         case body(certain: Bool, repeated: Bool)
-        case group, caseHead, casePattern, caseBody
+        case group(certain: Bool)
+        case caseHead, casePattern, caseBody
         case function(String)
         case loopHead(certain: Bool)
     }
@@ -111,11 +118,11 @@ private struct ShellParser {
             endList()
         case "(":
             end(isBackground: false)
-            stack.append(.group)
+            stack.append(.group(certain: isCertain()))
         case ")":
             end(isBackground: false)
             endList()
-            if stack.last == .group { stack.removeLast() }
+            if case .group? = stack.last { stack.removeLast() }
         case ";;":
             end(isBackground: false)
             endList()
@@ -182,7 +189,7 @@ private struct ShellParser {
         case "for", "select": stack.append(.loopHead(certain: false))
         case "case": stack.append(.caseHead)
         case "{":
-            stack.append(pendingFunction.map(Frame.function) ?? .group)
+            stack.append(pendingFunction.map(Frame.function) ?? .group(certain: isCertain()))
             pendingFunction = nil
         case "function":
             namesFunction = true
@@ -209,8 +216,10 @@ private struct ShellParser {
         if ended || isDependent { return false }
         return stack.dropLast(count).allSatisfy { frame in
             switch frame {
-            case .condition(let certain), .body(let certain, _), .loopHead(let certain): certain
-            case .group, .function: true
+            case .condition(let certain), .body(let certain, _), .loopHead(let certain),
+                .group(let certain):
+                certain
+            case .function: true
             case .caseHead, .casePattern, .caseBody: false
             }
         }
@@ -237,7 +246,7 @@ private struct ShellParser {
             if case .function(let name) = frame { bodies[name, default: []].append(commands.count) }
         }
         let isInFunction = stack.contains { if case .function = $0 { true } else { false } }
-        let isInGroup = stack.contains(.group)
+        let isInGroup = stack.contains { if case .group = $0 { true } else { false } }
         // Behind an exit or an exec nothing comes.
         if let first = command.words.first?.literal, command.isCertain, !isInFunction, !isInGroup, !isBackground,
             first == "exit" || first == "exec" && command.words.count > 1

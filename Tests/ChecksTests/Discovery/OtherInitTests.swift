@@ -73,6 +73,9 @@ import Testing
 @Suite struct SupervisordTests {
     static let tree: [String: HandmadeTree.Entry?] = [
         "/usr/bin/supervisord": .script("#!/usr/bin/python3\n"),
+        "/etc/systemd/system/multi-user.target.wants/supervisor.service": .link(
+            "/usr/lib/systemd/system/supervisor.service"),
+        "/usr/lib/systemd/system/supervisor.service": .text("[Service]\nExecStart=/usr/bin/supervisord -n\n"),
         "/etc/supervisor/supervisord.conf": .text("; text\n[include]\nfiles = conf.d/*.conf\n"),
         "/etc/supervisor/conf.d/web.conf": .text(
             """
@@ -99,6 +102,11 @@ import Testing
         #expect(web.output == .journal)
         #expect(web.errors == .journal)
         #expect(!services.contains { $0.name == "off" })
+        // Nobody starts it.
+        let idle = goodTree().with(Self.tree).with([
+            "/etc/systemd/system/multi-user.target.wants/supervisor.service": nil
+        ])
+        #expect(try !idle.subject().services.contains { $0.name == "web" })
     }
 
     @Test func `what is wrong with them is found`() throws {

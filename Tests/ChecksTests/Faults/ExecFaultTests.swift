@@ -170,6 +170,35 @@ func goodTree() -> HandmadeTree {
             name: "a drop-in's program",
             changes: ["/etc/systemd/system/app-.service.d/x.conf": .text("[Service]\nExecStartPost=/usr/lib/ready\n")],
             id: "exec/missing", says: "/etc/systemd/system/app-.service.d/x.conf:2"),
+        PlantedFault(
+            name: "two start commands", changes: starts("/usr/bin/node\nExecStart=/usr/bin/node x"), id: "exec/refused",
+            says: "it has 2 commands in ExecStart="),
+        PlantedFault(
+            name: "a quote that is not closed", changes: starts("/usr/bin/node 'x"), id: "exec/refused",
+            says: "a quote is not closed"),
+        PlantedFault(
+            name: "no start command", changes: [unit: .text("[Service]\nUser=agent\n")], id: "exec/refused",
+            says: "it has no ExecStart="),
+        PlantedFault(
+            name: "a oneshot that is always restarted",
+            changes: starts("/usr/bin/node", "Type=oneshot\nRestart=always\n"),
+            id: "exec/refused", says: "Type=oneshot with Restart=always"),
+        PlantedFault(
+            name: "a program behind a file that is read in",
+            changes: [
+                script: .script("#!/bin/sh\n. /opt/app/settings\nexec /usr/local/bin/node\n"),
+                "/opt/app/settings": .text("A=1\n"),
+            ], id: "exec/missing", says: "/usr/local/bin/node does not exist"),
+        PlantedFault(
+            name: "a program that runs in some case only",
+            changes: [script: .script("#!/bin/sh\nif [ $# = 0 ]; then exec /opt/none; else exec /usr/bin/node; fi\n")],
+            id: "exec/missing", severity: .warning, says: "/opt/none does not exist"),
+        PlantedFault(
+            name: "an empty mount over the script",
+            changes: starts("/usr/bin/node /opt/app/server.js").merging([
+                "/etc/fstab": .text("none /opt tmpfs rw 0 0\n")
+            ]) { $1 },
+            id: "exec/hidden", says: "/opt/app/server.js is not seen"),
     ]
 
     func findings(_ tree: HandmadeTree) throws -> [Finding] {
@@ -195,6 +224,11 @@ func goodTree() -> HandmadeTree {
                 "#!/bin/sh\nif [ -x /usr/local/bin/node ]; then exec /usr/local/bin/node x; fi\n[ -x /opt/x ] && /opt/x\ncommand -v foo >/dev/null && foo\n/usr/bin/node\n"
             )
         ],
+        "a package's script that may be through before": starts("/usr/share/web/start").merging([
+            "/usr/share/web/start": .script("#!/bin/sh\nquit() { exit 0; }\ntest -e /sys/x || quit\n/sbin/none\n")
+        ]) { $1 },
+        "several commands of a oneshot": starts(
+            "/usr/bin/node\nExecStart=/usr/bin/node /opt/app/server.js", "Type=oneshot\n"),
         "a script that asks for a variable's program": [
             script: .script("#!/bin/sh\nBIN=/usr/sbin/none\n[ -x \"$BIN\" ] || exit 0\n$BIN\n")
         ],

@@ -125,6 +125,9 @@ import Testing
         Fault(id: "kernel/console", says: "too late for a console") {
             $0.subject.kernel?.options?["CONFIG_SERIAL_8250"] = "m"
         },
+        Fault(id: "kernel/too-old", says: "needs Linux 6.2.0 or later") {
+            $0.tree.file("usr/lib/x86_64-linux-gnu/libc.so.6", ElfFixture(kernel: [6, 2, 0]).bytes)
+        },
         Fault(id: "kernel/systemd", says: "no CONFIG_CGROUPS") { $0.subject.kernel?.options?["CONFIG_CGROUPS"] = nil },
         Fault(id: "kernel/systemd", says: "no CONFIG_DEVTMPFS") {
             $0.subject.kernel?.options?["CONFIG_DEVTMPFS"] = nil

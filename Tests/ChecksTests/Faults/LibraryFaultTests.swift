@@ -121,6 +121,31 @@ private let job = ElfFixture(
         }
     }
 
+    @Test func `a Go program says for what processor it was built`() throws {
+        var fixture = ElfFixture(kind: 2)
+        fixture.data = [0xFF] + Array(" Go buildinf:".utf8) + [8, 2] + [UInt8](repeating: 0, count: 16)
+        fixture.data += Array("\u{8}go1.19.8_path\tx\nbuild\tGOARCH=amd64\nbuild\tGOAMD64=v3\n".utf8)
+        fixture.data += [UInt8](repeating: 0, count: 64)
+        let tree = goodWorker().with(["/opt/app/worker": .bytes(fixture.bytes, mode: 0o755)])
+        for (cpu, expected) in [(nil, Severity.warning), ("x86-64-v2", .error), ("x86-64-v3", nil)]
+            as [(String?, Severity?)]
+        {
+            let found = try findings(tree.subject(machine: CheckSubject.Machine(cpu: cpu)))
+            #expect(found.map(\.id) == (expected == nil ? [] : ["cpu/go"]))
+            #expect(found.first?.severity == expected)
+        }
+    }
+
+    @Test func `an environment file's LD_LIBRARY_PATH counts`() throws {
+        let tree = goodWorker().with([
+            Self.library: nil, "/opt/app/lib/libjob.so.1": Self.changed(job) { _ in },
+            "/etc/worker.env": .text("# where\nLD_LIBRARY_PATH=\"/opt/app/lib\"\n"),
+            "/etc/systemd/system/worker.service": .text(
+                "[Service]\nEnvironmentFile=/etc/worker.env\nExecStart=/opt/app/worker\n"),
+        ])
+        #expect(try findings(tree.subject()) == [])
+    }
+
     @Test func `a version that is needed weakly, or of a library without any, is no fault`() throws {
         let weak = Self.changed(worker) {
             $0.needs = [("libc.so.6", ["GLIBC_2.99"]), ("libjob.so.1", ["JOB_2"])]

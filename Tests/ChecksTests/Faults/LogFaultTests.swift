@@ -39,7 +39,20 @@ import Testing
             name: "a script that hides itself",
             changes: [script: .script("#!/bin/sh\nexec >/dev/null 2>&1\nexec /usr/bin/node /opt/app/server.js\n")],
             id: "log/words-lost", severity: .warning, says: "not what it says itself"),
+        PlantedFault(
+            name: "lines below what is forwarded",
+            changes: [journald: .text("[Journal]\nForwardToConsole=yes\nMaxLevelConsole=notice\n")],
+            id: "log/words-lost", severity: .warning, says: "at level 6 of 7"),
     ]
+
+    static func rsyslog(_ text: String) -> [String: HandmadeTree.Entry?] {
+        [
+            "/etc/rsyslog.d/own.conf": .text(text), "/usr/sbin/rsyslogd": .bytes(elfBytes(), mode: 0o755),
+            "/usr/lib/systemd/system/rsyslog.service": .text("[Service]\nExecStart=/usr/sbin/rsyslogd -n\n"),
+            "/etc/systemd/system/multi-user.target.wants/rsyslog.service": .link(
+                "/usr/lib/systemd/system/rsyslog.service"),
+        ]
+    }
 
     func findings(_ tree: HandmadeTree, arguments: [String] = arguments) throws -> [Finding] {
         try check(tree.subject(kernel: .init(arguments: arguments))).filter { $0.id.hasPrefix("log/") }
@@ -80,6 +93,12 @@ import Testing
             }
         }
         #expect(try errors([:], arguments: Self.arguments + ["systemd.journald.forward_to_console"]).isEmpty)
+        let quiet = HandmadeTree.Entry.text("[Journal]\nForwardToConsole=yes\nMaxLevelConsole=notice\n")
+        let level = HandmadeTree.Entry.text("[Service]\nSyslogLevel=notice\n")
+        #expect(try findings(goodTree().with([Self.journald: quiet, Self.dropIn: level])) == [])
+        let syslog = Self.rsyslog("*.* @@logs.example:514\n")
+        #expect(try errors(syslog).isEmpty)
+        #expect(try !errors(Self.rsyslog("*.* /var/log/all\n")).isEmpty)
         #expect(try errors([Self.dropIn: .text("[Service]\nStandardError=journal+console\n")]).isEmpty)
         #expect(try errors([Self.dropIn: .text("[Service]\nStandardOutput=tty\nTTYPath=/dev/ttyS0\n")]).isEmpty)
         #expect(

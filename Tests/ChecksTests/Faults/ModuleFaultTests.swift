@@ -27,6 +27,9 @@ private func goodService() -> HandmadeTree {
             "\(folder)/libnssckbi.so": library("libnssckbi.so"),
             "\(folder)/libnss_ldap.so.2": library("libnss_ldap.so.2"),
             "\(folder)/security/pam_unix.so": library(""), "\(folder)/security/pam_permit.so": library(""),
+            "\(folder)/gconv/gconv-modules": .text("# list\nmodule\tISO-8859-1//\tINTERNAL\tISO8859-1\t1\n"),
+            "\(folder)/gconv/ISO8859-1.so": library(""),
+            "\(folder)/gconv/gconv-modules.d/extra.conf": .text("alias\tX//\tY//\n"),
             "/etc/nsswitch.conf": .text(
                 "passwd: files ldap\nhosts: files [!UNAVAIL=return] dns # why\nnetgroup: nis\n"),
             "/etc/pam.d/sshd": .text(
@@ -66,6 +69,10 @@ private func goodService() -> HandmadeTree {
             name: "a module that a login may pass",
             changes: ["/etc/pam.d/sshd": .text("session optional pam_motd.so\n")],
             id: "modules/pam", severity: .note, says: "pam_motd.so"),
+        PlantedFault(
+            name: "a converter is missing",
+            changes: ["\(folder)/gconv/gconv-modules.d/extra.conf": .text("module INTERNAL EUC-KR// EUC-KR 1\n")],
+            id: "modules/gconv", severity: .warning, says: "EUC-KR.so for one"),
         PlantedFault(
             name: "NSS without its token", changes: ["\(folder)/libsoftokn3.so": nil], id: "modules/softoken",
             says: "opens libsoftokn3.so"),

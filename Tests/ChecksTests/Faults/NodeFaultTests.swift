@@ -11,10 +11,14 @@ import Testing
         var addonSymbols = ["node_register_module_v108"]
         var modules = "108"
         var version = "18.20.4"
+        /// Whether its config.gypi cannot be found.
+        var isSilent = false
         var intl = ["icu_gyp_path": "\"tools/icu/icu-system.gyp\"", "icu_small": "false", "icu_ver_major": "\"72\""]
 
         init() {
-            tree.file("srv/app/package.json", #"{"name": "app", "engines": {"node": ">=18"}, "dependencies": {}}"#)
+            tree.file(
+                "srv/app/package.json",
+                #"{"name": "app", "engines": {"node": ">=18"}, "scripts": {"start": "node server"}}"#)
             tree.file(
                 "srv/app/server.js",
                 """
@@ -41,6 +45,7 @@ import Testing
             tree.file("srv/app/node_modules/web/node_modules/inner/deep.js", "require('web/parts/a')")
             tree.file("srv/app/node_modules/@scope/debug/index.js")
             tree.link("usr/bin/nodejs", to: "node")
+            tree.file("usr/bin/npm", "#!/usr/bin/env node\nrequire('http')\n", mode: 0o755)
             for name in ["libicui18n", "libicuuc", "libicudata"] {
                 tree.file(
                     "usr/lib/x86_64-linux-gnu/\(name).so.72",
@@ -66,7 +71,7 @@ import Testing
 
         func findings() throws -> [Finding] {
             var tree = tree
-            tree.file("usr/bin/node", node, mode: 0o755)
+            tree.file("usr/bin/node", isSilent ? ElfFixture().bytes : node, mode: 0o755)
             if !addonSymbols.isEmpty {
                 tree.file("srv/app/build/Release/addon.node", ElfFixture(symbols: addonSymbols).bytes)
             }
@@ -83,6 +88,7 @@ import Testing
         ["/usr/bin/node", "/srv/app/server.js"], ["node", "--enable-source-maps", "server.js", "--port", "1"],
         ["/usr/bin/nodejs", "-r", "./lib", "/srv/app/server"], ["/usr/bin/env", "A=b", "node", "/srv/app/server.js"],
         ["/bin/sh", "-c", "exec node server.js"], ["/srv/app/server.js"], ["node", "-e", "require('what')"],
+        ["gosu", "node", "node", "server.js"], ["chpst", "-u", "node", "node", "server.js"], ["npm", "start"],
     ]
 
     @Test(arguments: ways) func `a good service gives nothing`(words: [String]) throws {
@@ -102,7 +108,17 @@ import Testing
     }
 
     static let faults: [Fault] = [
-        Fault(id: "node/script-missing", says: "/srv/app/sever.js") { $0.words[1] = "/srv/app/sever.js" },
+        Fault(id: "node/script-missing", says: "Node is given /srv/app/bin") {
+            $0.tree.file("srv/app/bin/main.js")
+            $0.words[1] = "/srv/app/bin"
+        },
+        Fault(id: "node/script-missing", says: "/srv/app/dist/main.js") {
+            $0.tree.file("srv/app/package.json", #"{"scripts": {"serve": "NODE_ENV=production node dist/main.js"}}"#)
+            $0.words = ["npm", "run", "serve"]
+        },
+        Fault(id: "node/module-missing", says: "the command line requires tracer") {
+            $0.words = ["/usr/bin/env", "NODE_OPTIONS=--require=tracer", "node", "server.js"]
+        },
         Fault(id: "node/module-missing", says: "/srv/app/server.js, line 4, requires web") {
             $0.tree.remove("srv/app/node_modules/web")
         },
@@ -237,6 +253,21 @@ import Testing
         parts.intl["icu_gyp_path"] = "\"tools/icu/icu-generic.gyp\""
         parts.tree.remove("usr/lib/x86_64-linux-gnu")
         parts.environment["NODE_ICU_DATA"] = "/nowhere"
+        #expect(try parts.findings() == [])
+    }
+
+    @Test func `a script that is mounted at boot is not missed`() throws {
+        var parts = Parts()
+        parts.tree.file("srv/app/package.json", #"{"scripts": {"start": "node /mnt/app/server.js"}}"#)
+        parts.words = ["npm", "start"]
+        #expect(try parts.findings().map(\.id) == ["node/script-missing"])
+        parts.tree.file("etc/fstab", "/dev/vdb /mnt/app ext4 defaults 0 0\n")
+        #expect(try parts.findings() == [])
+    }
+
+    @Test func `a Node that says nothing of itself has what all have`() throws {
+        var parts = Parts()
+        parts.isSilent = true
         #expect(try parts.findings() == [])
     }
 

@@ -18,6 +18,10 @@ import Testing
                 == [["a", "1"], ["b"], ["c"], ["f"], ["k"]])
     }
 
+    @Test func `a group behind a condition depends on it as a whole`() {
+        #expect(certain("a && {\n  b\n  c\n}\n(\n  d\n  e\n)\nf || (g; h)\ni").map(\.[0]) == ["a", "d", "e", "f", "i"])
+    }
+
     @Test func `a loop without an end runs, and what is behind exec does not`() {
         #expect(
             certain("while true; do a; sleep 1; done &\nwhile b; do c; done\nexec d\ne").map(\.[0]) == [
