@@ -23,10 +23,11 @@ struct BlockMap {
     /// How many units there are, the last one perhaps cut off.
     var units: Int { words.count / wordsInUnit }
 
-    /// The units that are chosen by name: as many as there are, rounded down by at most a sixteenth, so that few choices
-    /// change when the image grows. Those behind them are for what finds no other place.
+    /// The units that are chosen by name: as many as there are, rounded down by at most a seventh, so that the number
+    /// seldom becomes another when the image grows: then a part of everything moves. Those behind them are for what
+    /// finds no other place.
     var preferredUnits: Int {
-        let step = max(1, (1 << (Int.bitWidth - 1 - max(1, units).leadingZeroBitCount)) / 16)
+        let step = max(1, (1 << (Int.bitWidth - 1 - max(1, units).leadingZeroBitCount)) / (units < 1024 ? 4 : 8))
         return units / step * step
     }
 

@@ -72,7 +72,7 @@ struct ImageLayout {
     /// So many inodes or an eighth more: a number for each group that stays when files come or go.
     private static func roundedInodes(_ inodes: UInt64, blocks: UInt64) -> UInt64 {
         let groups = (blocks + 32_767) / 32_768
-        let inGroup = groups > 1 ? (inodes * 32_768 + blocks - 1) / blocks : inodes
+        let inGroup = (inodes + groups - 1) / groups
         let step = max(16, UInt64(1) << UInt64(60 - min(60, inGroup.leadingZeroBitCount)))
         return (inGroup + step - 1) / step * step * groups
     }

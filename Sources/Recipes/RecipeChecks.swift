@@ -69,10 +69,6 @@ private func checkReadOnly(_ image: Recipe.Image, _ node: RecipeNode, _ reader: 
     if image.journal, let place = keys?.value("journal")?.place {
         reader.report("a journal has no use in an image with verity", at: place, hint: readOnly)
     }
-    if let free = keys?.value("free"), image.size.value != .free(ByteCount(bytes: 0)) {
-        reader.report(
-            "free room has no use in an image with verity", at: free.place, hint: "\(readOnly): leave it out")
-    }
     if let size = keys?.value("size") {
         reader.report(
             "an image with verity has the size of its files and their hash tree", at: size.place,
