@@ -11,9 +11,13 @@ struct CPURule: Rule {
 
     func findings(in subject: CheckSubject) throws -> [Finding] {
         guard case .level(let level) = CPULevel(of: subject) else { return [] }
+        let name = CPULevel.name(level)
         let processor =
-            subject.machine.cpu.map { "\($0), which has \(CPULevel.name(level))" }
-            ?? "the least, \(CPULevel.name(level)), as nothing is said of it"
+            switch subject.machine.cpu {
+            case nil: "the least, \(name), as nothing is said of it"
+            case name: name
+            case let cpu?: "\(cpu), which has \(name)"
+            }
         var findings = [Finding]()
         for load in try subject.serviceLoads() {
             // As long as nothing is said of the processor, nobody knows that it will not do.
