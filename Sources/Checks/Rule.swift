@@ -35,12 +35,6 @@ public let allRules: [any Rule.Type] = [
 /// What all rules say, the worst first, each once.
 public func check(_ subject: CheckSubject) throws -> [Finding] {
     var seen = Set<Finding>()
-    var findings = try allRules.flatMap { try $0.init().findings(in: subject) }.filter { seen.insert($0).inserted }
-    // A script of Node's is looked for by two rules; one of them is enough to say that it is not there.
-    let missing = findings.filter { $0.id == "exec/script-missing" }
-    findings.removeAll { finding in
-        finding.id == "node/script-missing"
-            && missing.contains { $0.service == finding.service && $0.path == finding.path }
-    }
+    let findings = try allRules.flatMap { try $0.init().findings(in: subject) }.filter { seen.insert($0).inserted }
     return Severity.allCases.reversed().flatMap { severity in findings.filter { $0.severity == severity } }
 }
