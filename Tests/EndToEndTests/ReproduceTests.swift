@@ -61,8 +61,10 @@ import Testing
         #expect(
             differences.map { $0["place"].string } == ["/usr/share/stamper/own", "/var/lib/stamper/stamp"],
             "\(ending.stdout)")
-        #expect(
-            differences.map { $0["field"].string } == ["content from byte 4 on", "content from byte 8 on"])
+        // Two random identifiers may begin alike.
+        for field in differences.map({ $0["field"].string ?? "" }) {
+            #expect(field.wholeMatch(of: /content from byte [0-9]+ on/) != nil, "\(field)")
+        }
         #expect(
             differences.map { $0["madeBy"].string } == [
                 "from the package stamper, changed by a script: postinst of stamper names it",

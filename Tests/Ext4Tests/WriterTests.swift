@@ -44,7 +44,7 @@ import Testing
         let readOnly = try image(NastyTree.pinned(), options).image.digest.hex
         #expect(
             [writable, readOnly] == [
-                "2756c819fcca66e4dadf14731f479bb4626cd2de862f72764fe5fde67601fe01",
+                "cd83d5ea4234fee3695c65b850a77d3e7c5d2d3f6b801552db4cf63bf62a64b2",
                 "ba008501ddf680608db8ffd63e1cd24a54a7706701f0ae3ff795657057172a6c",
             ],
             """
