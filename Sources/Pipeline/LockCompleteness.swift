@@ -1,5 +1,6 @@
 internal import Debian
 internal import RootfsModel
+internal import Solving
 internal import Storage
 internal import SystemPackage
 
@@ -35,22 +36,20 @@ struct LockCompleteness {
         var failures = [Failure]()
         for set in lock.requests {
             guard case .layer(let layer) = set.purpose else { continue }
-            for name in set.names where !isThere(name) {
+            for request in try set.requests() where !isThere(request) {
                 failures.append(
                     failure(
-                        "the layer \(layer) asks for \(name), which the lock does not have",
+                        "the layer \(layer) asks for \(request), which the lock does not have",
                         at: "Request: \(set.names.joined(separator: ", "))"))
             }
         }
         if !failures.isEmpty { throw Failures(failures) }
     }
 
-    /// A package, or one that provides it: `name[:architecture][=version]`.
-    private func isThere(_ request: String) -> Bool {
-        let parts = request.split(separator: "=", maxSplits: 1)
-        let name = String(parts[0].prefix { $0 != ":" })
+    /// A package, or one that provides it. Of which suite it is, only the archives know.
+    private func isThere(_ request: Request) -> Bool {
         let relation =
-            parts.count == 2 ? Relation(name, .equal, DebianVersion(String(parts[1]))) : Relation(name)
+            request.version.map { Relation(request.name, .equal, DebianVersion($0)) } ?? Relation(request.name)
         return packages.satisfier(of: relation) != nil
     }
 

@@ -2,6 +2,7 @@ internal import Debian
 internal import DebianArchive
 internal import Recipes
 internal import RootfsModel
+internal import Solving
 internal import Storage
 internal import Synchronization
 internal import SystemPackage
@@ -136,8 +137,8 @@ private func updates(_ update: LockUpdate, of recipes: [String]) throws -> [Lock
                 "there is no lock \(path) whose packages could be updated", hint: "run rootfs-build lock \(recipe)")
         }
         // The kernel may be asked for by another name than its package has.
-        let companions = lock.requests.flatMap { set in
-            if case .role = set.purpose { return set.names }
+        let companions = try lock.requests.flatMap { set in
+            if case .role = set.purpose { return try set.requests().map(\.name) }
             return []
         }
         return Set(lock.packages.map(\.name) + companions)

@@ -62,7 +62,7 @@ struct PartialUpdate {
     mutating func companion(for purpose: Lock.Purpose, in universe: Universe, asked: [String]) throws -> Lock.Package? {
         guard let package = old.packages(for: purpose).first,
             let set = old.requests.first(where: { $0.purpose == purpose }), set.names == asked.sorted(),
-            !moving.contains(package.name), !set.names.contains(where: moving.contains)
+            !moving.contains(package.name), try !set.requests().contains(where: { moving.contains($0.name) })
         else { return nil }
         if try universe.has(HeldPackage(package)) { return package }
         guard try controlText(of: package) != nil else {

@@ -333,7 +333,8 @@ struct RecipeBuild: Sendable {
         _ layers: LayerStage, lock: Lock, moment: Timestamp
     ) throws -> (tree: FileTree, reports: [RuleReport]) {
         let installed = layers.packages
-        let manual = basePackageNames(installed).union(Resolution.baseAdditions).union(lock.requests.flatMap(\.names))
+        let asked = try lock.requests.flatMap { try $0.requests().map(\.name) }
+        let manual = basePackageNames(installed).union(Resolution.baseAdditions).union(asked)
         let automatic = installed.filter { !manual.contains($0.name) }
         let states = ExtendedStates.bytes(
             autoInstalled: automatic.map { ($0.name, $0.architecture) }, nativeArchitecture: lock.architecture)
