@@ -198,6 +198,9 @@ private struct LockReader {
                     stanza, "Layer", "the lock has no layer \(layer)",
                     hint: nearestName(to: layer, among: layers).map { "did you mean \($0)?" })
             }
+            if let name = stanza["Package"], lock.exclude.contains(name) {
+                fail(stanza, "Package", "the lock excludes \(name)", hint: owner?.hint)
+            }
             if let architecture = stanza["Architecture"], ![lock.architecture, "all"].contains(architecture) {
                 fail(stanza, "Architecture", "the lock is for \(lock.architecture)")
             }

@@ -69,7 +69,7 @@ func holdLock(
     let old = try readLock(at: path)
     var partial: PartialUpdate?
     if case .packages(let names) = update, let old {
-        partial = PartialUpdate(of: old, moving: names, store: settings.store)
+        partial = PartialUpdate(of: old, moving: names, wanted: resolution.wanted, store: settings.store)
     }
     let asked = clock.now
     let lock = try client.withLock { client in

@@ -174,7 +174,7 @@ struct Resolution {
             sources += kept
             universe = try makeUniverse()
         }
-        try partial?.hold(in: &universe, requests: layers.flatMap(\.requests), pins: pins)
+        try partial?.hold(in: &universe, requests: layers.flatMap(\.requests))
         let solution = try universe.solve([baseLayer(universe)] + layers, present: partial?.present ?? [])
         var packages = try solution.packages.map { package throws(Failure) in
             try Lock.Package(package.stanza, pocket: package.pocket, purpose: .layer(package.layer))
@@ -206,17 +206,13 @@ struct Resolution {
     /// What is fetched but not installed: the kernel's package and the initrd's shell.
     private func companions(_ universe: Universe, _ partial: inout PartialUpdate?) throws -> [Lock.Package] {
         var packages = [Lock.Package]()
-        func kept(_ purpose: Lock.Purpose) throws -> Lock.Package? {
-            let asked = wanted.sets.first { $0.purpose == purpose }?.names ?? []
-            return try partial?.companion(for: purpose, in: universe, asked: asked)
-        }
-        if let kernel = try kept(Self.kernelRole) {
+        if let kernel = try partial?.companion(for: Self.kernelRole, in: universe) {
             packages.append(kernel)
         } else if case .package(let request)? = recipe.kernel?.source {
             let (stanza, pocket) = try kernelPackage(universe, request)
             packages.append(try Lock.Package(stanza, pocket: pocket, purpose: Self.kernelRole))
         }
-        if let shell = try kept(Self.initrdRole) {
+        if let shell = try partial?.companion(for: Self.initrdRole, in: universe) {
             packages.append(shell)
         } else if let kernel = recipe.kernel, kernel.initrd != .never {
             // A kernel whose drivers are built in needs none, which shows only later: it may be excluded then.

@@ -75,6 +75,16 @@ import Testing
                  63 | Architecture: arm64
                     |               ^^^^^
                 """)
+        let hint = "run rootfs-build lock --update r.manifest"
+        #expect(
+            message(
+                text.replacing("Exclude: usrmerge", with: "Exclude: nodejs, usrmerge"),
+                owner: .init(recipe: "browser", architecture: "amd64", hint: hint)) == """
+                    a.lock:61:10: error: the lock excludes nodejs
+                     61 | Package: nodejs
+                        |          ^^^^^^
+                    hint: \(hint)
+                    """)
         let other = changed("Layer: web", "Layer: wed")
         #expect(
             message(other) == """

@@ -152,6 +152,44 @@ import Testing
                 """), "\(moved.stdout)")
     }
 
+    @Test func `new pins and excludes count for the kernel and the initrd's shell too`() throws {
+        let world = try World.shared()
+        let archive = try FixtureArchive(key: world.key)
+        var packages = try World.packages()
+        for name in ["linux-image-modular", "busybox-static"] {
+            var newer = try #require(packages.first { $0.name == name })
+            newer.version = "9"
+            packages.append(newer)
+        }
+        for suite in World.suites(packages) { try archive.write(suite) }
+        let workspace = try Workspace(key: world.key, archive: archive)
+        func write(_ more: String) throws {
+            try workspace.recipe(
+                "demo", "layers: [{name: system, packages: [hello]}]\nkernel: {package: linux-image-modular}",
+                archive: "{suite: bookworm, keyring: keys/fixture.gpg\(more)}")
+        }
+        try write("")
+        #expect(try workspace.run(["lock", "recipes/demo.manifest"]).status == 0)
+        try write(", pins: {linux-image-modular: \"6.1.1-1\"}")
+        let pinned = try update(workspace, ["hello"], mirror: archive)
+        #expect(
+            pinned.stdout.hasPrefix(
+                """
+                downgraded linux-image-modular from 9 to 6.1.1-1
+                  because the recipe pins or excludes other packages than the lock
+                sha256:
+                """), "\(pinned.stdout)\(pinned.stderr)")
+        try write(", pins: {linux-image-modular: \"6.1.1-1\"}, exclude: [busybox-static]")
+        let excluded = try update(workspace, ["hello"], mirror: archive)
+        #expect(
+            excluded.stdout.hasPrefix(
+                """
+                removed busybox-static 9
+                  because the recipe pins or excludes other packages than the lock
+                sha256:
+                """), "\(excluded.stdout)\(excluded.stderr)")
+    }
+
     @Test func `a name that is not in the lock is refused before anything is asked`() throws {
         let workspace = try World.shared().warmWorkspace()
         let state = try workspace.state()
