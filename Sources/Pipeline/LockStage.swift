@@ -66,7 +66,14 @@ func holdLock(
     }
     let path = lockPath(forRecipe: recipePath)
     let resolution = Resolution(recipe, hostArchitecture: settings.hostArchitecture)
-    let old = try readLock(at: path)
+    let old: Lock?
+    var unusable: Failure?
+    do {
+        old = try readLock(at: path)
+    } catch let failures as Failures where update == .everything {
+        old = nil
+        unusable = failures.all.first
+    }
     var partial: PartialUpdate?
     if case .packages(let names) = update, let old {
         partial = PartialUpdate(of: old, moving: names, wanted: resolution.wanted, store: settings.store)
@@ -89,6 +96,13 @@ func holdLock(
     }
     let text = lock.text
     if old?.text != text { try writeFile(Array(text.utf8), to: path) }
+    if let unusable {
+        let place = unusable.location.map { "\($0.file):\($0.line)" } ?? path.string
+        settings.progress(
+            .note(
+                "\(recipe.name.value): what moved is not known, for the old lock was of no use: \(place): \(unusable.message)"
+            ))
+    }
     var held = HeldLock(lock: lock, path: path, isNew: old == nil)
     if let old {
         held.changes = lock.changes(since: old).map { change in

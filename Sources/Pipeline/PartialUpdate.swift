@@ -38,6 +38,7 @@ struct PartialUpdate {
     mutating func sources(missingFrom universe: Universe) throws -> [Universe.Source] {
         var stanzas = [String: [UInt8]]()
         for package in held() where try !universe.has(HeldPackage(package)) {
+            guard isOfAnArchive(package) else { continue }
             guard let control = try controlText(of: package) else {
                 because[package.name] = "neither the archive nor the store has \(package.version) any more"
                 continue
@@ -73,6 +74,7 @@ struct PartialUpdate {
             because[package.name] = "the recipe pins or excludes other packages than the lock"
             return nil
         }
+        guard isOfAnArchive(package) else { return nil }
         if try universe.has(HeldPackage(package)) { return package }
         guard try controlText(of: package) != nil else {
             because[package.name] = "neither the archive nor the store has \(package.version) any more"
@@ -80,6 +82,13 @@ struct PartialUpdate {
         }
         kept.append(package.label)
         return package
+    }
+
+    /// Whether the recipe still has the package's archive: without, a lock with the package could not be read.
+    private mutating func isOfAnArchive(_ package: Lock.Package) -> Bool {
+        if wanted.archives[package.pocket] != nil { return true }
+        because[package.name] = "the recipe no longer has the archive \(package.pocket)"
+        return false
     }
 
     /// A package's stanza as an index has it.

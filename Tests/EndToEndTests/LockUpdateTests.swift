@@ -190,6 +190,60 @@ import Testing
                 """), "\(excluded.stdout)\(excluded.stderr)")
     }
 
+    @Test func `nothing is held of an archive that the recipe no longer has`() throws {
+        let world = try World.shared()
+        let archive = try FixtureArchive(key: world.key)
+        let packages = try World.packages()
+        var fixes = [FixturePackage]()
+        for (name, version) in [("odd-names", "1.1"), ("linux-image-builtin", "6.1.1-2")] {
+            var fix = try #require(packages.first { $0.name == name })
+            fix.version = version
+            fixes.append(fix)
+        }
+        for var suite in World.suites(packages) {
+            if suite.name == "bookworm-security" { suite.packages = fixes }
+            try archive.write(suite)
+        }
+        let workspace = try Workspace(key: world.key, archive: archive)
+        // The store has all of them.
+        #expect(try workspace.build("demo").status == 0)
+        try workspace.recipe(
+            "demo", Workspace.demo, archive: "{suite: bookworm, keyring: keys/fixture.gpg, pockets: [updates]}")
+        let moved = try update(workspace, ["hello"], mirror: archive)
+        #expect(
+            moved.stdout.hasPrefix(
+                """
+                downgraded linux-image-builtin from 6.1.1-2 to 6.1.1-1
+                  because the recipe no longer has the archive bookworm-security
+                downgraded odd-names from 1.1 to 1.0
+                  because the recipe no longer has the archive bookworm-security
+                sha256:
+                """), "\(moved.stdout)\(moved.stderr)")
+        #expect(try workspace.build("demo").status == 0)
+    }
+
+    @Test func `an update of everything replaces a lock that cannot be read, and says so`() throws {
+        let workspace = try World.shared().warmWorkspace()
+        let lock = try workspace.text("recipes/demo.lock")
+        let damaged = lock.replacing("Moment: ", with: "Momnet: ")
+        try workspace.write("recipes/demo.lock", damaged)
+        // A part of it is moved from what is there.
+        let refused = try workspace.run(["lock", "--update", "recipes/demo.manifest", "hello"])
+        #expect(refused.status == 2)
+        #expect(refused.stderr.hasPrefix("recipes/demo.lock:4:1: error: unknown field Momnet\n"), "\(refused.stderr)")
+        #expect(try workspace.text("recipes/demo.lock") == damaged)
+        let replaced = try workspace.run(["lock", "--update", "recipes/demo.manifest"])
+        #expect(replaced.stdout == "\(Digest(hashing: lock))  recipes/demo.lock\n")
+        same(
+            untimed(replaced.stderr),
+            """
+            demo: resolve: 7 packages
+            demo: what moved is not known, for the old lock was of no use: recipes/demo.lock:4: unknown field Momnet
+
+            """)
+        #expect(try workspace.text("recipes/demo.lock") == lock)
+    }
+
     @Test func `a name that is not in the lock is refused before anything is asked`() throws {
         let workspace = try World.shared().warmWorkspace()
         let state = try workspace.state()
