@@ -103,7 +103,7 @@ struct RecipeBuild: Sendable {
     private func make(_ sources: Sources, in staging: FilePath, _ visit: Visit) async throws -> ImageRecord {
         let lock = sources.held.lock
         let supply = PackageSupply(
-            lock, of: path, layers: LayerKey.all(of: lock).map(\.name),
+            sources.held, of: path, layers: LayerKey.all(of: lock).map(\.name),
             resolution: Resolution(recipe, hostArchitecture: settings.hostArchitecture),
             workshop: visit.workshop, clock: clock)
         return try await withThrowingTaskGroup(of: ImageRecord?.self) { group in
