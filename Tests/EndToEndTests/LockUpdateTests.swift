@@ -244,6 +244,31 @@ import Testing
         #expect(try workspace.text("recipes/demo.lock") == lock)
     }
 
+    @Test func `another recipe's lock is moved as a whole only, which is said`() throws {
+        let workspace = try World.shared().warmWorkspace()
+        let lock = try workspace.text("recipes/demo.lock")
+        let other = lock.replacing("Recipe: demo", with: "Recipe: other")
+        try workspace.write("recipes/demo.lock", other)
+        let refused = try workspace.run(["lock", "--update", "recipes/demo.manifest", "hello"])
+        #expect(
+            refused
+                == .init(
+                    status: 2, stdout: "",
+                    stderr: """
+                        recipes/demo.lock:2:9: error: this is the lock of other, not of demo
+                         2 | Recipe: other
+                           |         ^^^^^
+                        hint: run rootfs-build lock --update recipes/demo.manifest
+
+                        """))
+        #expect(try workspace.text("recipes/demo.lock") == other)
+        let replaced = try workspace.run(["lock", "--update", "recipes/demo.manifest"])
+        #expect(replaced.stdout == "\(Digest(hashing: lock))  recipes/demo.lock\n")
+        #expect(
+            replaced.stderr.hasSuffix(
+                "was of no use: recipes/demo.lock:2: this is the lock of other, not of demo\n"), "\(replaced.stderr)")
+    }
+
     @Test func `a name that is not in the lock is refused before anything is asked`() throws {
         let workspace = try World.shared().warmWorkspace()
         let state = try workspace.state()
