@@ -180,8 +180,12 @@ struct Resolution {
             try Lock.Package(package.stanza, pocket: package.pocket, purpose: .layer(package.layer))
         }
         packages += try companions(universe, &partial)
+        let moment = suites.map(\.release.date).max() ?? 0
+        guard Lock.moments.contains(moment) else {
+            throw Failure("the archive is of \(archiveDate(moment)), which no ext4 file system can have as a time")
+        }
         return Lock(
-            recipe: recipe.name.value, architecture: architecture, moment: suites.map(\.release.date).max() ?? 0,
+            recipe: recipe.name.value, architecture: architecture, moment: moment,
             snapshot: recipe.archive.snapshot?.value.seconds, exclude: recipe.archive.exclude.map(\.value), pins: pins,
             archives: suites.map { suite in
                 Lock.Archive(

@@ -46,6 +46,26 @@ import Testing
                 """)
     }
 
+    @Test func aMomentOrASizeThatNothingCanHaveIsRefused() {
+        for moment in ["0", "4294967296", "9223372036854775807"] {
+            #expect(
+                message(text.replacing("Moment: 1783764997", with: "Moment: \(moment)"))
+                    == """
+                    a.lock:4:9: error: \(moment) is not from 1 to 4294967295
+                     4 | Moment: \(moment)
+                       |         \(String(repeating: "^", count: moment.count))
+                    """)
+        }
+        #expect(message(text.replacing("Moment: 1783764997", with: "Moment: 4294967295")) == "no failure")
+        for (size, line) in [("Size: 10", 37), ("Size: 5", 71)] {
+            let said = message(text.replacing("\n\(size)\n", with: "\nSize: 9223372036854775807\n"))
+            #expect(
+                said.contains("a.lock:\(line):7: error: 9223372036854775807 is not from 0 to 1099511627776\n"),
+                "\(said)")
+        }
+        #expect(message(text.replacing("Size: 10", with: "Size: 1099511627776")) == "no failure")
+    }
+
     @Test func theOrderOfTheStanzasDoesNotCount() throws {
         let stanzas = text.dropLast().split(separator: "\n\n").map { String($0.drop { $0 == "\n" }) }
         // Only the request sets are in an order: that of the layers.
