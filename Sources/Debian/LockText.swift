@@ -315,10 +315,11 @@ private struct LockReader {
         var pins = [String: String]()
         for pin in list(header["Pins"] ?? "") {
             let words = pin.split(separator: " ")
-            if words.count == 2 {
+            if words.count == 2, pins[String(words[0])] == nil {
                 pins[String(words[0])] = String(words[1])
             } else {
-                fail(header, "Pins", "a pin is a package and a pattern: `nodejs 18.*`")
+                fail(header, "Pins", "this is no list of packages, each once, and patterns: `nodejs 18.*`")
+                return [:]
             }
         }
         return pins

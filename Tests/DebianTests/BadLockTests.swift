@@ -66,6 +66,18 @@ import Testing
         #expect(message(text.replacing("Size: 10", with: "Size: 1099511627776")) == "no failure")
     }
 
+    @Test func aPackageIsPinnedOnce() {
+        for pins in ["nodejs 18.*, nodejs 20.*", "nodejs 18.*, libc6, curl 7", "nodejs 18.*, curl 7 8"] {
+            let said = message(text.replacing("Pins: nodejs 18.*", with: "Pins: \(pins)"))
+            #expect(
+                said == """
+                    a.lock:7:7: error: this is no list of packages, each once, and patterns: `nodejs 18.*`
+                     7 | Pins: \(pins)
+                       |       \(String(repeating: "^", count: pins.count))
+                    """)
+        }
+    }
+
     @Test func theOrderOfTheStanzasDoesNotCount() throws {
         let stanzas = text.dropLast().split(separator: "\n\n").map { String($0.drop { $0 == "\n" }) }
         // Only the request sets are in an order: that of the layers.
