@@ -8,6 +8,10 @@ public struct Lock: Hashable, Sendable {
     /// The newest format that this program reads. A lock is written in the oldest one that can say what it holds:
     /// 1, or 2 where layers have moments of their own.
     public static let formatVersion = 2
+    /// The times that an ext4 file system can have, in UTC seconds since 1970.
+    public static let moments: ClosedRange<Int64> = 1...Int64(UInt32.max)
+    /// The sizes that a file can have, in bytes: more is a slip, and would overflow a sum.
+    public static let sizes: ClosedRange<Int64> = 0...1 << 40
 
     /// What something is locked for.
     public enum Purpose: Hashable, Sendable, CustomStringConvertible {
@@ -98,6 +102,9 @@ public struct Lock: Hashable, Sendable {
                 throw Failure(
                     "cannot lock \(stanza.name) \(stanza.version): its stanza in \(pocket) lacks Filename, Size or SHA256"
                 )
+            }
+            if size > UInt64(Lock.sizes.upperBound) {
+                throw Failure("cannot lock \(stanza.name) \(stanza.version): \(pocket) says it has \(size) bytes")
             }
             self.init(
                 name: stanza.name, version: stanza.version.text, architecture: stanza.architecture, size: size,

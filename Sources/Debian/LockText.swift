@@ -154,7 +154,7 @@ private struct LockReader {
                 header, "Architecture", "this lock is for \(architecture), the recipe for \(owner.architecture)",
                 hint: owner.hint)
         }
-        let moment = number(header, "Moment")
+        let moment = number(header, "Moment", in: Lock.moments)
         let solver = required(header, "Solver")
         let snapshot = header["Snapshot"].flatMap(parseArchiveDate)
         if header["Snapshot"] != nil, snapshot == nil { fail(header, "Snapshot", "this is no date in UTC") }
@@ -198,6 +198,9 @@ private struct LockReader {
                     stanza, "Layer", "the lock has no layer \(layer)",
                     hint: nearestName(to: layer, among: layers).map { "did you mean \($0)?" })
             }
+            if let name = stanza["Package"], lock.exclude.contains(name) {
+                fail(stanza, "Package", "the lock excludes \(name)", hint: owner?.hint)
+            }
             if let architecture = stanza["Architecture"], ![lock.architecture, "all"].contains(architecture) {
                 fail(stanza, "Architecture", "the lock is for \(lock.architecture)")
             }
@@ -213,6 +216,9 @@ private struct LockReader {
         for entry in list(header["Layer-Moments"] ?? "") {
             let words = entry.split(separator: " ")
             if words.count == 2, let moment = Int64(words[1]), moment >= 0, moments[String(words[0])] == nil {
+                if !Lock.moments.contains(moment) {
+                    fail(header, "Layer-Moments", Self.outside(String(moment), Lock.moments))
+                }
                 moments[String(words[0])] = moment
             } else {
                 fail(header, "Layer-Moments", "this is no list of layers, each once, and moments: `base 1783764997`")
@@ -246,7 +252,7 @@ private struct LockReader {
 
     private mutating func package(_ stanza: Stanza) -> Lock.Package? {
         check(stanza, ["Package", "Version", "Architecture", "Size", "SHA256", "Filename", "Pocket", "Layer", "Role"])
-        let size = number(stanza, "Size")
+        let size = number(stanza, "Size", in: Lock.sizes)
         let digest = digest(stanza, "SHA256")
         let purpose = purpose(stanza)
         guard let name = required(stanza, "Package"), let version = required(stanza, "Version"),
@@ -266,7 +272,7 @@ private struct LockReader {
 
     private mutating func file(_ stanza: Stanza) -> Lock.File? {
         check(stanza, ["File", "Size", "SHA256"])
-        let size = number(stanza, "Size")
+        let size = number(stanza, "Size", in: Lock.sizes)
         let digest = digest(stanza, "SHA256")
         guard let name = required(stanza, "File"), let size, let digest else { return nil }
         return Lock.File(name: name, size: UInt64(size), sha256: digest)
@@ -309,10 +315,11 @@ private struct LockReader {
         var pins = [String: String]()
         for pin in list(header["Pins"] ?? "") {
             let words = pin.split(separator: " ")
-            if words.count == 2 {
+            if words.count == 2, pins[String(words[0])] == nil {
                 pins[String(words[0])] = String(words[1])
             } else {
-                fail(header, "Pins", "a pin is a package and a pattern: `nodejs 18.*`")
+                fail(header, "Pins", "this is no list of packages, each once, and patterns: `nodejs 18.*`")
+                return [:]
             }
         }
         return pins
@@ -333,11 +340,21 @@ private struct LockReader {
     }
 
     /// A count: not negative.
-    private mutating func number(_ stanza: Stanza, _ name: String) -> Int64? {
+    private mutating func number(
+        _ stanza: Stanza, _ name: String, in range: ClosedRange<Int64> = 0...Int64.max
+    ) -> Int64? {
         guard let value = required(stanza, name) else { return nil }
-        if let number = Int64(value), number >= 0, String(number) == value { return number }
-        fail(stanza, name, "`\(value)` is no number")
+        guard let number = Int64(value), number >= 0, String(number) == value else {
+            fail(stanza, name, "`\(value)` is no number")
+            return nil
+        }
+        if range.contains(number) { return number }
+        fail(stanza, name, Self.outside(value, range))
         return nil
+    }
+
+    private static func outside(_ value: String, _ range: ClosedRange<Int64>) -> String {
+        "\(value) is not from \(range.lowerBound) to \(range.upperBound)"
     }
 
     private mutating func digest(_ stanza: Stanza, _ name: String) -> Digest? {

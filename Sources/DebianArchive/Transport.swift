@@ -183,7 +183,7 @@ public struct Transport: ~Copyable {
             var now = FetchProgress()
             for download in downloads {
                 now.bytes += download.received
-                now.totalBytes += download.expectedSize ?? 0
+                now.totalBytes &+= download.expectedSize ?? 0
             }
             now.items = finished
             now.totalItems = downloads.count

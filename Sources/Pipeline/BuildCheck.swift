@@ -107,7 +107,7 @@ extension RecipeBuild {
         visit.use(lock)
         let sources = Sources(held: held, files: files, inputs: [], unpinned: [], previous: nil)
         let supply = PackageSupply(
-            lock, of: path, layers: LayerKey.all(of: lock).map(\.name),
+            held, of: path, layers: LayerKey.all(of: lock).map(\.name),
             resolution: Resolution(recipe, hostArchitecture: settings.hostArchitecture), workshop: workshop,
             clock: clock)
         let scratch = try settings.store.makeTemporaryDirectory("check")

@@ -169,3 +169,10 @@ func memoryDirectory(forBytes needed: UInt64) -> FilePath? {
     let (free, overflow) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
     return overflow || free >= needed ? place : nil
 }
+
+/// What two builds of packages of these sizes take, in bytes: unpacked files, layers and the image are some ten times
+/// the packages' size.
+func memoryToBuild(packages sizes: [UInt64]) -> UInt64 {
+    let bytes = sizes.reduce(0x1p28) { $0 + 12 * Double($1) }
+    return bytes < 0x1p64 ? UInt64(bytes) : .max
+}

@@ -1,20 +1,18 @@
 internal import Debian
 internal import RootfsModel
-internal import Storage
+internal import Solving
 internal import SystemPackage
 
 /// Whether a lock has all that its packages need. A resolved one has; one that somebody edited may lack something,
 /// which dpkg would say much later and in other words.
 struct LockCompleteness {
     let lock: Lock
-    let path: FilePath
-    let recipePath: String
+    let places: LockPlaces
     private var packages = PackageSet()
 
     init(of lock: Lock, at path: FilePath, recipePath: String) {
         self.lock = lock
-        self.path = path
-        self.recipePath = recipePath
+        places = LockPlaces(path: path, recipePath: recipePath)
     }
 
     /// Adds one more layer. Throws for each of its packages that depends on what neither it nor the layers below have.
@@ -22,9 +20,9 @@ struct LockCompleteness {
         for package in layer { packages.add(package) }
         let failures = layer.sorted { $0.name < $1.name }.flatMap { package in
             packages.unsatisfied(of: package).map { group in
-                failure(
+                places.failure(
                     "\(package.name) \(package.version) depends on \(group), which the lock does not have",
-                    at: "Package: \(package.name)")
+                    at: "Package", where: { $0["Package"] == package.name && $0["Layer"] != nil })
             }
         }
         if !failures.isEmpty { throw Failures(failures) }
@@ -35,35 +33,20 @@ struct LockCompleteness {
         var failures = [Failure]()
         for set in lock.requests {
             guard case .layer(let layer) = set.purpose else { continue }
-            for name in set.names where !isThere(name) {
+            for request in try set.requests() where !isThere(request) {
                 failures.append(
-                    failure(
-                        "the layer \(layer) asks for \(name), which the lock does not have",
-                        at: "Request: \(set.names.joined(separator: ", "))"))
+                    places.failure(
+                        "the layer \(layer) asks for \(request), which the lock does not have",
+                        at: "Request", where: { $0["Request"] != nil && $0["Layer"] == layer }))
             }
         }
         if !failures.isEmpty { throw Failures(failures) }
     }
 
-    /// A package, or one that provides it: `name[:architecture][=version]`.
-    private func isThere(_ request: String) -> Bool {
-        let parts = request.split(separator: "=", maxSplits: 1)
-        let name = String(parts[0].prefix { $0 != ":" })
+    /// A package, or one that provides it. Of which suite it is, only the archives know.
+    private func isThere(_ request: Request) -> Bool {
         let relation =
-            parts.count == 2 ? Relation(name, .equal, DebianVersion(String(parts[1]))) : Relation(name)
+            request.version.map { Relation(request.name, .equal, DebianVersion($0)) } ?? Relation(request.name)
         return packages.satisfier(of: relation) != nil
-    }
-
-    private func failure(_ message: String, at line: String) -> Failure {
-        Failure(
-            message, at: place(of: line),
-            hint: "take back what was edited, or run rootfs-build lock --update \(recipePath)")
-    }
-
-    private func place(of line: String) -> SourceLocation? {
-        guard let bytes = try? readFile(at: path) else { return nil }
-        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
-        guard let index = lines.firstIndex(where: { $0 == line }) else { return nil }
-        return SourceLocation(file: path.string, line: index + 1, column: 1, length: line.count, text: line)
     }
 }

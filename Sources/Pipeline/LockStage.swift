@@ -2,6 +2,7 @@ internal import Debian
 internal import DebianArchive
 internal import Recipes
 internal import RootfsModel
+internal import Solving
 internal import Storage
 internal import Synchronization
 internal import SystemPackage
@@ -31,21 +32,26 @@ func lockPath(forRecipe path: String) -> FilePath {
 func findLock(recipePath: String, recipe: Recipe, settings: BuildSettings) throws -> HeldLock? {
     let path = lockPath(forRecipe: recipePath)
     let wanted = Resolution(recipe, hostArchitecture: settings.hostArchitecture).wanted
-    let owner = Lock.Owner(
-        recipe: recipe.name.value, architecture: wanted.architecture,
-        hint: "run rootfs-build lock --update \(recipePath)")
-    guard let lock = try readLock(at: path, owner: owner) else { return nil }
+    guard let lock = try readLock(of: recipe, at: recipePath, settings: settings) else { return nil }
     if let failure = lock.missingRequests(for: wanted, recipe: recipePath) { throw failure }
     let isOfPackage = lock.requests.contains { $0.purpose == Resolution.kernelRole }
     if isOfPackage, lock.packages(for: Resolution.kernelRole).isEmpty {
-        throw Failure("the lock \(path) has no kernel", hint: owner.hint)
+        throw Failure("the lock \(path) has no kernel", hint: updateHint(recipePath))
     }
     return HeldLock(lock: lock, path: path, isNew: false)
 }
 
-private func readLock(at path: FilePath, owner: Lock.Owner? = nil) throws -> Lock? {
-    exists(path) ? try Lock(parsing: try readFile(at: path), file: path.string, owner: owner) : nil
+/// The recipe's lock; nil where there is none. Another recipe's or architecture's is refused.
+private func readLock(of recipe: Recipe, at recipePath: String, settings: BuildSettings) throws -> Lock? {
+    let path = lockPath(forRecipe: recipePath)
+    let owner = Lock.Owner(
+        recipe: recipe.name.value,
+        architecture: Resolution(recipe, hostArchitecture: settings.hostArchitecture).architecture,
+        hint: updateHint(recipePath))
+    return exists(path) ? try Lock(parsing: try readFile(at: path), file: path.string, owner: owner) : nil
 }
+
+private func updateHint(_ recipePath: String) -> String { "run rootfs-build lock --update \(recipePath)" }
 
 /// What may move of a lock that is there.
 public enum LockUpdate: Hashable, Sendable {
@@ -65,10 +71,17 @@ func holdLock(
     }
     let path = lockPath(forRecipe: recipePath)
     let resolution = Resolution(recipe, hostArchitecture: settings.hostArchitecture)
-    let old = try readLock(at: path)
+    let old: Lock?
+    var unusable: Failure?
+    do {
+        old = try readLock(of: recipe, at: recipePath, settings: settings)
+    } catch let failures as Failures where update == .everything {
+        old = nil
+        unusable = failures.all.first
+    }
     var partial: PartialUpdate?
     if case .packages(let names) = update, let old {
-        partial = PartialUpdate(of: old, moving: names, store: settings.store)
+        partial = PartialUpdate(of: old, moving: names, wanted: resolution.wanted, store: settings.store)
     }
     let asked = clock.now
     let lock = try client.withLock { client in
@@ -88,6 +101,13 @@ func holdLock(
     }
     let text = lock.text
     if old?.text != text { try writeFile(Array(text.utf8), to: path) }
+    if let unusable {
+        let place = unusable.location.map { "\($0.file):\($0.line)" } ?? path.string
+        settings.progress(
+            .note(
+                "\(recipe.name.value): what moved is not known, for the old lock was of no use: \(place): \(unusable.message)"
+            ))
+    }
     var held = HeldLock(lock: lock, path: path, isNew: old == nil)
     if let old {
         held.changes = lock.changes(since: old).map { change in
@@ -106,7 +126,7 @@ public func lock(recipes: [String], update: LockUpdate, changelogs: Bool = false
     -> [LockResult]
 {
     let loaded = try recipes.map { ($0, try loadRecipe($0, settings: settings)) }
-    let updates = try updates(update, of: loaded.map(\.0))
+    let updates = try updates(update, of: loaded, settings: settings)
     let client = Mutex(try archiveClient(settings))
     return try zip(loaded, updates).map { loaded, update in
         let (path, recipe) = loaded
@@ -127,17 +147,19 @@ public func lock(recipes: [String], update: LockUpdate, changelogs: Bool = false
 
 /// What moves of each recipe's lock: a lock that has none of the packages named stays. Throws for a package that no
 /// lock has.
-private func updates(_ update: LockUpdate, of recipes: [String]) throws -> [LockUpdate] {
+private func updates(
+    _ update: LockUpdate, of recipes: [(path: String, recipe: Recipe)], settings: BuildSettings
+) throws -> [LockUpdate] {
     guard case .packages(let names) = update else { return recipes.map { _ in update } }
-    let known = try recipes.map { recipe in
-        let path = lockPath(forRecipe: recipe)
-        guard let lock = try readLock(at: path) else {
+    let known = try recipes.map { path, recipe in
+        guard let lock = try readLock(of: recipe, at: path, settings: settings) else {
             throw Failure(
-                "there is no lock \(path) whose packages could be updated", hint: "run rootfs-build lock \(recipe)")
+                "there is no lock \(lockPath(forRecipe: path)) whose packages could be updated",
+                hint: "run rootfs-build lock \(path)")
         }
         // The kernel may be asked for by another name than its package has.
-        let companions = lock.requests.flatMap { set in
-            if case .role = set.purpose { return set.names }
+        let companions = try lock.requests.flatMap { set in
+            if case .role = set.purpose { return try set.requests().map(\.name) }
             return []
         }
         return Set(lock.packages.map(\.name) + companions)
@@ -145,7 +167,7 @@ private func updates(_ update: LockUpdate, of recipes: [String]) throws -> [Lock
     let all = known.reduce(into: Set<String>()) { $0.formUnion($1) }
     let strangers = names.filter { !all.contains($0) }
     if !strangers.isEmpty {
-        let place = recipes.count == 1 ? lockPath(forRecipe: recipes[0]).string : "none of the locks"
+        let place = recipes.count == 1 ? lockPath(forRecipe: recipes[0].path).string : "none of the locks"
         throw Failures(
             strangers.map { name in
                 let near = nearestName(to: name, among: all.sorted())

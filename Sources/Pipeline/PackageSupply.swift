@@ -19,6 +19,7 @@ final class PackageSupply: Sendable {
 
     private let packages: [Lock.Package]
     private let recipe: String
+    private let lockPlaces: LockPlaces
     private let resolution: Resolution
     private let workshop: Workshop
     private let clock: StageClock
@@ -32,10 +33,13 @@ final class PackageSupply: Sendable {
     ///   - recipe: its path, for what helps.
     ///   - layers: the layers' names in their order; what is of none of them is needed with the last.
     init(
-        _ lock: Lock, of recipe: String, layers: [String], resolution: Resolution, workshop: Workshop, clock: StageClock
+        _ held: HeldLock, of recipe: String, layers: [String], resolution: Resolution, workshop: Workshop,
+        clock: StageClock
     ) {
+        let lock = held.lock
         packages = lock.packages
         self.recipe = recipe
+        lockPlaces = LockPlaces(path: held.path, recipePath: recipe)
         self.resolution = resolution
         self.workshop = workshop
         self.clock = clock
@@ -54,7 +58,8 @@ final class PackageSupply: Sendable {
         supplies = lock.packages.map { _ in Promise() }
     }
 
-    /// Waits for one package, by its index in the lock. Throws why it cannot be unpacked.
+    /// Waits for one package, by its index in the lock. Throws why it cannot be unpacked, or that it is another one than
+    /// the lock says.
     func package(_ index: Int) async throws -> Supplied {
         try await supplies[index].value()
     }
@@ -98,6 +103,7 @@ final class PackageSupply: Sendable {
                     return try stage.work { try Payload.take(deb, store: store) }
                 }
             }
+            try lockPlaces.check(package, against: payload.stanza())
             supplies[index].fulfil(.success(Supplied(payload: payload, deb: path, time: clock.now)))
             unpacking.advance(stage, package.size)
         } catch let error as CancellationError {

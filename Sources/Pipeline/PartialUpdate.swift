@@ -10,6 +10,8 @@ struct PartialUpdate {
     private let old: Lock
     /// The names of what is to move.
     private let moving: [String]
+    /// What the recipe asks for now.
+    private let wanted: Lock.Requests
     private let store: Store
     /// Why others move, by name.
     private(set) var because: [String: String] = [:]
@@ -17,9 +19,10 @@ struct PartialUpdate {
     private(set) var kept: [String] = []
 
     /// Of the names, those that the lock has count.
-    init(of old: Lock, moving names: [String], store: Store) {
+    init(of old: Lock, moving names: [String], wanted: Lock.Requests, store: Store) {
         self.old = old
         moving = names
+        self.wanted = wanted
         self.store = store
     }
 
@@ -35,6 +38,7 @@ struct PartialUpdate {
     mutating func sources(missingFrom universe: Universe) throws -> [Universe.Source] {
         var stanzas = [String: [UInt8]]()
         for package in held() where try !universe.has(HeldPackage(package)) {
+            guard isOfAnArchive(package) else { continue }
             guard let control = try controlText(of: package) else {
                 because[package.name] = "neither the archive nor the store has \(package.version) any more"
                 continue
@@ -51,19 +55,26 @@ struct PartialUpdate {
     }
 
     /// Holds what stays.
-    mutating func hold(in universe: inout Universe, requests: [Request], pins: [String: String]) throws {
-        let repinned = pins.filter { old.pins[$0.key] != $0.value }.map(\.key)
+    mutating func hold(in universe: inout Universe, requests: [Request]) throws {
+        let repinned = wanted.pins.filter { old.pins[$0.key] != $0.value }.map(\.key)
         let reasons = try universe.hold(
             held(besides: Set(repinned)).map { HeldPackage($0) }, moving: moving + repinned, requests: requests)
         because.merge(reasons) { first, _ in first }
     }
 
     /// What is locked for a use besides the layers, if it stays: it is asked for in the same words, and can be had.
-    mutating func companion(for purpose: Lock.Purpose, in universe: Universe, asked: [String]) throws -> Lock.Package? {
+    mutating func companion(for purpose: Lock.Purpose, in universe: Universe) throws -> Lock.Package? {
         guard let package = old.packages(for: purpose).first,
-            let set = old.requests.first(where: { $0.purpose == purpose }), set.names == asked.sorted(),
-            !moving.contains(package.name), !set.names.contains(where: moving.contains)
+            let set = old.requests.first(where: { $0.purpose == purpose }),
+            let asked = wanted.sets.first(where: { $0.purpose == purpose }), set.names == asked.names.sorted(),
+            !moving.contains(package.name), try !set.requests().contains(where: { moving.contains($0.name) })
         else { return nil }
+        // A pin of one package is one of all that is made from the same sources: which concern it shows only anew.
+        guard wanted.pins == old.pins, wanted.exclude.sorted() == old.exclude else {
+            because[package.name] = "the recipe pins or excludes other packages than the lock"
+            return nil
+        }
+        guard isOfAnArchive(package) else { return nil }
         if try universe.has(HeldPackage(package)) { return package }
         guard try controlText(of: package) != nil else {
             because[package.name] = "neither the archive nor the store has \(package.version) any more"
@@ -71,6 +82,13 @@ struct PartialUpdate {
         }
         kept.append(package.label)
         return package
+    }
+
+    /// Whether the recipe still has the package's archive: without, a lock with the package could not be read.
+    private mutating func isOfAnArchive(_ package: Lock.Package) -> Bool {
+        if wanted.archives[package.pocket] != nil { return true }
+        because[package.name] = "the recipe no longer has the archive \(package.pocket)"
+        return false
     }
 
     /// A package's stanza as an index has it.

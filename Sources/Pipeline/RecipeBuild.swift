@@ -103,7 +103,7 @@ struct RecipeBuild: Sendable {
     private func make(_ sources: Sources, in staging: FilePath, _ visit: Visit) async throws -> ImageRecord {
         let lock = sources.held.lock
         let supply = PackageSupply(
-            lock, of: path, layers: LayerKey.all(of: lock).map(\.name),
+            sources.held, of: path, layers: LayerKey.all(of: lock).map(\.name),
             resolution: Resolution(recipe, hostArchitecture: settings.hostArchitecture),
             workshop: visit.workshop, clock: clock)
         return try await withThrowingTaskGroup(of: ImageRecord?.self) { group in
@@ -333,7 +333,8 @@ struct RecipeBuild: Sendable {
         _ layers: LayerStage, lock: Lock, moment: Timestamp
     ) throws -> (tree: FileTree, reports: [RuleReport]) {
         let installed = layers.packages
-        let manual = basePackageNames(installed).union(Resolution.baseAdditions).union(lock.requests.flatMap(\.names))
+        let asked = try lock.requests.flatMap { try $0.requests().map(\.name) }
+        let manual = basePackageNames(installed).union(Resolution.baseAdditions).union(asked)
         let automatic = installed.filter { !manual.contains($0.name) }
         let states = ExtendedStates.bytes(
             autoInstalled: automatic.map { ($0.name, $0.architecture) }, nativeArchitecture: lock.architecture)

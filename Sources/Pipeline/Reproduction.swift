@@ -85,8 +85,7 @@ public func reproduce(
     let held = try holdLock(
         recipePath: path, recipe: recipe, settings: settings, client: client,
         clock: StageClock(recipe: recipe.name.value, settings: settings))
-    // Unpacked files, layers and the image are some ten times the packages' size.
-    let memory = try memoryDirectory(forBytes: held.lock.packages.reduce(0) { $0 + $1.size } * 12 + 1 << 28)
+    let memory = try memoryDirectory(forBytes: memoryToBuild(packages: held.lock.packages.map(\.size)))
         .map { try TemporaryDirectory(beside: $0.appending("rootfs-build-reproduce")) }
     let conditions = try BuildConditions(
         environment: reproduction.environment, now: settings.now, jobs: settings.jobs, work: work.path,

@@ -174,14 +174,18 @@ struct Resolution {
             sources += kept
             universe = try makeUniverse()
         }
-        try partial?.hold(in: &universe, requests: layers.flatMap(\.requests), pins: pins)
+        try partial?.hold(in: &universe, requests: layers.flatMap(\.requests))
         let solution = try universe.solve([baseLayer(universe)] + layers, present: partial?.present ?? [])
         var packages = try solution.packages.map { package throws(Failure) in
             try Lock.Package(package.stanza, pocket: package.pocket, purpose: .layer(package.layer))
         }
         packages += try companions(universe, &partial)
+        let moment = suites.map(\.release.date).max() ?? 0
+        guard Lock.moments.contains(moment) else {
+            throw Failure("the archive is of \(archiveDate(moment)), which no ext4 file system can have as a time")
+        }
         return Lock(
-            recipe: recipe.name.value, architecture: architecture, moment: suites.map(\.release.date).max() ?? 0,
+            recipe: recipe.name.value, architecture: architecture, moment: moment,
             snapshot: recipe.archive.snapshot?.value.seconds, exclude: recipe.archive.exclude.map(\.value), pins: pins,
             archives: suites.map { suite in
                 Lock.Archive(
@@ -206,17 +210,13 @@ struct Resolution {
     /// What is fetched but not installed: the kernel's package and the initrd's shell.
     private func companions(_ universe: Universe, _ partial: inout PartialUpdate?) throws -> [Lock.Package] {
         var packages = [Lock.Package]()
-        func kept(_ purpose: Lock.Purpose) throws -> Lock.Package? {
-            let asked = wanted.sets.first { $0.purpose == purpose }?.names ?? []
-            return try partial?.companion(for: purpose, in: universe, asked: asked)
-        }
-        if let kernel = try kept(Self.kernelRole) {
+        if let kernel = try partial?.companion(for: Self.kernelRole, in: universe) {
             packages.append(kernel)
         } else if case .package(let request)? = recipe.kernel?.source {
             let (stanza, pocket) = try kernelPackage(universe, request)
             packages.append(try Lock.Package(stanza, pocket: pocket, purpose: Self.kernelRole))
         }
-        if let shell = try kept(Self.initrdRole) {
+        if let shell = try partial?.companion(for: Self.initrdRole, in: universe) {
             packages.append(shell)
         } else if let kernel = recipe.kernel, kernel.initrd != .never {
             // A kernel whose drivers are built in needs none, which shows only later: it may be excluded then.

@@ -46,6 +46,38 @@ import Testing
                 """)
     }
 
+    @Test func aMomentOrASizeThatNothingCanHaveIsRefused() {
+        for moment in ["0", "4294967296", "9223372036854775807"] {
+            #expect(
+                message(text.replacing("Moment: 1783764997", with: "Moment: \(moment)"))
+                    == """
+                    a.lock:4:9: error: \(moment) is not from 1 to 4294967295
+                     4 | Moment: \(moment)
+                       |         \(String(repeating: "^", count: moment.count))
+                    """)
+        }
+        #expect(message(text.replacing("Moment: 1783764997", with: "Moment: 4294967295")) == "no failure")
+        for (size, line) in [("Size: 10", 37), ("Size: 5", 71)] {
+            let said = message(text.replacing("\n\(size)\n", with: "\nSize: 9223372036854775807\n"))
+            #expect(
+                said.contains("a.lock:\(line):7: error: 9223372036854775807 is not from 0 to 1099511627776\n"),
+                "\(said)")
+        }
+        #expect(message(text.replacing("Size: 10", with: "Size: 1099511627776")) == "no failure")
+    }
+
+    @Test func aPackageIsPinnedOnce() {
+        for pins in ["nodejs 18.*, nodejs 20.*", "nodejs 18.*, libc6, curl 7", "nodejs 18.*, curl 7 8"] {
+            let said = message(text.replacing("Pins: nodejs 18.*", with: "Pins: \(pins)"))
+            #expect(
+                said == """
+                    a.lock:7:7: error: this is no list of packages, each once, and patterns: `nodejs 18.*`
+                     7 | Pins: \(pins)
+                       |       \(String(repeating: "^", count: pins.count))
+                    """)
+        }
+    }
+
     @Test func theOrderOfTheStanzasDoesNotCount() throws {
         let stanzas = text.dropLast().split(separator: "\n\n").map { String($0.drop { $0 == "\n" }) }
         // Only the request sets are in an order: that of the layers.
@@ -75,6 +107,16 @@ import Testing
                  63 | Architecture: arm64
                     |               ^^^^^
                 """)
+        let hint = "run rootfs-build lock --update r.manifest"
+        #expect(
+            message(
+                text.replacing("Exclude: usrmerge", with: "Exclude: nodejs, usrmerge"),
+                owner: .init(recipe: "browser", architecture: "amd64", hint: hint)) == """
+                    a.lock:61:10: error: the lock excludes nodejs
+                     61 | Package: nodejs
+                        |          ^^^^^^
+                    hint: \(hint)
+                    """)
         let other = changed("Layer: web", "Layer: wed")
         #expect(
             message(other) == """

@@ -87,7 +87,8 @@ import Testing
         let form = "this is no list of layers, each once, and moments: `base 1783764997`"
         for (wrong, said) in [
             ("base 300, system 100", "the layer base is later than Moment"),
-            ("base 100, none 100", "the lock has no layer none"), ("base -1", form), ("base 1, base 2", form),
+            ("base 100, none 100", "the lock has no layer none"), ("base -1", form),
+            ("base 0", "0 is not from 1 to 4294967295"), ("base 1, base 2", form),
             ("base", form),
         ] {
             let text = message { $0.replacing("base 100, system 100", with: wrong) }

@@ -57,6 +57,45 @@ import Testing
         )
     }
 
+    @Test func `a name, a version or an architecture that is not the package's own`() throws {
+        same(
+            try refusal {
+                $0.replacing(
+                    "Package: hello\nVersion: 2.10-3\nArchitecture: all",
+                    with: "Package: hello\nVersion: 9.9\nArchitecture: amd64")
+            },
+            """
+            recipes/demo.lock:N:1: error: the .deb of hello 9.9 has Version 2.10-3, not 9.9
+             N | Version: 9.9
+               | ^^^^^^^^^^^^
+            \(help)
+            recipes/demo.lock:N:1: error: the .deb of hello 9.9 has Architecture all, not amd64
+             N | Architecture: amd64
+               | ^^^^^^^^^^^^^^^^^^^
+            \(help)
+            """)
+        same(
+            try refusal { $0.replacing("Package: odd-names\n", with: "Package: odd-nomes\n") },
+            """
+            recipes/demo.lock:N:1: error: the .deb of odd-nomes 1.0 has Package odd-names, not odd-nomes
+             N | Package: odd-nomes
+               | ^^^^^^^^^^^^^^^^^^
+            \(help)
+            """)
+        same(
+            try refusal {
+                $0.replacing(
+                    "Package: linux-image-builtin\nVersion: 6.1.1-1",
+                    with: "Package: linux-image-builtin\nVersion: 6.1.1-2")
+            },
+            """
+            recipes/demo.lock:N:1: error: the .deb of linux-image-builtin 6.1.1-2 has Version 6.1.1-1, not 6.1.1-2
+             N | Version: 6.1.1-2
+               | ^^^^^^^^^^^^^^^^
+            \(help)
+            """)
+    }
+
     @Test func `a digit of a digest`() throws {
         let hello = try #require(World.packages().first { $0.name == "hello" })
         let digest = Digest(hashing: try hello.deb())

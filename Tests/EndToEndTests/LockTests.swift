@@ -170,6 +170,37 @@ private func archiveWithHello(_ version: String, _ world: World, at archive: Fix
         #expect(try workspace.build("demo").status == 0)
     }
 
+    @Test func `packages asked for by suite, version and architecture are locked and built`() throws {
+        let world = try World.shared()
+        let archive = try FixtureArchive(key: world.key)
+        let meta = FixturePackage("linux-image-meta", fields: ["Depends": "linux-image-builtin"])
+        var packages = try World.packages() + [meta]
+        for suite in World.suites(packages) { try archive.write(suite) }
+        let workspace = try Workspace(key: world.key, archive: archive)
+        try workspace.recipe(
+            "words",
+            """
+            layers: [{name: system, packages: [hello/bookworm, "libhello1:amd64", odd-names=1.0]}]
+            kernel: {package: linux-image-meta/bookworm}
+            """)
+        let built = try workspace.build("words")
+        #expect(built.status == 0, "\(built.stderr)")
+        let lock = try workspace.text("recipes/words.lock")
+        #expect(lock.contains("\nRequest: hello/bookworm, libhello1:amd64, odd-names=1.0\nLayer: system\n"))
+        // For apt they are packages that somebody asked for.
+        let states = ["inspect", "cat", "out/words/words.ext4", "/var/lib/apt/extended_states"]
+        #expect(try workspace.program.run(states) == .init(status: 0, stdout: "", stderr: ""))
+
+        // The kernel moves by the name that it is asked for by.
+        var newer = try #require(packages.first { $0.name == "linux-image-builtin" })
+        newer.version = "6.1.1-2"
+        packages.append(newer)
+        for suite in World.suites(packages) { try archive.write(suite) }
+        let moved = try workspace.run(["lock", "--update", "recipes/words.manifest", "linux-image-meta"])
+        #expect(
+            moved.stdout.hasPrefix("upgraded linux-image-builtin from 6.1.1-1 to 6.1.1-2\nsha256:"), "\(moved.stderr)")
+    }
+
     @Test func `a damaged lock is refused with its place and left alone`() throws {
         let workspace = try World.shared().warmWorkspace()
         let lock = try workspace.text("recipes/demo.lock")

@@ -152,6 +152,123 @@ import Testing
                 """), "\(moved.stdout)")
     }
 
+    @Test func `new pins and excludes count for the kernel and the initrd's shell too`() throws {
+        let world = try World.shared()
+        let archive = try FixtureArchive(key: world.key)
+        var packages = try World.packages()
+        for name in ["linux-image-modular", "busybox-static"] {
+            var newer = try #require(packages.first { $0.name == name })
+            newer.version = "9"
+            packages.append(newer)
+        }
+        for suite in World.suites(packages) { try archive.write(suite) }
+        let workspace = try Workspace(key: world.key, archive: archive)
+        func write(_ more: String) throws {
+            try workspace.recipe(
+                "demo", "layers: [{name: system, packages: [hello]}]\nkernel: {package: linux-image-modular}",
+                archive: "{suite: bookworm, keyring: keys/fixture.gpg\(more)}")
+        }
+        try write("")
+        #expect(try workspace.run(["lock", "recipes/demo.manifest"]).status == 0)
+        try write(", pins: {linux-image-modular: \"6.1.1-1\"}")
+        let pinned = try update(workspace, ["hello"], mirror: archive)
+        #expect(
+            pinned.stdout.hasPrefix(
+                """
+                downgraded linux-image-modular from 9 to 6.1.1-1
+                  because the recipe pins or excludes other packages than the lock
+                sha256:
+                """), "\(pinned.stdout)\(pinned.stderr)")
+        try write(", pins: {linux-image-modular: \"6.1.1-1\"}, exclude: [busybox-static]")
+        let excluded = try update(workspace, ["hello"], mirror: archive)
+        #expect(
+            excluded.stdout.hasPrefix(
+                """
+                removed busybox-static 9
+                  because the recipe pins or excludes other packages than the lock
+                sha256:
+                """), "\(excluded.stdout)\(excluded.stderr)")
+    }
+
+    @Test func `nothing is held of an archive that the recipe no longer has`() throws {
+        let world = try World.shared()
+        let archive = try FixtureArchive(key: world.key)
+        let packages = try World.packages()
+        var fixes = [FixturePackage]()
+        for (name, version) in [("odd-names", "1.1"), ("linux-image-builtin", "6.1.1-2")] {
+            var fix = try #require(packages.first { $0.name == name })
+            fix.version = version
+            fixes.append(fix)
+        }
+        for var suite in World.suites(packages) {
+            if suite.name == "bookworm-security" { suite.packages = fixes }
+            try archive.write(suite)
+        }
+        let workspace = try Workspace(key: world.key, archive: archive)
+        // The store has all of them.
+        #expect(try workspace.build("demo").status == 0)
+        try workspace.recipe(
+            "demo", Workspace.demo, archive: "{suite: bookworm, keyring: keys/fixture.gpg, pockets: [updates]}")
+        let moved = try update(workspace, ["hello"], mirror: archive)
+        #expect(
+            moved.stdout.hasPrefix(
+                """
+                downgraded linux-image-builtin from 6.1.1-2 to 6.1.1-1
+                  because the recipe no longer has the archive bookworm-security
+                downgraded odd-names from 1.1 to 1.0
+                  because the recipe no longer has the archive bookworm-security
+                sha256:
+                """), "\(moved.stdout)\(moved.stderr)")
+        #expect(try workspace.build("demo").status == 0)
+    }
+
+    @Test func `an update of everything replaces a lock that cannot be read, and says so`() throws {
+        let workspace = try World.shared().warmWorkspace()
+        let lock = try workspace.text("recipes/demo.lock")
+        let damaged = lock.replacing("Moment: ", with: "Momnet: ")
+        try workspace.write("recipes/demo.lock", damaged)
+        // A part of it is moved from what is there.
+        let refused = try workspace.run(["lock", "--update", "recipes/demo.manifest", "hello"])
+        #expect(refused.status == 2)
+        #expect(refused.stderr.hasPrefix("recipes/demo.lock:4:1: error: unknown field Momnet\n"), "\(refused.stderr)")
+        #expect(try workspace.text("recipes/demo.lock") == damaged)
+        let replaced = try workspace.run(["lock", "--update", "recipes/demo.manifest"])
+        #expect(replaced.stdout == "\(Digest(hashing: lock))  recipes/demo.lock\n")
+        same(
+            untimed(replaced.stderr),
+            """
+            demo: resolve: 7 packages
+            demo: what moved is not known, for the old lock was of no use: recipes/demo.lock:4: unknown field Momnet
+
+            """)
+        #expect(try workspace.text("recipes/demo.lock") == lock)
+    }
+
+    @Test func `another recipe's lock is moved as a whole only, which is said`() throws {
+        let workspace = try World.shared().warmWorkspace()
+        let lock = try workspace.text("recipes/demo.lock")
+        let other = lock.replacing("Recipe: demo", with: "Recipe: other")
+        try workspace.write("recipes/demo.lock", other)
+        let refused = try workspace.run(["lock", "--update", "recipes/demo.manifest", "hello"])
+        #expect(
+            refused
+                == .init(
+                    status: 2, stdout: "",
+                    stderr: """
+                        recipes/demo.lock:2:9: error: this is the lock of other, not of demo
+                         2 | Recipe: other
+                           |         ^^^^^
+                        hint: run rootfs-build lock --update recipes/demo.manifest
+
+                        """))
+        #expect(try workspace.text("recipes/demo.lock") == other)
+        let replaced = try workspace.run(["lock", "--update", "recipes/demo.manifest"])
+        #expect(replaced.stdout == "\(Digest(hashing: lock))  recipes/demo.lock\n")
+        #expect(
+            replaced.stderr.hasSuffix(
+                "was of no use: recipes/demo.lock:2: this is the lock of other, not of demo\n"), "\(replaced.stderr)")
+    }
+
     @Test func `a name that is not in the lock is refused before anything is asked`() throws {
         let workspace = try World.shared().warmWorkspace()
         let state = try workspace.state()
