@@ -157,17 +157,25 @@ private struct BuildPair: Sendable {
         return String(cString: resolved)
     }
 
-    /// Gives a store the packages of the lock that others have: the files themselves where they lie on one disk.
+    /// Gives a store the packages of the lock that others have, the files themselves where they lie on one disk, and
+    /// copies of those that lie in the user's directories.
     private func lend(to store: Store, from others: [Store]) throws {
         let scratch = try store.makeTemporaryDirectory("lend")
+        var missing = [Lock.Package]()
         for package in lock.packages where store.file(package.sha256) == nil {
             try Task.checkCancellation()
             guard let file = others.lazy.compactMap({ $0.file(package.sha256, size: package.size) }).first else {
+                missing.append(package)
                 continue
             }
             let copy = scratch.path.appending(package.sha256.hex)
             if link(file.string, copy.string) != 0 { try writeFile(try readFile(at: file), to: copy) }
             try store.keep(fileAt: copy, as: package.sha256)
+        }
+        if missing.isEmpty { return }
+        for file in try PackageDirectories(settings.packageDirectories).find(missing).values {
+            try Task.checkCancellation()
+            _ = try store.keep(bytes: try readFile(at: file))
         }
     }
 
