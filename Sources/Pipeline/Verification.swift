@@ -41,14 +41,15 @@ public struct VerifyReport: Encodable, Sendable {
 ///
 /// - Parameters:
 ///   - path: an image, or a directory that a build wrote.
-///   - reference: an image.json or a listing; nil for those beside the image.
+///   - reference: an image.json, to which its listing is looked for beside it and beside the image, or a listing; nil
+///     for those beside the image.
 /// - Throws: where the image cannot be read, is cut off, or the reference is none or another image's.
 public func verifyImage(
     at path: FilePath, against reference: FilePath?, progress: @escaping ProgressSink
 ) async throws -> VerifyReport {
     let image = try ImageReference.image(at: path)
     let expected =
-        try reference.map { path throws(Failure) in try ImageReference(at: path) }
+        try reference.map { path throws(Failure) in try ImageReference(at: path, for: image) }
         ?? ImageReference(beside: image)
     let size = try fileSize(of: image)
     if let (path, record) = expected.record, size < record.imageSize {

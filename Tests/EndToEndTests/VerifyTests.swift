@@ -69,6 +69,32 @@ import Testing
         #expect(report["differences"].list.map { $0["path"].string }.contains("/etc/motd"))
     }
 
+    @Test func `with a record named, paths are told by the listing that it has the digest of`() throws {
+        let workspace = try outputs()
+        try shell(
+            """
+            cd out && mkdir image record
+            cp demo/demo.ext4 image/other.ext4 && cp demo/image.json record/
+            debugfs -w -R 'set_inode_field /etc/motd mode 0100600' image/other.ext4
+            """, in: workspace.root)
+        let against = ["out/image/other.ext4", "--against", "out/record/image.json"]
+        let told = "\n  /etc/motd: mode 0600 instead of 0644\n"
+        func expect(_ isTold: Bool) throws {
+            let ending = try verify(against, in: workspace)
+            #expect(ending.status == 1)
+            #expect(ending.stdout.contains("\n  content hash  sha256:"), "\(ending.stdout)")
+            #expect(ending.stdout.contains(told) == isTold, "\(ending.stdout)")
+        }
+        try expect(false)
+        for place in ["out/image/other.listing", "out/record/demo.listing"] {
+            try shell("cp out/demo/demo.listing \(place)", in: workspace.root)
+            try expect(true)
+            // The listing of something else.
+            try shell("sed -i 's/ mode=0*644 / mode=0640 /' \(place)", in: workspace.root)
+            try expect(false)
+        }
+    }
+
     @Test func `an image whose files are right is told by the field that is not`() throws {
         let workspace = try outputs()
         #expect(
