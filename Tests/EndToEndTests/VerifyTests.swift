@@ -95,6 +95,38 @@ import Testing
         }
     }
 
+    @Test func `behind a file system is a sound hash tree or nothing, also where only a listing says so`() throws {
+        let workspace = try World.shared().coldWorkspace()
+        try workspace.recipe(
+            "sealed", "layers: [{name: system, packages: [hello]}]\nkernel: none\nimage: {verity: true}")
+        #expect(try workspace.build("sealed").status == 0)
+        try shell("mkdir alone && cp out/sealed/sealed.ext4 out/sealed/sealed.listing alone/", in: workspace.root)
+        guard case .number(let place) = try JSON(workspace.text("out/sealed/image.json"))["verity"]["hashOffset"]
+        else { throw Failure("no number") }
+        let tree = Int(place)
+        #expect(try verify(["alone/sealed.ext4"], in: workspace).status == 0)
+        let image = workspace.path("alone/sealed.ext4")
+        let sound = try readFile(at: image)
+        let cases: [(flipped: Int, String)] = [
+            (tree, "from byte \(tree) on, behind the file system, is something that is no hash tree"),
+            (tree + 4095, "hash tree: its superblock is not as it was made"),
+            (tree + 2 * 4096 - 1, "hash tree: block 0 of level \(sound.count - tree > 3 * 4096 ? 1 : 0) is damaged"),
+            (sound.count - 1, "hash tree: block \((sound.count - tree) / 4096 - 3) of level 0 is damaged"),
+        ]
+        for (flipped, words) in cases {
+            var bytes = sound
+            bytes[flipped] ^= 1
+            try writeFile(bytes, to: image)
+            let ending = try verify(["alone/sealed.ext4"], in: workspace)
+            #expect(ending.status == 1, "\(ending.stdout)")
+            #expect(ending.stdout.contains("\n  \(words)\n"), "\(ending.stdout)")
+        }
+        try writeFile(sound + [0, 7], to: image)
+        let longer = try verify(["alone/sealed.ext4"], in: workspace)
+        #expect(longer.status == 1)
+        #expect(longer.stdout.contains("\n  from byte \(sound.count + 1) on, behind the"), "\(longer.stdout)")
+    }
+
     @Test func `an image whose files are right is told by the field that is not`() throws {
         let workspace = try outputs()
         #expect(
