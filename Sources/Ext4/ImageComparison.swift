@@ -110,7 +110,7 @@ public struct ImageComparison {
     private static func shown(_ bytes: [UInt8]) -> String {
         if bytes.isEmpty { return "the end" }
         let text = bytes.map { (0x20..<0x7f).contains($0) ? Character(UnicodeScalar($0)) : "." }
-        return "\(hexadecimal(bytes)) \"\(String(text))\""
+        return "\(hexText(bytes)) \"\(String(text))\""
     }
 
     // MARK: the blocks
