@@ -25,3 +25,10 @@ func hexDigitValue(_ byte: UInt8) -> UInt8? {
     default: nil
     }
 }
+
+/// Bytes for people: in hexadecimal and, where they are printable, as text; `the end` for none.
+public func shownBytes(_ bytes: some Collection<UInt8>) -> String {
+    if bytes.isEmpty { return "the end" }
+    let text = bytes.map { (0x20..<0x7f).contains($0) ? Character(UnicodeScalar($0)) : "." }
+    return "\(hexText(bytes)) \"\(String(text))\""
+}
