@@ -50,6 +50,8 @@ struct ReproduceCommand: AsyncParsableCommand {
         var words = settings.variables.flatMap { ["--set", "\($0.0)=\($0.1)"] }
         if let mirror = settings.mirror { words += ["--mirror", mirror] }
         if settings.offline { words.append("--offline") }
+        words += settings.kept.sorted().flatMap { ["--keep", $0] }
+        words += settings.packageDirectories.flatMap { ["--package-dir", $0.string] }
         return words
     }
 }

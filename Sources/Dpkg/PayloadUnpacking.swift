@@ -294,16 +294,6 @@ private struct PassingContent {
     /// The content, known by its digest, and the digits of its MD5.
     consuming func finish() -> (Blob, md5: String?) {
         let blob = Blob(size: size, digest: digest.finalized(), source: .absent, traits: traits.finish())
-        return (blob, md5.map { hexadecimal($0.finalize()) })
+        return (blob, md5.map { hexText($0.finalize()) })
     }
-}
-
-private func hexadecimal(_ digest: Insecure.MD5Digest) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    var text = [UInt8]()
-    for byte in digest {
-        text.append(digits[Int(byte >> 4)])
-        text.append(digits[Int(byte & 15)])
-    }
-    return String(decoding: text, as: UTF8.self)
 }

@@ -1,6 +1,8 @@
 // The fields of ext4's structures on the disk by name, for telling what differs
 // (Linux, Documentation/filesystems/ext4: super, group_descr, inodes).
 
+import RootfsModel
+
 /// A field of a structure: where it is, in bytes.
 struct DiskField {
     var name: String
@@ -16,10 +18,10 @@ struct DiskField {
         isDerived = derived
     }
 
-    /// The bytes as a little-endian number in hexadecimal, or as they stand where they are more than eight.
+    /// The bytes as a little-endian number, in decimal; in hexadecimal as they stand where they are more than eight.
     func text(of bytes: ArraySlice<UInt8>) -> String {
         let part = bytes.dropFirst(offset).prefix(size)
-        if size > 8 { return hexadecimal(part) }
+        if size > 8 { return hexText(part) }
         return String(part.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
     }
 
@@ -112,9 +114,4 @@ struct DiskField {
         DiskField("creation time", 0x90, 4), DiskField("creation time, extra", 0x94, 4),
         DiskField("version, high", 0x98, 4), DiskField("project", 0x9c, 4), DiskField("attributes", 0xa0, 96),
     ]
-}
-
-/// Lower-case hexadecimal digits.
-func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
 }

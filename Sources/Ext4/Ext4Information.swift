@@ -1,4 +1,5 @@
 import CExt2FS
+import RootfsModel
 
 /// What an image's superblock says.
 public struct Ext4Information: Hashable, Sendable {
@@ -20,12 +21,8 @@ public struct Ext4Information: Hashable, Sendable {
 
     /// The UUID as 8-4-4-4-12 hexadecimal digits.
     public var uuidText: String {
-        let digits = uuid.map { byte in
-            let text = String(byte, radix: 16)
-            return text.count == 1 ? "0" + text : text
-        }
         let ends = [4, 6, 8, 10, 16]
-        return zip([0] + ends, ends).map { digits[$0..<$1].joined() }.joined(separator: "-")
+        return zip([0] + ends, ends).map { hexText(uuid[$0..<$1]) }.joined(separator: "-")
     }
 
     /// The names of the features by set and bit: compatible, incompatible, compatible for reading only.

@@ -101,16 +101,10 @@ public struct ImageComparison {
             offset += count
         }
         let shown = (
-            shown(try first.bytes(at: offset, min(32, left.size - offset))),
-            shown(try second.bytes(at: offset, min(32, right.size - offset)))
+            shownBytes(try first.bytes(at: offset, min(32, left.size - offset))),
+            shownBytes(try second.bytes(at: offset, min(32, right.size - offset)))
         )
         return (offset, shown)
-    }
-
-    private static func shown(_ bytes: [UInt8]) -> String {
-        if bytes.isEmpty { return "the end" }
-        let text = bytes.map { (0x20..<0x7f).contains($0) ? Character(UnicodeScalar($0)) : "." }
-        return "\(hexadecimal(bytes)) \"\(String(text))\""
     }
 
     // MARK: the blocks
@@ -219,7 +213,7 @@ public struct ImageComparison {
         else { return }
         let range = first..<min(first + 32, blockSize)
         add(
-            place, path, "bytes from \(first) on", Self.shown(Array(bytes.0[range])), Self.shown(Array(bytes.1[range])))
+            place, path, "bytes from \(first) on", shownBytes(bytes.0[range]), shownBytes(bytes.1[range]))
     }
 }
 

@@ -59,9 +59,7 @@ public struct Vmlinux: Sendable {
         self.architecture = architecture
         self.bytes = elf.bytes
         self.banner = banner
-        self.buildID = notes.first { $0.owner == "GNU" && $0.type == 3 }.map { note in
-            note.value.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        }
+        self.buildID = notes.first { $0.owner == "GNU" && $0.type == 3 }.map { hexText($0.value) }
         self.hasPVHEntry = notes.contains { $0.owner == "Xen" && $0.type == 18 }
         self.origin = origin
     }

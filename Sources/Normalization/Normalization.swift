@@ -22,8 +22,9 @@ public enum Normalization {
     public static func packageRules(layerMoments: Set<Timestamp> = []) -> [any NormalizationRule] {
         [
             MachineID(), RandomSeeds(), SSHHostKeys(), Snakeoil(), AccountBackups(), DpkgOld(), ShadowDates(), Logs(),
-            AptState(), LdconfigCache(), ManIndex(), RunAndTmp(), StaleByteCode(),
-            BuildTimes(layerMoments: layerMoments),
+            AptState(), LdconfigCache(), ManIndex(), RunAndTmp(),
+            // Byte code goes by the times that the image will have.
+            BuildTimes(layerMoments: layerMoments), StaleByteCode(),
         ]
     }
 

@@ -36,12 +36,22 @@ struct ImageReference {
         }
     }
 
-    /// A record or a listing that the user names: told by how it begins.
-    init(at path: FilePath) throws(Failure) {
+    /// A record or a listing that the user names: told by how it begins. With a record also its listing, where that
+    /// lies beside the image or the record: the one of which the record has the digest.
+    init(at path: FilePath, for image: FilePath) throws(Failure) {
         if try readFile(at: path).starts(with: Array("#mtree".utf8)) {
             listing = try Self.readListing(path)
-        } else {
-            record = (path, try Self.readRecord(path))
+            return
+        }
+        let record = try Self.readRecord(path)
+        self.record = (path, record)
+        let names = ["\(image.stem ?? "").listing", "\(record.name).listing"]
+        for directory in [image, path].map({ $0.removingLastComponent() }) {
+            for file in names.map({ directory.appending($0) }) where listing == nil && exists(file) {
+                guard let bytes = try? readFile(at: file), Digest(hashing: bytes).description == record.contentHash
+                else { continue }
+                listing = try Self.readListing(file)
+            }
         }
     }
 

@@ -156,47 +156,40 @@ private struct BuildPair: Sendable {
         return String(cString: resolved)
     }
 
-    /// Gives a store the packages of the lock that others have: the files themselves where they lie on one disk.
+    /// Gives a store the packages of the lock that others have, the files themselves where they lie on one disk, and
+    /// copies of those that lie in the user's directories.
     private func lend(to store: Store, from others: [Store]) throws {
         let scratch = try store.makeTemporaryDirectory("lend")
+        var missing = [Lock.Package]()
         for package in lock.packages where store.file(package.sha256) == nil {
             try Task.checkCancellation()
             guard let file = others.lazy.compactMap({ $0.file(package.sha256, size: package.size) }).first else {
+                missing.append(package)
                 continue
             }
             let copy = scratch.path.appending(package.sha256.hex)
             if link(file.string, copy.string) != 0 { try writeFile(try readFile(at: file), to: copy) }
             try store.keep(fileAt: copy, as: package.sha256)
         }
+        if missing.isEmpty { return }
+        for file in try PackageDirectories(settings.packageDirectories).find(missing).values {
+            try Task.checkCancellation()
+            _ = try store.keep(bytes: try readFile(at: file))
+        }
     }
 
     func compare() throws -> ReproduceReport {
         let name = recipe.name.value
         settings.progress(.started(recipe: name, stage: "compare"))
-        func digests(_ isSecond: Bool) throws -> [String: Digest] {
-            var digests = [String: Digest]()
-            for name in try directoryNames(at: output(isSecond)).map({ String(decoding: $0, as: UTF8.self) })
-            where name != BuildRecord.fileName {
-                digests[name] = try Blob(file: output(isSecond, name)).takeDigest()
-            }
-            return digests
-        }
-        let (first, second) = (try digests(false), try digests(true))
-        let outputs = Set(first.keys).union(second.keys).sorted().map { name in
-            ReproduceReport.Output(
-                name: name, first: first[name]?.description, second: second[name]?.description)
-        }
+        let comparison = try OutputComparison(output(false), output(true))
         let image = "\(name).ext4"
+        let digests = comparison.outputs.first { $0.name == image }
         var report = ReproduceReport(
-            recipe: path, reproducible: first == second, imageHash: first[image]?.description ?? "none",
+            recipe: path, reproducible: comparison.differing.isEmpty, imageHash: digests?.first ?? "none",
             varied: conditions.variations.map { .init(what: $0.what, first: $0.first, second: $0.second) },
-            notVaried: conditions.same, outputs: outputs, differences: [], more: 0, consequences: 0)
-        if first[image] != second[image] {
-            try addImage(image, to: &report)
-        } else {
-            // What they say of equal images.
-            for output in outputs where output.first != output.second { try addText(output.name, to: &report) }
-        }
+            notVaried: conditions.same, outputs: comparison.outputs, differences: [], more: 0, consequences: 0)
+        if digests?.first != digests?.second { try addImage(image, to: &report) }
+        report.differences += try comparison.differences(besides: image)
         settings.progress(
             .finished(recipe: name, stage: "compare", detail: report.reproducible ? "equal" : "they differ"))
         return report
@@ -212,25 +205,5 @@ private struct BuildPair: Sendable {
         }
         report.more = comparison.more
         report.consequences = comparison.consequences
-    }
-
-    /// The first line in which two texts differ; of other files only that they do.
-    private func addText(_ name: String, to report: inout ReproduceReport) throws {
-        func lines(_ isSecond: Bool) throws -> [Substring]? {
-            guard exists(output(isSecond, name)) else { return [] }
-            let text = String(validating: try readFile(at: output(isSecond, name)), as: UTF8.self)
-            return text?.split(separator: "\n", omittingEmptySubsequences: false)
-        }
-        guard let first = try lines(false), let second = try lines(true) else {
-            report.differences.append(
-                .init(place: name, field: "content", first: "other", second: "bytes", madeBy: nil))
-            return
-        }
-        let index =
-            zip(first, second).enumerated().first { $0.element.0 != $0.element.1 }?.offset
-            ?? min(first.count, second.count)
-        func line(_ lines: [Substring]) -> String { index < lines.count ? String(lines[index]) : "the end" }
-        report.differences.append(
-            .init(place: "\(name):\(index + 1)", field: "line", first: line(first), second: line(second), madeBy: nil))
     }
 }

@@ -41,14 +41,15 @@ public struct VerifyReport: Encodable, Sendable {
 ///
 /// - Parameters:
 ///   - path: an image, or a directory that a build wrote.
-///   - reference: an image.json or a listing; nil for those beside the image.
+///   - reference: an image.json, to which its listing is looked for beside it and beside the image, or a listing; nil
+///     for those beside the image.
 /// - Throws: where the image cannot be read, is cut off, or the reference is none or another image's.
 public func verifyImage(
     at path: FilePath, against reference: FilePath?, progress: @escaping ProgressSink
 ) async throws -> VerifyReport {
     let image = try ImageReference.image(at: path)
     let expected =
-        try reference.map { path throws(Failure) in try ImageReference(at: path) }
+        try reference.map { path throws(Failure) in try ImageReference(at: path, for: image) }
         ?? ImageReference(beside: image)
     let size = try fileSize(of: image)
     if let (path, record) = expected.record, size < record.imageSize {
@@ -63,10 +64,9 @@ public func verifyImage(
             progress(.advanced(recipe: name, stage: "verify", done: $0, total: size, unit: .bytes))
         }
         async let content = readContent(image)
-        async let tree = readHashTree(
-            image, blocks: information.blocks * UInt64(information.blockSize) / UInt64(verityBlockSize), size: size)
+        async let rest = ImageRest(of: image, from: information.blocks * UInt64(information.blockSize), size: size)
         async let checked = hostFileSystemCheck(of: image)
-        var report = try await makeReport(image, size, expected, digest, content, tree, checked)
+        var report = try await makeReport(image, size, expected, digest, content, rest, checked)
         if let record = expected.record?.record, case .tree(let tree, let hash) = try await content,
             hash.description == record.contentHash, try await digest.description != record.imageHash
         {
@@ -112,33 +112,6 @@ private func readContent(_ image: FilePath) throws -> ReadContent {
     }
 }
 
-/// The tree as the data give it, and the bytes that stand for it in the image.
-private struct ReadHashTree: Sendable {
-    var computed: HashTree
-    var stored: [UInt8]
-}
-
-/// nil where there is nothing behind the file system.
-private func readHashTree(_ image: FilePath, blocks: UInt64, size: UInt64) throws -> ReadHashTree? {
-    let end = blocks * UInt64(verityBlockSize)
-    guard size >= end + HashTree.size(dataBlocks: blocks) else { return nil }
-    let reader = try BlobReader(Blob(file: image))
-    var stored = [UInt8](repeating: 0, count: Int(HashTree.size(dataBlocks: blocks)))
-    try fill(&stored, from: reader, at: end)
-    guard let identity = VeritySuperblock(stored)?.identity else { return nil }
-    var leaves = [UInt8]()
-    leaves.reserveCapacity(Int(blocks) * verityHashSize)
-    var offset: UInt64 = 0
-    while offset < end {
-        try Task.checkCancellation()
-        var piece = [UInt8](repeating: 0, count: Int(min(1 << 20, end - offset)))
-        try fill(&piece, from: reader, at: offset)
-        leaves += identity.hashes(of: piece)
-        offset += UInt64(piece.count)
-    }
-    return ReadHashTree(computed: try HashTree(leaves: leaves, identity: identity), stored: stored)
-}
-
 private func imageDigest(
     _ image: FilePath, _ size: UInt64, progress: (UInt64) -> Void
 ) throws -> Digest {
@@ -157,18 +130,9 @@ private func imageDigest(
     return hasher.finalized()
 }
 
-/// Fills all of the bytes from a place of the blob.
-private func fill(_ bytes: inout [UInt8], from reader: borrowing BlobReader, at offset: UInt64) throws(Failure) {
-    var failure: Failure?
-    bytes.withUnsafeMutableBytes { buffer in
-        do throws(Failure) { try reader.read(into: buffer, at: offset) } catch { failure = error }
-    }
-    if let failure { throw failure }
-}
-
 private func makeReport(
     _ image: FilePath, _ size: UInt64, _ expected: ImageReference, _ digest: Digest, _ content: ReadContent,
-    _ tree: ReadHashTree?, _ checked: (program: String, problems: [String])?
+    _ rest: ImageRest, _ checked: (program: String, problems: [String])?
 ) throws -> VerifyReport {
     var report = VerifyReport(image: image.string, checks: [], differences: [], problems: [], succeeded: true)
     func check(_ name: String, _ found: String?, _ expected: String?, _ source: FilePath?) {
@@ -198,6 +162,7 @@ private func makeReport(
     if let (path, _, digest) = expected.listing, let record, digest.description != record.contentHash {
         report.problems.append("\(path) is not the listing that image.json has the digest of: its own is \(digest)")
     }
+    let tree = rest.hashTree
     if let wanted = record?.verity {
         check("root hash", tree?.computed.rootHash.hex, wanted.rootHash, expected.record?.path)
         if tree == nil { report.problems.append("there is no hash tree behind the file system") }
@@ -208,6 +173,9 @@ private func makeReport(
         let root = record?.verity.flatMap { Digest(hex: $0.rootHash) }
         let files: FileTree? = if case .tree(let files, _) = content { files } else { nil }
         report.problems += tree.computed.damage(in: tree.stored, rootHash: root).map { words(of: $0, in: files) }
+    }
+    if let place = rest.other {
+        report.problems.append("from byte \(place) on, behind the file system, is something that is no hash tree")
     }
     if let checked {
         report.checks.append(
@@ -235,21 +203,5 @@ extension VerifyReport.Difference {
         case .missing: (kind, fields) = ("missing", [])
         case .changed(let changes): (kind, fields) = ("changed", changes.map(\.description))
         }
-    }
-}
-
-private func words(of damage: VerityDamage, in tree: FileTree?) -> String {
-    switch damage {
-    case .superblock: return "hash tree: its superblock is not as it was made"
-    case .tree(let level, let block): return "hash tree: block \(block) of level \(level) is damaged"
-    case .rootHash(let root): return "hash tree: it fits the data, and its root is \(root.hex), not the one expected"
-    case .data(let block):
-        let place = block * UInt64(verityBlockSize)
-        let owner = tree?.nodes.first { node in
-            guard case .extents(_, let extents)? = node.blob?.source else { return false }
-            return extents.contains { $0.source <= place && place < $0.source + $0.length }
-        }
-        let name = owner.map { "a block of \($0.path)" } ?? "metadata, or free"
-        return "hash tree: data block \(block) was changed (\(name))"
     }
 }

@@ -46,27 +46,17 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
     private var simd: SIMD4<UInt64> { SIMD4(words.0, words.1, words.2, words.3) }
 
     /// 64 lower-case hexadecimal digits.
-    public var hex: String {
-        String(decoding: hexBytes, as: UTF8.self)
-    }
+    public var hex: String { hexText(lazyBytes) }
 
     /// The ASCII of `hex`.
-    public var hexBytes: [UInt8] {
-        var bytes = [UInt8]()
-        bytes.reserveCapacity(64)
-        let words = simd
-        for word in 0..<4 {
-            for shift in stride(from: 60, through: 0, by: -4) {
-                bytes.append(lowerHexDigits[Int(words[word] >> UInt64(shift) & 15)])
-            }
-        }
-        return bytes
-    }
+    public var hexBytes: [UInt8] { hexDigits(lazyBytes) }
 
     /// The 32 bytes.
-    public var bytes: [UInt8] {
+    public var bytes: [UInt8] { Array(lazyBytes) }
+
+    private var lazyBytes: some Collection<UInt8> {
         let words = simd
-        return (0..<32).map { UInt8(truncatingIfNeeded: words[$0 / 8] >> UInt64(56 - $0 % 8 * 8)) }
+        return (0..<32).lazy.map { UInt8(truncatingIfNeeded: words[$0 / 8] >> UInt64(56 - $0 % 8 * 8)) }
     }
 
     /// `sha256:` and the digits: how digests are shown to people and written to JSON.
@@ -79,18 +69,6 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
     public func hash(into hasher: inout Hasher) {
         // Any part of a digest is as good as random.
         hasher.combine(words.0)
-    }
-}
-
-let lowerHexDigits = Array("0123456789abcdef".utf8)
-
-/// The value of one hexadecimal digit in ASCII, either case.
-func hexDigitValue(_ byte: UInt8) -> UInt8? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-    default: nil
     }
 }
 

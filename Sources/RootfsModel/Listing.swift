@@ -68,10 +68,7 @@ public enum Listing {
                 out.append("#xattr ")
                 out.append(escaped: Array(attribute.name.utf8))
                 out.append("=")
-                for byte in attribute.value {
-                    out.bytes.append(lowerHexDigits[Int(byte >> 4)])
-                    out.bytes.append(lowerHexDigits[Int(byte & 15)])
-                }
+                out.bytes += hexDigits(attribute.value)
                 out.append("\n")
             }
         }

@@ -125,10 +125,6 @@ extension FileNode {
     }
 
     private func attributeText(_ name: String) -> String? {
-        metadata.xattrs.first { $0.name == name }.map { attribute in
-            String(
-                decoding: attribute.value.flatMap { [lowerHexDigits[Int($0 >> 4)], lowerHexDigits[Int($0 & 15)]] },
-                as: UTF8.self)
-        }
+        metadata.xattrs.first { $0.name == name }.map { hexText($0.value) }
     }
 }

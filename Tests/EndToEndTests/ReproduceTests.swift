@@ -33,6 +33,37 @@ import Testing
         #expect(!exists(workspace.path("out")))
     }
 
+    @Test func `rules that are switched off are so for both builds`() throws {
+        let world = try World.shared()
+        let workspace = try world.warmWorkspace()
+        let kept = try workspace.build("demo", ["--keep", "dpkg-old"])
+        #expect(kept.status == 0, "\(kept.stderr)")
+        #expect(kept.stdout != world.built.stdout)
+        let ending = try reproduce("demo", ["--keep", "dpkg-old"], in: workspace)
+        #expect(ending.status == 0, "\(ending.stderr)\(ending.stdout)")
+        #expect(ending.stdout.hasSuffix("\nreproducible: \(kept.stdout.prefix(71))\n"), "\(ending.stdout)")
+    }
+
+    @Test func `packages that only a directory of the user's has are found for both builds`() throws {
+        let world = try World.shared()
+        let workspace = try world.coldWorkspace()
+        try workspace.write("recipes/demo.lock", try world.warm.text("recipes/demo.lock"))
+        try makeDirectory(at: workspace.path("work"))
+        // The directory from where the program is called, no mirror anywhere, and one file that only its owner reads.
+        try shell(
+            "mkdir kept && cp $(find '\(world.archive.root)/pool' -name '*.deb') kept/ && cd kept && "
+                + "mv hello_2.10-3_all.deb b && chown 1000 b && chmod 600 b",
+            in: workspace.root)
+        let state = try shell("stat -c '%n %i %h %a %u' kept/*", in: workspace.root)
+        let ending = try workspace.program.run([
+            "reproduce", "recipes/demo.manifest", "--work", workspace.path("work").string, "--cache",
+            workspace.cache.string, "--offline", "--package-dir", "kept",
+        ])
+        #expect(ending.status == 0, "\(ending.stderr)\(ending.stdout)")
+        #expect(ending.stdout.hasSuffix("\nreproducible: \(world.built.stdout.prefix(71))\n"), "\(ending.stdout)")
+        #expect(try shell("stat -c '%n %i %h %a %u' kept/*", in: workspace.root) == state)
+    }
+
     @Test func `a script that writes the time is named with its file and its package`() throws {
         let world = try World.shared()
         let archive = try FixtureArchive(key: world.key)

@@ -69,6 +69,64 @@ import Testing
         #expect(report["differences"].list.map { $0["path"].string }.contains("/etc/motd"))
     }
 
+    @Test func `with a record named, paths are told by the listing that it has the digest of`() throws {
+        let workspace = try outputs()
+        try shell(
+            """
+            cd out && mkdir image record
+            cp demo/demo.ext4 image/other.ext4 && cp demo/image.json record/
+            debugfs -w -R 'set_inode_field /etc/motd mode 0100600' image/other.ext4
+            """, in: workspace.root)
+        let against = ["out/image/other.ext4", "--against", "out/record/image.json"]
+        let told = "\n  /etc/motd: mode 0600 instead of 0644\n"
+        func expect(_ isTold: Bool) throws {
+            let ending = try verify(against, in: workspace)
+            #expect(ending.status == 1)
+            #expect(ending.stdout.contains("\n  content hash  sha256:"), "\(ending.stdout)")
+            #expect(ending.stdout.contains(told) == isTold, "\(ending.stdout)")
+        }
+        try expect(false)
+        for place in ["out/image/other.listing", "out/record/demo.listing"] {
+            try shell("cp out/demo/demo.listing \(place)", in: workspace.root)
+            try expect(true)
+            // The listing of something else.
+            try shell("sed -i 's/ mode=0*644 / mode=0640 /' \(place)", in: workspace.root)
+            try expect(false)
+        }
+    }
+
+    @Test func `behind a file system is a sound hash tree or nothing, also where only a listing says so`() throws {
+        let workspace = try World.shared().coldWorkspace()
+        try workspace.recipe(
+            "sealed", "layers: [{name: system, packages: [hello]}]\nkernel: none\nimage: {verity: true}")
+        #expect(try workspace.build("sealed").status == 0)
+        try shell("mkdir alone && cp out/sealed/sealed.ext4 out/sealed/sealed.listing alone/", in: workspace.root)
+        guard case .number(let place) = try JSON(workspace.text("out/sealed/image.json"))["verity"]["hashOffset"]
+        else { throw Failure("no number") }
+        let tree = Int(place)
+        #expect(try verify(["alone/sealed.ext4"], in: workspace).status == 0)
+        let image = workspace.path("alone/sealed.ext4")
+        let sound = try readFile(at: image)
+        let cases: [(flipped: Int, String)] = [
+            (tree, "from byte \(tree) on, behind the file system, is something that is no hash tree"),
+            (tree + 4095, "hash tree: its superblock is not as it was made"),
+            (tree + 2 * 4096 - 1, "hash tree: block 0 of level \(sound.count - tree > 3 * 4096 ? 1 : 0) is damaged"),
+            (sound.count - 1, "hash tree: block \((sound.count - tree) / 4096 - 3) of level 0 is damaged"),
+        ]
+        for (flipped, words) in cases {
+            var bytes = sound
+            bytes[flipped] ^= 1
+            try writeFile(bytes, to: image)
+            let ending = try verify(["alone/sealed.ext4"], in: workspace)
+            #expect(ending.status == 1, "\(ending.stdout)")
+            #expect(ending.stdout.contains("\n  \(words)\n"), "\(ending.stdout)")
+        }
+        try writeFile(sound + [0, 7], to: image)
+        let longer = try verify(["alone/sealed.ext4"], in: workspace)
+        #expect(longer.status == 1)
+        #expect(longer.stdout.contains("\n  from byte \(sound.count + 1) on, behind the"), "\(longer.stdout)")
+    }
+
     @Test func `an image whose files are right is told by the field that is not`() throws {
         let workspace = try outputs()
         #expect(
