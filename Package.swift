@@ -75,7 +75,8 @@ let package = Package(
         .executableTarget(
             name: "rootfs-bench",
             dependencies: [
-                model, "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Storage", "Dpkg", "Ext4",
+                model, "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Checks", "Storage", "Dpkg",
+                "Ext4",
                 "Kernels", "ArchiveFixture", "CLinux", systemPackage,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),

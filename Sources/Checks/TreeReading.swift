@@ -2,9 +2,8 @@ internal import RootfsModel
 
 extension FileTree {
     /// What is in a directory, links to it followed, in path order.
-    func children(of directory: TreePath) -> [FileNode] {
-        guard let directory = resolve(directory) else { return [] }
-        return nodes[indices(below: directory)].filter { $0.path.isChild(of: directory) }
+    func resolvedChildren(of directory: TreePath) -> [FileNode] {
+        resolve(directory).map(children(of:)) ?? []
     }
 }
 
@@ -35,7 +34,7 @@ extension CheckSubject {
             if path.isWithin("usr") { wanted[path.bytes.dropFirst("usr".utf8.count)] = path }
         }
         var found = Set<TreePath>()
-        for node in tree.children(of: "var/lib/dpkg/info") where node.name.hasSuffix(".list") {
+        for node in tree.resolvedChildren(of: "var/lib/dpkg/info") where node.name.hasSuffix(".list") {
             for line in try content(of: node.path)?.split(separator: UInt8(ascii: "\n")) ?? [] {
                 if let path = wanted[line] { found.insert(path) }
             }

@@ -126,12 +126,12 @@ struct PiecePlacement {
             var places = StablePlaces(seed: seed)
             switch taker {
             case .slots(let size, let number):
-                let unit = takeUnit(&places, group: nil)
+                guard let unit = freeUnit(&places, group: nil) else { continue }
+                map.take(BlockRun(start: UInt64(unit * self.unit), count: UInt64(self.unit)))
                 slotUnits[size]?[number] = unit
             case .share(let index):
-                guard let unit = takeUnit(&places, group: shares[index].group) else { continue }
+                guard let unit = freeUnit(&places, group: shares[index].group) else { continue }
                 put(&shares[index], at: unit * self.unit)
-                map.release(unit: unit)
                 for run in shares[index].runs { map.take(run) }
             }
         }
@@ -159,21 +159,15 @@ struct PiecePlacement {
         share.runs = [BlockRun(start: UInt64(block), count: UInt64(share.blocks))]
     }
 
-    /// A free unit, which is taken: with its neighbours in the file if it can be.
-    private mutating func takeUnit(_ places: inout StablePlaces, group: (seed: UInt64, place: Int)?) -> Int? {
+    /// A free unit: with its neighbours in the file if it can be.
+    private func freeUnit(_ places: inout StablePlaces, group: (seed: UInt64, place: Int)?) -> Int? {
         if map.freeBlocks < UInt64(self.unit) { return nil }
-        var unit: Int?
         if let group {
             var first = StablePlaces(seed: group.seed)
             let wanted = first.next(below: max(1, map.preferredUnits)) + group.place
-            if wanted < map.units && map.isFree(unit: wanted) { unit = wanted }
+            if wanted < map.units && map.isFree(unit: wanted) { return wanted }
         }
-        guard
-            let unit = unit
-                ?? places.choose(among: map.preferredUnits, of: map.units, where: map.isFree(unit:))
-        else { return nil }
-        map.take(BlockRun(start: UInt64(unit * self.unit), count: UInt64(self.unit)))
-        return unit
+        return places.choose(among: map.preferredUnits, of: map.units, where: map.isFree(unit:))
     }
 
     /// The first free blocks, in the order of the tree, for all that has no place yet.

@@ -1,11 +1,6 @@
 internal import RootfsModel
 
 extension FileTree {
-    /// What is in a directory, in path order.
-    func children(of directory: TreePath) -> [FileNode] {
-        nodes[indices(below: directory)].filter { $0.path.isChild(of: directory) }
-    }
-
     /// Those of these paths at which there is something.
     func present(_ paths: [TreePath]) -> [TreePath] {
         paths.filter { index(of: $0) != nil }

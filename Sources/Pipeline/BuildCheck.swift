@@ -25,11 +25,10 @@ extension RecipeBuild {
     /// Checks what the image is going to hold, while it is written.
     func check(_ tree: FileTree, kernel: Promise<MadeKernel?>, recipe: Recipe) async throws -> CheckReport {
         let kernel = try await kernel.value()?.subject
-        let machine = CheckSettings(hostArchitecture: architecture).machine
         return try clock.run("check") { _ in
             let report = try CheckReport(
-                checking: tree, of: recipe, architecture: architecture, kernel: kernel, machine: machine,
-                named: imageName)
+                checking: tree, of: recipe, architecture: architecture, kernel: kernel,
+                machine: CheckSubject.Machine(), named: imageName)
             return (report, report.summary)
         }
     }
@@ -99,17 +98,11 @@ extension RecipeBuild {
         if case .unavailable(let failure) = Sandbox.availability() { throw failure }
         try checkOwners(of: settings.store)
         let lock = held.lock
-        let packages = lock.packages.map(\.sha256)
-        let use = try settings.store.use(
-            files: packages, payloads: packages, layers: LayerKey.all(of: lock).map(\.digest),
-            trees: [StoredTree(of: held, settings: settings).key])
+        let use = try UsedEntries(of: held, settings: settings).use()
         defer { use.end() }
         visit.use(lock)
         let sources = Sources(held: held, files: files, inputs: [], unpinned: [], previous: nil)
-        let supply = PackageSupply(
-            held, of: path, layers: LayerKey.all(of: lock).map(\.name),
-            resolution: Resolution(recipe, hostArchitecture: settings.hostArchitecture), workshop: workshop,
-            clock: clock)
+        let supply = supply(of: held, in: workshop)
         let scratch = try settings.store.makeTemporaryDirectory("check")
         defer { scratch.remove() }
         async let supplied: Void = supply.run()

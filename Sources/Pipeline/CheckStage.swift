@@ -64,13 +64,11 @@ public func checkImage(at path: FilePath, _ settings: CheckSettings) throws -> C
 
 /// What lies beside an image and says that it is of this one: after an injection its own, else its build's.
 private func record(of image: FilePath) throws -> ImageRecord? {
-    let folder = image.removingLastComponent()
-    let own = folder.appending("\(image.lastComponent?.string ?? "").json")
-    for path in [own, folder.appending(ImageRecord.fileName)] where exists(path) {
+    for path in ImageRecord.paths(beside: image) {
         guard let record = parseRecord(ImageRecord.self, from: try readFile(at: path)) else {
             throw Failure("\(path) is not a record of this version", hint: "build again, or move the image elsewhere")
         }
-        if path == own || image.lastComponent?.string == "\(record.name).ext4" { return record }
+        if path == ImageRecord.path(of: image) || image.lastComponent?.string == "\(record.name).ext4" { return record }
     }
     return nil
 }

@@ -26,22 +26,17 @@ struct FileMakers {
                 self.recipe[overlay.target.value.appending(node.path)] = "the overlay \(overlay.source.value)"
             }
         }
-        let directory: TreePath = "var/lib/dpkg/info"
-        for node in tree.nodes where node.path.isChild(of: directory) {
+        for (package, paths) in try tree.packageFileLists() {
+            for path in paths { packages[tree.resolve(path, followingLast: false) ?? path] = package }
+        }
+        for node in tree.children(of: "var/lib/dpkg/info") {
             guard let blob = node.blob else { continue }
             let file = String(decoding: node.path.name, as: UTF8.self)
             guard let dot = file.lastIndex(of: ".") else { continue }
             let package = String(file[..<dot].prefix { $0 != ":" })
-            switch file[file.index(after: dot)...] {
-            case "list":
-                for line in try blob.readAll().split(separator: UInt8(ascii: "\n")) {
-                    guard let path = TreePath(normalizing: Array(line)) else { continue }
-                    // dpkg's own names: /bin/sh for what lies in /usr/bin.
-                    packages[tree.resolve(path, followingLast: false) ?? path] = package
-                }
-            case let kind where ["preinst", "postinst", "config", "triggers"].contains(kind):
+            let kind = file[file.index(after: dot)...]
+            if ["preinst", "postinst", "config", "triggers"].contains(kind) {
                 scripts.append(Script(name: "\(kind) of \(package)", bytes: try blob.readAll()))
-            default: break
             }
         }
     }

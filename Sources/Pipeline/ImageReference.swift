@@ -24,9 +24,7 @@ struct ImageReference {
     /// What lies beside the image: the record of an injection or of a build, and the listing.
     init(beside image: FilePath) throws(Failure) {
         let directory = image.removingLastComponent()
-        let own = directory.appending("\(image.lastComponent?.string ?? "").json")
-        let builds = directory.appending(ImageRecord.fileName)
-        if let path = [own, builds].first(where: { exists($0) }) { record = (path, try Self.readRecord(path)) }
+        if let path = ImageRecord.paths(beside: image).first { record = (path, try Self.readRecord(path)) }
         let listing = directory.appending("\(image.stem ?? "").listing")
         if exists(listing) { self.listing = try Self.readListing(listing) }
         if record == nil && self.listing == nil {

@@ -20,7 +20,7 @@ public func inject(
     image: FilePath, overlays: [FilePath], owner: String?, target: String?, to destination: FilePath, jobs: Int,
     progress: @escaping ProgressSink
 ) throws -> InjectResult {
-    for path in [destination, recordPath(of: destination)] where exists(path) {
+    for path in [destination, ImageRecord.path(of: destination)] where exists(path) {
         throw Failure("\(path) exists", hint: "remove it, or name another file with -o")
     }
     let directory = destination.removingLastComponent()
@@ -60,7 +60,7 @@ public func inject(
         record.normalization.rules += finished.reports
         try writeFile(try recordBytes(record), to: staging.path.appending("record"))
         try moveItem(at: staging.path.appending("image"), to: destination)
-        try moveItem(at: staging.path.appending("record"), to: recordPath(of: destination))
+        try moveItem(at: staging.path.appending("record"), to: ImageRecord.path(of: destination))
     }
     return InjectResult(
         imagePath: destination.string, imageHash: record.imageHash, contentHash: record.contentHash,
@@ -81,14 +81,10 @@ private func injectedOverlay(_ folder: FilePath, owner: String?, target: String?
     return overlay
 }
 
-private func recordPath(of image: FilePath) -> FilePath {
-    image.removingLastComponent().appending("\(image.lastComponent?.string ?? "image").json")
-}
-
 /// The record that belongs to this image: its label, moment and size must be the image's own.
 private func recordOf(_ image: FilePath, _ information: Ext4Information) throws -> ImageRecord {
-    for path in [recordPath(of: image), image.removingLastComponent().appending(ImageRecord.fileName)] {
-        guard exists(path), let record = parseRecord(ImageRecord.self, from: try readFile(at: path)) else { continue }
+    for path in ImageRecord.paths(beside: image) {
+        guard let record = parseRecord(ImageRecord.self, from: try readFile(at: path)) else { continue }
         if record.fileSystem.label == information.label, record.fileSystem.moment == information.moment,
             record.verity?.hashOffset ?? record.imageSize == information.blocks * UInt64(information.blockSize)
         {

@@ -12,6 +12,16 @@ extension BuildRecord {
 
 extension ImageRecord {
     static let fileName = "image.json"
+
+    /// Where the record of an image lies that did not come from a build: `IMAGE.json`, as an injection writes it.
+    static func path(of image: FilePath) -> FilePath {
+        image.removingLastComponent().appending("\(image.lastComponent?.string ?? "").json")
+    }
+
+    /// The records that are there beside an image: its own, then its folder's.
+    static func paths(beside image: FilePath) -> [FilePath] {
+        [path(of: image), image.removingLastComponent().appending(fileName)].filter { exists($0) }
+    }
 }
 
 extension ImageRecord.KernelEntry {

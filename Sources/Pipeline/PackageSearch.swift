@@ -45,23 +45,16 @@ final class PackageSearch {
     private func readAll() throws -> (packages: [Package], owners: [TreePath: [Int]]) {
         var packages = [Package]()
         var owners = [TreePath: [Int]]()
-        /// - Parameter list: the paths as dpkg has them, one a line.
-        func add(_ package: Package, _ list: [UInt8]) {
-            for line in list.split(separator: UInt8(ascii: "\n")) {
-                if let path = TreePath(normalizing: line) { owners[path, default: []].append(packages.count) }
-            }
+        func add(_ package: Package, _ paths: [TreePath]) {
+            for path in paths { owners[path, default: []].append(packages.count) }
             packages.append(package)
         }
-        let directory: TreePath = "var/lib/dpkg/info"
         var versions = [String: String]()
         for stanza in (try? Stanza.parse(tree["var/lib/dpkg/status"]?.blob?.readAll() ?? [], file: "status")) ?? [] {
             if let name = stanza["Package"] { versions[name] = stanza["Version"] }
         }
-        for node in tree.nodes[tree.indices(below: directory)] {
-            let file = String(decoding: node.path.name, as: UTF8.self)
-            guard file.hasSuffix(".list"), let blob = node.blob else { continue }
-            let name = String(file.dropLast(".list".count).prefix { $0 != ":" })
-            add(Package(name: name, version: versions[name] ?? "", isInstalled: true), try blob.readAll())
+        for (name, paths) in try tree.packageFileLists() {
+            add(Package(name: name, version: versions[name] ?? "", isInstalled: true), paths)
         }
         guard let store else { return (packages, owners) }
         for digest in try store.keys(of: .payloads) {
@@ -69,7 +62,7 @@ final class PackageSearch {
             guard let payload = Payload.find(digest, label: "", in: store), let list = try? payload.list(),
                 let stanza = try? payload.stanza()
             else { continue }
-            add(Package(name: stanza.name, version: stanza.version.description, isInstalled: false), list)
+            add(Package(name: stanza.name, version: stanza.version.description, isInstalled: false), packagePaths(list))
         }
         return (packages, owners)
     }

@@ -73,13 +73,11 @@ struct RecipeBuild: Sendable {
         let files = try LocalFiles(of: recipe)
         let inputs = try buildInputs(recipe, held, files: files, settings: settings)
         let previous = PreviousBuild(in: directory)
-        let packages = held.lock.packages.map(\.sha256)
-        let layers = LayerKey.all(of: held.lock).map(\.digest)
-        let trees = [StoredTree(of: held, settings: settings).key]
+        let entries = UsedEntries(of: held, settings: settings)
         if try previous.staleness(for: inputs, acceptingFindings: settings.acceptsFindings).isEmpty,
             let record = previous.image
         {
-            settings.store.noteUse(files: packages, payloads: packages, layers: layers, trees: trees)
+            entries.noteUse()
             tellUnpinned(unpinned)
             settings.progress(.note("\(name): fresh, nothing to do"))
             return result(record, fresh: true)
@@ -87,7 +85,7 @@ struct RecipeBuild: Sendable {
         if case .unavailable(let failure) = Sandbox.availability() { throw failure }
         try checkOwners(of: settings.store)
         let output = try OutputDirectory(replacing: directory, of: name)
-        let use = try settings.store.use(files: packages, payloads: packages, layers: layers, trees: trees)
+        let use = try entries.use()
         defer { use.end() }
         visit.use(held.lock)
         let sources = Sources(
@@ -99,13 +97,17 @@ struct RecipeBuild: Sendable {
         return result(record, fresh: false)
     }
 
+    /// The packages of a lock, as they arrive.
+    func supply(of held: HeldLock, in workshop: Workshop) -> PackageSupply {
+        PackageSupply(
+            held, of: path, layers: LayerKey.all(of: held.lock).map(\.name),
+            resolution: Resolution(recipe, hostArchitecture: settings.hostArchitecture), workshop: workshop,
+            clock: clock)
+    }
+
     /// Fetches, unpacks, makes layers and kernel, each as soon as what it needs is there; then the outputs.
     private func make(_ sources: Sources, in staging: FilePath, _ visit: Visit) async throws -> ImageRecord {
-        let lock = sources.held.lock
-        let supply = PackageSupply(
-            sources.held, of: path, layers: LayerKey.all(of: lock).map(\.name),
-            resolution: Resolution(recipe, hostArchitecture: settings.hostArchitecture),
-            workshop: visit.workshop, clock: clock)
+        let supply = supply(of: sources.held, in: visit.workshop)
         return try await withThrowingTaskGroup(of: ImageRecord?.self) { group in
             let kernel = Promise<MadeKernel?>()
             group.addTask {

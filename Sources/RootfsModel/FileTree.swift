@@ -75,6 +75,11 @@ public struct FileTree: Sendable, Equatable {
         return start..<insertionIndex(of: TreePath(trusted: directory.bytes + [TreePath.slash + 1]))
     }
 
+    /// What is in a directory, in path order.
+    public func children(of directory: TreePath) -> [FileNode] {
+        nodes[indices(below: directory)].filter { $0.path.isChild(of: directory) }
+    }
+
     /// The highest hard-link group in use.
     public var highestLinkGroup: UInt32 {
         nodes.reduce(0) { max($0, $1.linkGroup) }

@@ -17,30 +17,7 @@ public struct Pin: Hashable, Sendable {
     }
 
     func matches(_ version: String) -> Bool {
-        Self.matches(Array(pattern.utf8), Array(version.utf8))
-    }
-
-    /// Linear but for one place to go back to.
-    private static func matches(_ pattern: [UInt8], _ text: [UInt8]) -> Bool {
-        var p = 0
-        var t = 0
-        var star: (pattern: Int, text: Int)?
-        while t < text.count {
-            if p < pattern.count, pattern[p] == UInt8(ascii: "*") {
-                star = (p, t)
-                p += 1
-            } else if p < pattern.count, pattern[p] == text[t] || pattern[p] == UInt8(ascii: "?") {
-                p += 1
-                t += 1
-            } else if let last = star {
-                star = (last.pattern, last.text + 1)
-                p = last.pattern + 1
-                t = last.text + 1
-            } else {
-                return false
-            }
-        }
-        return pattern[p...].allSatisfy { $0 == UInt8(ascii: "*") }
+        Array(version.utf8).matches(wildcards: Array(pattern.utf8))
     }
 }
 

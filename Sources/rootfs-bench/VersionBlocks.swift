@@ -1,3 +1,4 @@
+import Checks
 import Debian
 import Glibc
 import RootfsModel
@@ -79,9 +80,17 @@ struct VersionBlocks {
             .split(separator: 0).map({ FilePath(String(decoding: $0, as: UTF8.self)) })
         {
             var content = try readFile(at: path)
-            for range in codeRanges(of: content) {
-                changed += range.count
-                for index in range { content[index] ^= 0x55 }
+            let old = content
+            let file = try ElfFile(reading: Blob(old)) { _, range in
+                Array(old[Int(range.lowerBound)..<Int(range.upperBound)])
+            }
+            // What is loaded to be run.
+            for code in file?.segments ?? [] where code.type == 1 && code.flags & 1 == 1 && code.offset > 0 {
+                guard code.offset < UInt64(old.count), code.fileSize <= UInt64(old.count) - code.offset else {
+                    continue
+                }
+                changed += Int(code.fileSize)
+                for index in Int(code.offset)..<Int(code.offset + code.fileSize) { content[index] ^= 0x55 }
             }
             try writeFile(content, to: path)
         }
@@ -135,22 +144,5 @@ struct VersionBlocks {
         try removeTree(at: output)
         note("  \(name), \(bytes) bytes: \(change.imageBytes) bytes of the image")
         return change
-    }
-}
-
-/// The bytes of an ELF file of 64 bits that are loaded to be run; empty for another file.
-private func codeRanges(of file: [UInt8]) -> [Range<Int>] {
-    func word(_ offset: Int, _ size: Int) -> Int {
-        (0..<size).reduce(0) { $0 | Int(file[offset + $1]) << (8 * $1) }
-    }
-    guard file.count > 64, file.starts(with: [0x7f, 0x45, 0x4c, 0x46, 2, 1]) else { return [] }
-    let (start, size, count) = (word(32, 8), word(54, 2), word(56, 2))
-    guard size >= 56, start + size * count <= file.count else { return [] }
-    return (0..<count).compactMap { index in
-        let header = start + index * size
-        let isCode = word(header, 4) == 1 && word(header + 4, 4) & 1 == 1
-        let (offset, length) = (word(header + 8, 8), word(header + 32, 8))
-        guard isCode, offset > 0, offset + length <= file.count else { return nil }
-        return offset..<offset + length
     }
 }

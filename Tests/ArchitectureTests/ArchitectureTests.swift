@@ -36,8 +36,8 @@ import Testing
         ]).union(system),
         "rootfs-build": ["ArgumentParser", "Commands"],
         "rootfs-bench": Set([
-            "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Storage", "Dpkg", "Ext4",
-            "Kernels", "ArchiveFixture", "ArgumentParser", "FoundationEssentials",
+            "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Checks", "Storage", "Dpkg",
+            "Ext4", "Kernels", "ArchiveFixture", "ArgumentParser", "FoundationEssentials",
         ]).union(system),
     ]
 

@@ -108,8 +108,7 @@ func configurationFiles(
         guard let name = TreePath(normalizing: folder), let directory = tree.resolve(parent.appending(name)) else {
             continue
         }
-        for index in tree.indices(below: directory) where tree.nodes[index].path.isChild(of: directory) {
-            let path = tree.nodes[index].path
+        for path in tree.children(of: directory).map(\.path) {
             let name = String(decoding: path.name, as: UTF8.self)
             if name.hasSuffix(".conf"), chosen[name] == nil { chosen[name] = path }
         }

@@ -67,8 +67,7 @@ private func included(by main: TreePath, in subject: CheckSubject) throws -> [Tr
         else { return [] }
         // Patterns of a name: what is before and behind one star.
         let parts = path.name.split(separator: UInt8(ascii: "*"), maxSplits: 1, omittingEmptySubsequences: false)
-        return subject.tree.indices(below: folder).map { subject.tree.nodes[$0].path }.filter { file in
-            guard file.isChild(of: folder) else { return false }
+        return subject.tree.children(of: folder).map(\.path).filter { file in
             if parts.count == 1 { return file.name.elementsEqual(path.name) }
             return file.name.starts(with: parts[0]) && file.name.reversed().starts(with: parts[1].reversed())
         }

@@ -61,8 +61,18 @@ struct BootPath {
         ]
     }
 
+    /// What has to be there for the root file system to be reached: a kernel option and the module that it makes.
+    private typealias Link = (option: String, module: String, what: String)
+
+    private static func unreachable(_ link: Link, because reasons: [String], remedy: String) -> Finding {
+        Finding(
+            link.option == "EXT4_FS" ? "kernel/root-file-system" : "kernel/root-driver", .error,
+            "the kernel cannot reach its root file system: no \(link.module)",
+            reasons: ["\(link.what) needs CONFIG_\(link.option)"] + reasons, remedy: remedy)
+    }
+
     private func rootFindings() -> [Finding] {
-        var chain = [(option: "EXT4_FS", module: "ext4", what: "the root file system, ext4")]
+        var chain: [Link] = [(option: "EXT4_FS", module: "ext4", what: "the root file system, ext4")]
         let mmio = (option: "VIRTIO_MMIO", module: "virtio_mmio", what: "the root device's bus, virtio-mmio")
         let block = (option: "VIRTIO_BLK", module: "virtio_blk", what: "the root device, virtio-blk")
         let root = drivers.argument("root")
@@ -99,25 +109,18 @@ struct BootPath {
             case .image, .lostModule:
                 let hasInitrd = drivers.kernel.initrd != nil
                 findings.append(
-                    Finding(
-                        link.option == "EXT4_FS" ? "kernel/root-file-system" : "kernel/root-driver", .error,
-                        "the kernel cannot reach its root file system: no \(link.module)",
-                        reasons: [
-                            "\(link.what) needs CONFIG_\(link.option)",
+                    Self.unreachable(
+                        link,
+                        because: [
                             "the kernel has it as a module (m)",
                             hasInitrd ? "the initrd does not have \(link.module).ko" : "there is no initrd to load it",
                         ],
-                        remedy: hasInitrd
-                            ? "add \(link.module) to kernel.modules" : "set kernel.initrd to auto"))
+                        remedy: hasInitrd ? "add \(link.module) to kernel.modules" : "set kernel.initrd to auto"))
             case .absent:
                 findings.append(
-                    Finding(
-                        link.option == "EXT4_FS" ? "kernel/root-file-system" : "kernel/root-driver", .error,
-                        "the kernel cannot reach its root file system: no \(link.module)",
-                        reasons: [
-                            "\(link.what) needs CONFIG_\(link.option)",
-                            "the kernel's configuration does not set it",
-                        ], remedy: "take a kernel with CONFIG_\(link.option)"))
+                    Self.unreachable(
+                        link, because: ["the kernel's configuration does not set it"],
+                        remedy: "take a kernel with CONFIG_\(link.option)"))
             }
         }
         if drivers.kernel.initrd != nil, drivers.value(of: "BLK_DEV_INITRD") == "" {

@@ -32,32 +32,10 @@ func loaderDirectories(in subject: CheckSubject) throws -> [[UInt8]] {
             return []
         }
         let name = Array(pattern[(end + 1)...])
-        return subject.tree.indices(below: directory).map { subject.tree.nodes[$0].path }.filter {
-            $0.isChild(of: directory) && $0.name.first != UInt8(ascii: ".") && isMatch(Array($0.name), name)
+        return subject.tree.children(of: directory).map(\.path).filter {
+            $0.name.first != UInt8(ascii: ".") && $0.name.matches(wildcards: name)
         }
     }
     try read("etc/ld.so.conf", depth: 0)
     return directories
-}
-
-/// Whether a name is one of a pattern with `*` and `?`; in time linear in both, but for the last star.
-private func isMatch(_ name: [UInt8], _ pattern: [UInt8]) -> Bool {
-    var (place, at) = (0, 0)
-    var star: (pattern: Int, name: Int)?
-    while place < name.count {
-        if at < pattern.count, pattern[at] == UInt8(ascii: "*") {
-            star = (at, place)
-            at += 1
-        } else if at < pattern.count, pattern[at] == UInt8(ascii: "?") || pattern[at] == name[place] {
-            at += 1
-            place += 1
-        } else if let last = star {
-            star = (last.pattern, last.name + 1)
-            at = last.pattern + 1
-            place = last.name + 1
-        } else {
-            return false
-        }
-    }
-    return pattern[at...].allSatisfy { $0 == UInt8(ascii: "*") }
 }

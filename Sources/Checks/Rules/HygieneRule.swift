@@ -41,7 +41,7 @@ public struct HygieneRule: Rule {
     }
 
     private func hostKeys(_ subject: CheckSubject) -> [Finding] {
-        subject.tree.children(of: "etc/ssh").filter {
+        subject.tree.resolvedChildren(of: "etc/ssh").filter {
             $0.name.hasPrefix("ssh_host_") && $0.name.hasSuffix("_key") && ($0.blob?.size ?? 0) > 0
         }.map { node in
             Finding(

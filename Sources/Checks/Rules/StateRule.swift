@@ -35,7 +35,7 @@ public struct StateRule: Rule {
                     location: SourceLocation(
                         file: path.description, line: index + 1, column: 1, text: String(line))))
         }
-        let updates = subject.tree.children(of: "var/lib/dpkg/updates").filter { $0.blob != nil }
+        let updates = subject.tree.resolvedChildren(of: "var/lib/dpkg/updates").filter { $0.blob != nil }
         if let first = updates.first {
             findings.append(
                 Finding(
@@ -62,7 +62,7 @@ public struct StateRule: Rule {
 
     private func alternatives(_ subject: CheckSubject) -> [Finding] {
         let directory: TreePath = "etc/alternatives"
-        return subject.tree.children(of: directory).compactMap { node in
+        return subject.tree.resolvedChildren(of: directory).compactMap { node in
             guard let target = node.linkTarget, subject.tree.resolve(node.path) == nil else { return nil }
             let text = String(decoding: target, as: UTF8.self)
             // What images leave out to be small.
@@ -102,7 +102,7 @@ public struct StateRule: Rule {
             tree.nodes[tree.indices(below: fonts)].contains(where: { $0.blob != nil })
         else { return [] }
         let cache: TreePath = "var/cache/fontconfig"
-        if tree.children(of: cache).contains(where: { $0.name.contains(".cache-") }) { return [] }
+        if tree.resolvedChildren(of: cache).contains(where: { $0.name.contains(".cache-") }) { return [] }
         return [
             Finding(
                 "state/font-cache", .warning,
@@ -202,7 +202,7 @@ private struct Locales {
     let reasons: [String]
 
     init(of subject: CheckSubject) throws {
-        let folders = subject.tree.children(of: "usr/lib/locale").filter(\.isDirectory)
+        let folders = subject.tree.resolvedChildren(of: "usr/lib/locale").filter(\.isDirectory)
         // Since 2.35 glibc has C.UTF-8 in itself.
         names.formUnion(folders.map { Self.normalized($0.name) } + ["c.utf8"])
         if let blob = subject.tree.resolvedNode("usr/lib/locale/locale-archive")?.blob {
