@@ -30,8 +30,11 @@ public struct CheckSubject: Sendable {
     public struct Machine: Hashable, Sendable {
         public enum Monitor: String, CaseIterable, Hashable, Sendable { case firecracker, qemu }
 
+        /// What `cpu` can name, in whatever case: x86-64's levels, monitors' templates and models, `host`.
+        public static let processors = CPULevel.names
+
         public var monitor: Monitor
-        /// An x86-64 level (`x86-64-v2`) or a monitor's template (`T2`); nil: the architecture's least.
+        /// One of `processors`; nil: the architecture's least.
         public var cpu: String?
         public var memory: UInt64
         /// Whether the root file system is mounted for reading only.

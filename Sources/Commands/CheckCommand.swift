@@ -58,6 +58,12 @@ struct CheckCommand: AsyncParsableCommand {
             throw ValidationError(
                 "--machine is one of \(CheckSettings.monitors.joined(separator: ", ")), not '\(machine)'.")
         }
+        let processors = CheckSettings.processors
+        if let cpu, !processors.contains(where: { $0.lowercased() == cpu.lowercased() }) {
+            let near = nearestName(to: cpu, among: processors).map { "; did you mean '\($0)'?" } ?? "."
+            throw ValidationError(
+                "There is no processor '\(cpu)'\(near) --cpu takes \(processors.joined(separator: ", ")).")
+        }
     }
 
     func run() async throws {

@@ -12,7 +12,7 @@ public struct CheckSettings: Sendable {
     public var kernel: FilePath?
     /// `firecracker` or `qemu`.
     public var monitor: String
-    /// An x86-64 level or a monitor's template.
+    /// One of `processors`, in whatever case; nil: the architecture's least.
     public var cpu: String?
     /// Debian's name of the architecture, where nothing says it.
     public var hostArchitecture: String
@@ -32,6 +32,8 @@ public struct CheckSettings: Sendable {
 
     /// The monitors that `monitor` can name.
     public static let monitors = CheckSubject.Machine.Monitor.allCases.map(\.rawValue)
+    /// The levels, templates and models that `cpu` can name.
+    public static let processors = CheckSubject.Machine.processors
 }
 
 /// Checks an image or a directory: one that a build wrote, with its kernel and machine, or the root of a tree.

@@ -54,6 +54,13 @@ import Testing
 }
 
 @Suite struct UsageTests {
+    static let processors = """
+        x86-64, x86-64-v1, x86-64-v2, x86-64-v3, x86-64-v4, C3, T2, T2S, T2CL, T2A, qemu64, kvm64, core2duo, Conroe, \
+        Penryn, Nehalem, Westmere, SandyBridge, IvyBridge, Opteron_G4, Opteron_G5, Haswell, Broadwell, Skylake-Client, \
+        EPYC, EPYC-Rome, EPYC-Milan, Skylake-Server, Cascadelake-Server, Icelake-Server, SapphireRapids, EPYC-Genoa, \
+        host, max, V1N1
+        """
+
     @Test(arguments: [
         ([], "Error: Name at least one recipe: rootfs-build <recipe> ..."),
         (
@@ -73,6 +80,11 @@ import Testing
         (["boot", "--accel", "xen", "out/x"], "Error: --accel takes tcg, kvm or auto, not 'xen'."),
         (["inspect", "cat", "a.ext4"], "Error: Missing expected argument '<path>'"),
         (["inject", "a.ext4", "-o", "b.ext4"], "Error: Missing expected argument '--overlay <directory> ...'"),
+        (
+            ["check", "a.ext4", "--cpu", "x86-64-v9"],
+            "Error: There is no processor 'x86-64-v9'; did you mean 'x86-64-v1'? --cpu takes \(processors)."
+        ),
+        (["check", "a.ext4", "--cpu", "zen"], "Error: There is no processor 'zen'. --cpu takes \(processors)."),
         (["kernel", "extract", "bzImage"], "Error: Missing expected argument '--output <vmlinux>'"),
     ])
     func aWrongCommandLineEndsWith64AndSaysWhatIsWrong(arguments: [String], message: String) throws {
@@ -80,6 +92,13 @@ import Testing
         #expect(run.status == 64)
         #expect(run.output == "")
         #expect(run.errors.split(separator: "\n").first.map(String.init) == message)
+    }
+
+    @Test(arguments: ["x86-64-v3", "t2", "T2CL", "haswell", "host"])
+    func aKnownProcessorIsTakenInAnyCase(name: String) throws {
+        let run = try rootfsBuild(["check", "missing.ext4", "--cpu", name])
+        #expect(run.status == 2)
+        #expect(run.errors.contains("there is no image"))
     }
 
     @Test func aMissingRecipeIsAFailureNotAWrongCommandLine() throws {
