@@ -79,6 +79,8 @@ public struct Service: Hashable, Sendable {
     public var refusal: String?
     /// At which of syslog's levels (0 emerg … 7 debug) the journal takes what it prints.
     public var logLevel = 6
+    /// Whether it is to run for as long as the machine does; a unit of Type=oneshot is through with its work.
+    public var isLongRunning = true
     /// Whether the working directory need not be there (systemd's `-`).
     public var mayMissWorkingDirectory = false
     /// Whether its user is made when it starts.

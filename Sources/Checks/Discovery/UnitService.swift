@@ -66,6 +66,7 @@ extension Service {
         self.output = Self.output(
             output, inherited: Self.output(input, inherited: .null, terminal: terminal), terminal: terminal)
         errors = Self.output(value("StandardError") ?? defaults.errors, inherited: self.output, terminal: terminal)
+        isLongRunning = value("Type") != "oneshot"
         logLevel = value("SyslogLevel").flatMap(Checks.logLevel(named:)) ?? 6
         memory = value("MemoryMin").flatMap(byteCount) ?? value("MemoryLow").flatMap(byteCount)
         made = Self.directoriesMade(by: unit)

@@ -14,12 +14,12 @@ struct LogRule: Rule {
         let mounts = try MountPlan(subject)
         let journal = try Journal(subject)
         var findings = consoleFindings(in: subject)
-        var silentPackaged = [String]()
+        var silentPackaged = [Service]()
         for service in subject.services where !isJournal(service) {
             let own = sinks(of: service, journal, in: subject)
             if !own.isHeard {
                 if isPackaged(service) {
-                    silentPackaged.append(service.name)
+                    silentPackaged.append(service)
                 } else {
                     findings.append(silent(service, reasons: own.reasons))
                 }
@@ -39,17 +39,36 @@ struct LogRule: Rule {
                 findings += finding(of: launch, service, own)
             }
         }
-        if !silentPackaged.isEmpty {
-            findings.append(
-                Finding(
-                    "log/journal-only", .warning,
-                    "what \(silentPackaged.count) services of packages say stays in the machine",
-                    path: "/etc/systemd/journald.conf",
-                    reasons: journal.reasons + [silentPackaged.joined(separator: ", ")],
-                    remedy: "add overlays/supervisor, or ForwardToConsole=yes to a file of /etc/systemd/journald.conf.d"
-                ))
-        }
+        if !silentPackaged.isEmpty { findings.append(kept(silentPackaged, journal)) }
         return findings
+    }
+
+    /// One finding for all units of packages that speak to the journal only: a system has many. It is an error where a
+    /// death among them matters.
+    private func kept(_ services: [Service], _ journal: Journal) -> Finding {
+        let mortal = services.filter { $0.isLongRunning && !isManagers($0) }
+        let others = services.filter { !mortal.contains($0) }
+        func names(_ services: [Service]) -> String { services.map(\.name).joined(separator: ", ") }
+        let count = "\(mortal.count) service\(mortal.count == 1 ? "" : "s") of packages"
+        return Finding(
+            "log/journal-only", mortal.isEmpty ? .warning : .error,
+            mortal.isEmpty
+                ? "what \(others.count) units of packages say stays in the machine"
+                : "the death of \(count) leaves no byte outside of the machine: \(names(mortal))",
+            path: "/etc/systemd/journald.conf",
+            reasons: ["systemd tells their end to the journal"] + journal.reasons
+                + (others.isEmpty ? [] : ["what these do at boot stays there too: \(names(others))"]),
+            remedy: "add overlays/supervisor, or ForwardToConsole=yes to a file of /etc/systemd/journald.conf.d")
+    }
+
+    /// Whether a unit is the service manager's own plumbing: systemd's programs, and the prompts at its terminals.
+    private func isManagers(_ service: Service) -> Bool {
+        let programs = service.commands.filter { $0.role == "ExecStart" }.compactMap { $0.words.first }
+        return !programs.isEmpty
+            && programs.allSatisfy { program in
+                program.hasPrefix("/usr/lib/systemd/") || program.hasPrefix("/lib/systemd/")
+                    || ["agetty", "getty", "sulogin"].contains(baseName(program))
+            }
     }
 
     /// What is known of a service's own descriptors.

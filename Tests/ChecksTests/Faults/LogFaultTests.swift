@@ -105,15 +105,44 @@ import Testing
             try errors([Self.journald: .text("[Journal]\nForwardToKMsg=yes\n")], arguments: ["console=ttyS0"]).isEmpty)
     }
 
-    @Test func `units of packages are a warning for the image`() throws {
-        let tree = goodTree().with([
-            Self.journald: nil, "/etc/systemd/system/app-web.service": nil,
-            "/usr/lib/systemd/system/web.service": .text("[Service]\nExecStart=/usr/bin/node\n"),
-            "/etc/systemd/system/multi-user.target.wants/web.service": .link("/usr/lib/systemd/system/web.service"),
+    /// The good tree with a package's units instead of its own, and a journal that stays in the machine.
+    static func packaged(_ units: [String: String]) -> HandmadeTree {
+        var changes: [String: HandmadeTree.Entry?] = [journald: nil, "/etc/systemd/system/app-web.service": nil]
+        for (name, text) in units {
+            changes["/usr/lib/systemd/system/\(name)"] = .text(text)
+            changes["/etc/systemd/system/multi-user.target.wants/\(name)"] = .link("/usr/lib/systemd/system/\(name)")
+        }
+        return goodTree().with(changes)
+    }
+
+    @Test func `units of packages that run on are one error for the image`() throws {
+        let tree = Self.packaged([
+            "web.service": "[Service]\nExecStart=/usr/bin/node\n",
+            "bus.service": "[Service]\nType=notify\nExecStart=/usr/bin/env\n",
+            "once.service": "[Service]\nType=oneshot\nExecStart=/usr/bin/env\n",
         ])
         let found = try findings(tree)
         #expect(found.map(\.id) == ["log/journal-only"])
+        #expect(found.map(\.severity) == [.error])
+        #expect(
+            found[0].message
+                == "the death of 2 services of packages leaves no byte outside of the machine: bus.service, web.service")
+        #expect(found[0].reasons.contains { $0.contains("no ForwardToConsole=yes") })
+        #expect(found[0].reasons.last == "what these do at boot stays there too: once.service")
+        let forwarded = HandmadeTree.Entry.text("[Journal]\nForwardToConsole=yes\nMaxLevelConsole=notice\n")
+        #expect(try findings(tree.with([Self.journald: forwarded])) == [])
+    }
+
+    @Test func `what is through with its work, and the manager's own, are a warning`() throws {
+        let found = try findings(
+            Self.packaged([
+                "once.service": "[Service]\nType=oneshot\nExecStart=/usr/bin/env\n",
+                "systemd-timesyncd.service": "[Service]\nExecStart=!!/usr/lib/systemd/systemd-timesyncd\n",
+                "getty@tty1.service": "[Service]\nExecStart=-/sbin/agetty - $TERM\nStandardInput=tty\nTTYPath=/dev/%I\n",
+            ]))
+        #expect(found.map(\.id) == ["log/journal-only"])
         #expect(found.map(\.severity) == [.warning])
+        #expect(found[0].message == "what 3 units of packages say stays in the machine")
     }
 
     @Test func `a script that is init and hides what it starts is an error`() throws {
