@@ -27,6 +27,7 @@ public let allRules: [any Rule.Type] = [
     MemoryRule.self,
     ModulesRule.self,
     NodeRule.self,
+    PythonRule.self,
     StateRule.self,
     SymbolsRule.self,
     WriteRule.self,

@@ -32,6 +32,26 @@ struct ProcessLoader {
         return this.process
     }
 
+    /// A process with one object more, and what that needs, as dlopen(3) of the program brings it in.
+    init(opening object: TreePath, _ file: ElfFile, in process: LoadedProcess, _ loader: Loader, _ setting: Setting)
+        throws
+    {
+        self.loader = loader
+        self.setting = setting
+        self.process = process
+        if process.objects.contains(where: { $0.path == object }) { return }
+        let place = [UInt8(ascii: "/")] + object.bytes
+        var index = objects.count
+        objects.append(
+            Object(
+                path: object, place: place, file: file, loader: 0,
+                names: Set([place] + (file.soname.map { [$0] } ?? []))))
+        while index < objects.count {
+            for name in objects[index].file.needed { try load(name, for: index) }
+            index += 1
+        }
+    }
+
     private init(alone object: TreePath, _ file: ElfFile, _ loader: Loader, _ setting: Setting) {
         self.loader = loader
         self.setting = setting

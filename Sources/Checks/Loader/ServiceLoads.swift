@@ -16,6 +16,29 @@ extension CheckSubject {
     /// The loaders of a tree, one for each kind of object.
     func makeLoaders() throws -> Loaders { try Loaders(self) }
 
+    /// What the loader goes by when the program of a load opens an object itself.
+    func loaderSetting(of load: ServiceLoad) throws -> ProcessLoader.Setting {
+        let service = services.first { $0.name == load.service }
+        return loaderSetting(of: load.launch, try service.map(fileEnvironment) ?? [:], preloaded: [])
+    }
+
+    /// `more` is what environment files say, `preloaded` what ld.so.preload does.
+    private func loaderSetting(of launch: Launch, _ more: [String: String], preloaded: [[UInt8]])
+        -> ProcessLoader.Setting
+    {
+        let path = more["LD_LIBRARY_PATH"] ?? launch.environment["LD_LIBRARY_PATH"] ?? ""
+        let preload = more["LD_PRELOAD"] ?? launch.environment["LD_PRELOAD"] ?? ""
+        var setting = ProcessLoader.Setting()
+        setting.libraryPath = path.utf8.split { $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ";") }
+            .map(Array.init)
+        setting.preloads = preloadNames(Array(preload.utf8)) + preloaded
+        setting.directory = launch.directory.map { $0.isRoot ? [] : [UInt8(ascii: "/")] + $0.bytes } ?? []
+        if let identity = launch.identity { setting.mayRead = { identity.may(4, $0) } }
+        setting.isSecure =
+            launch.program.flatMap { tree[$0] }.map { isSecure($0, launch.identity) } ?? false
+        return setting
+    }
+
     private func makeLoads() throws -> [ServiceLoad] {
         let loaders = try makeLoaders()
         let preloaded = try content(of: "etc/ld.so.preload", limit: 1 << 16).map(preloadNames) ?? []
@@ -33,13 +56,7 @@ extension CheckSubject {
                 guard let program = launch.program, let file = try elfFile(at: program),
                     seen.insert([program.description, path, preload, launch.identity?.name ?? ""]).inserted
                 else { continue }
-                var setting = ProcessLoader.Setting()
-                setting.libraryPath = path.utf8.split { $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ";") }
-                    .map(Array.init)
-                setting.preloads = preloadNames(Array(preload.utf8)) + preloaded
-                setting.directory = launch.directory.map { $0.isRoot ? [] : [UInt8(ascii: "/")] + $0.bytes } ?? []
-                if let identity = launch.identity { setting.mayRead = { identity.may(4, $0) } }
-                setting.isSecure = tree[program].map { isSecure($0, launch.identity) } ?? false
+                let setting = loaderSetting(of: launch, more, preloaded: preloaded)
                 let loader = try loaders.loader(for: file)
                 loads.append(
                     ServiceLoad(
