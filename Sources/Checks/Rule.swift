@@ -17,6 +17,7 @@ public let allRules: [any Rule.Type] = [
     CPURule.self,
     ChromiumRule.self,
     ClockRule.self,
+    ConfigRule.self,
     EntropyRule.self,
     ExecRule.self,
     HygieneRule.self,
