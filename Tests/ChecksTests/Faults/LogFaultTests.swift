@@ -126,7 +126,8 @@ import Testing
         #expect(found.map(\.severity) == [.error])
         #expect(
             found[0].message
-                == "the death of 2 services of packages leaves no byte outside of the machine: bus.service, web.service")
+                == "the death of 2 services of packages leaves no byte outside of the machine: bus.service, web.service"
+        )
         #expect(found[0].reasons.contains { $0.contains("no ForwardToConsole=yes") })
         #expect(found[0].reasons.last == "what these do at boot stays there too: once.service")
         let forwarded = HandmadeTree.Entry.text("[Journal]\nForwardToConsole=yes\nMaxLevelConsole=notice\n")
@@ -138,7 +139,7 @@ import Testing
             Self.packaged([
                 "once.service": "[Service]\nType=oneshot\nExecStart=/usr/bin/env\n",
                 "systemd-timesyncd.service": "[Service]\nExecStart=!!/usr/lib/systemd/systemd-timesyncd\n",
-                "getty@tty1.service": "[Service]\nExecStart=-/sbin/agetty - $TERM\nStandardInput=tty\nTTYPath=/dev/%I\n",
+                "getty@tty1.service": "[Service]\nExecStart=-/sbin/agetty -\nStandardInput=tty\nTTYPath=/dev/%I\n",
             ]))
         #expect(found.map(\.id) == ["log/journal-only"])
         #expect(found.map(\.severity) == [.warning])
