@@ -36,7 +36,11 @@ func hostKeys(_ words: [String], in subject: CheckSubject) throws -> [NamedFile]
         // Those of the program itself (servconf.c, fill_default_server_options).
         for kind in ["rsa", "ecdsa", "ed25519"] { add("/etc/ssh/ssh_host_\(kind)_key", nil) }
     }
-    let place = SourceText(name: configuration.description, text: "").location(line: 1, column: 1)
+    // Where they would be named: Debian's file has the lines as comments.
+    let text = try subject.content(of: configuration, limit: 1 << 20) ?? []
+    let source = SourceText(name: configuration.description, text: String(decoding: text, as: UTF8.self))
+    let lines = source.text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+    let place = source.location(line: (lines.firstIndex { $0.hasPrefix("#HostKey") } ?? 0) + 1, column: 1)
     return keys.map { path, location in
         NamedFile(
             key: location == nil ? "sshd's own default" : "HostKey", path: path, location: location ?? place,

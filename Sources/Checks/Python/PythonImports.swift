@@ -4,7 +4,7 @@ struct PythonImport: Hashable {
     enum Certainty: Int, Comparable {
         /// In a try that goes on without it.
         case optional
-        /// In a function, a branch, or a try that ends the program.
+        /// In a function or a branch.
         case maybe
         case always
 
@@ -35,6 +35,8 @@ struct PythonImports {
         var certainty: PythonImport.Certainty
         /// Whether nobody comes to it on this machine.
         var isSkipped = false
+        /// Whether it is for the time when a package is built, so that its `else` is what is run.
+        var isBuildTime = false
     }
 
     /// - Parameter isMain: whether `__name__` is `__main__`.
@@ -42,7 +44,10 @@ struct PythonImports {
         let lines = PythonLines(bytes).all
         var blocks = [Block]()
         for (index, line) in lines.enumerated() {
-            if !line.isInline { while let last = blocks.last, line.indent <= last.indent { blocks.removeLast() } }
+            var closed: Block?
+            if !line.isInline {
+                while let last = blocks.last, line.indent <= last.indent { closed = blocks.removeLast() }
+            }
             let now = blocks.last?.certainty ?? .always
             let isSkipped = blocks.last?.isSkipped ?? false
             let tokens = line.tokens
@@ -54,16 +59,20 @@ struct PythonImports {
                 switch word {
                 case "class", "with", "finally": break
                 case "try":
-                    block.certainty = min(now, Self.endsProgram(handlersOf: index, in: lines) ? .maybe : .optional)
+                    if !Self.endsProgram(handlersOf: index, in: lines) { block.certainty = .optional }
                 case "if", "elif":
                     let isMainTest = tokens.contains("__name__") && tokens.contains("\"__main__")
                     if isMainTest { block.isSkipped = !isMain } else { block.certainty = min(now, .maybe) }
                     if tokens.contains(where: Self.otherMachines.contains) { block.isSkipped = true }
+                    if tokens.contains(where: { $0.hasPrefix("__") && $0.hasSuffix("_SETUP__") }) {
+                        block.isSkipped = true
+                        block.isBuildTime = true
+                    }
+                case "else" where closed?.isBuildTime == true: break
                 case "else", "for", "while", "def", "except", "match", "case":
                     block.certainty = min(now, .maybe)
                 default: continue
                 }
-                // Behind a test for another machine the other branch is as uncertain as that one.
                 blocks.append(block)
                 continue
             }
@@ -88,22 +97,28 @@ struct PythonImports {
         return false
     }
 
-    /// Whether what a try's handlers do first is to end the program or to raise again.
+    /// Whether a try's handler of a failed import ends the program or raises again, whatever the case.
     private static func endsProgram(handlersOf start: Int, in lines: [PythonLine]) -> Bool {
         let indent = lines[start].indent
-        var inHandler = false
+        let failures: Set<String> = ["ImportError", "ModuleNotFoundError", "Exception", "BaseException"]
+        /// Of the statements in the handler; nil outside of it.
         var inner: Int?
+        var isHeader = false
         for line in lines[(start + 1)...] {
             if line.indent < indent || line.indent == indent && !line.isInline && !isHandler(line) { return false }
             if line.indent == indent, !line.isInline {
-                inHandler = line.tokens.first == "except"
-                inner = nil
+                // The first that fits is the one that is run.
+                if inner != nil { return false }
+                isHeader =
+                    line.tokens.first == "except"
+                    && (line.tokens.count == 2 || line.tokens.contains(where: failures.contains))
                 continue
             }
-            guard inHandler else { continue }
-            inner = inner ?? line.indent
+            if isHeader { inner = line.isInline ? .max : line.indent }
+            guard let own = inner else { continue }
+            guard isHeader || line.indent == own && !line.isInline else { continue }
+            isHeader = false
             let tokens = line.tokens
-            guard line.indent == inner || line.isInline else { continue }
             if tokens.first == "raise" || tokens.first == "exit" { return true }
             if ["sys", "os"].contains(tokens.first), tokens.count > 2, ["exit", "_exit"].contains(tokens[2]) {
                 return true

@@ -14,6 +14,8 @@ final class PythonWalk {
         /// Whether it is the service's own: its script, and what is beside it.
         var isOwn: Bool
         var isMain = false
+        /// Whether it changes where modules are looked for.
+        var changesPath = false
     }
 
     private let invocation: PythonInvocation
@@ -26,6 +28,8 @@ final class PythonWalk {
     private var pending: [Visit] = []
     private var seen = Set<TreePath>()
     private var told = Set<String>()
+    /// Whether a text of the service's own changes where modules are looked for.
+    private var hasOpenPath = false
     private(set) var findings: [Finding] = []
     /// Extension modules on the way, in the order in which they are met.
     private(set) var extensions: [(path: TreePath, chain: [String], certainty: PythonImport.Certainty)] = []
@@ -86,17 +90,21 @@ final class PythonWalk {
     }
 
     private func look(at visit: Visit) throws {
+        var visit = visit
         if let file = visit.file, !seen.insert(file).inserted { return }
         guard let bytes = try visit.text ?? visit.file.flatMap({ try subject.content(of: $0, limit: Self.largestText) })
         else { return }
         let imports = PythonImports(in: bytes, isMain: visit.isMain)
         let isStandard = visit.file.map(path.isStandard) ?? false
+        visit.changesPath = imports.changesPath
+        if visit.isOwn, imports.changesPath { hasOpenPath = true }
         for item in imports.all {
-            var certainty = min(visit.certainty, item.certainty)
-            if imports.changesPath { certainty = min(certainty, .maybe) }
+            let certainty = min(visit.certainty, item.certainty)
             // What other people's code may do without is their affair.
             if certainty != .always, !visit.isOwn { continue }
-            let words = (item.level > 0 ? String(repeating: ".", count: item.level) : "") + item.module
+            let words =
+                (item.level > 0 ? String(repeating: ".", count: item.level) : "") + item.module
+                + (item.module.isEmpty ? " (\(item.names.prefix(4).joined(separator: ", ")))" : "")
             let place = visit.file.map { "\($0):\(item.line)" } ?? "-c"
             let chain = visit.chain + ["\(place) imports \(words)"]
             if item.module.starts(with: "gi.repository") {
@@ -155,11 +163,14 @@ final class PythonWalk {
         switch found {
         case .missing:
             // Below a package it may be made when that is run.
-            if isTop || visit.isOwn && folders.allSatisfy({ isOwn($0) }) {
+            if visit.isOwn || !visit.changesPath, isTop || visit.isOwn && folders.allSatisfy({ isOwn($0) }) {
                 tell(
-                    "python/module-missing", "the Python module \(name) is not in the image", certainty, visit, chain,
+                    "python/module-missing", "the Python module \(name) is not in the image",
+                    hasOpenPath ? min(certainty, .maybe) : certainty, visit, chain,
                     more: ["looked for in \(folders.map(\.description).joined(separator: ", "))"],
                     remedy: "add the package that brings \(name) (python3-\(name.lowercased()), or a venv with it)",
+                    // Where Debian's packages have most of them.
+                    missing: isTop ? TreePath(normalizing: "/usr/lib/python3/dist-packages/\(name)/__init__.py") : nil,
                     isStandard: isStandard || path.hasFinders)
             }
         case .foreign(let files):

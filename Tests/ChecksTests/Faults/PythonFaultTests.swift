@@ -63,7 +63,12 @@ private func goodServer(_ script: String = PythonFaultTests.script) -> HandmadeT
         try:
             import simplejson
         except ImportError:
+            if not app: raise
             simplejson = None
+        if __DEMO_SETUP__:
+            import builder
+        else:
+            import own.views
         if TYPE_CHECKING:
             import nobody
         if sys.platform == "win32":
@@ -81,7 +86,7 @@ private func goodServer(_ script: String = PythonFaultTests.script) -> HandmadeT
     static let faults = [
         PlantedFault(
             name: "a module that nobody has", changes: imports("import requests\n"), id: "python/module-missing",
-            says: "/opt/api/server.py:24 imports requests"),
+            says: "/opt/api/server.py:29 imports requests"),
         PlantedFault(
             name: "a package was left out",
             changes: [
@@ -105,11 +110,15 @@ private func goodServer(_ script: String = PythonFaultTests.script) -> HandmadeT
         PlantedFault(
             name: "a module in a try that ends the program",
             changes: imports("try:\n    import requests\nexcept ImportError as e:\n    print(e)\n    sys.exit(78)\n"),
-            id: "python/module-missing", severity: .warning, says: "requests"),
+            id: "python/module-missing", says: "requests"),
         PlantedFault(
             name: "a module behind a change of the path",
             changes: imports("sys.path.insert(0, '/srv/lib')\nimport requests\n"), id: "python/module-missing",
             severity: .warning, says: "requests"),
+        PlantedFault(
+            name: "a module behind a test of the time when it is built",
+            changes: imports("if __X_SETUP__:\n    pass\nelse:\n    import requests\n"), id: "python/module-missing",
+            says: "requests"),
         PlantedFault(
             name: "a module that -m names",
             changes: [unit: .text("[Service]\nExecStart=/usr/bin/python3 -m gunicorn x\n")],
