@@ -108,7 +108,9 @@ final class PythonWalk {
             let place = visit.file.map { "\($0):\(item.line)" } ?? "-c"
             let chain = visit.chain + ["\(place) imports \(words)"]
             if item.module.starts(with: "gi.repository") {
-                for name in item.names { tell(ofTypelib: name, version: nil, certainty, visit, chain) }
+                for name in item.names where !imports.typelibs.contains(where: { $0.name == name }) {
+                    tell(ofTypelib: name, version: nil, certainty, visit, chain)
+                }
             }
             try follow(item, certainty, visit, chain, isStandard: isStandard)
         }

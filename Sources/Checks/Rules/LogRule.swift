@@ -67,6 +67,7 @@ struct LogRule: Rule {
         return !programs.isEmpty
             && programs.allSatisfy { program in
                 program.hasPrefix("/usr/lib/systemd/") || program.hasPrefix("/lib/systemd/")
+                    || baseName(program).hasPrefix("systemd-")
                     || ["agetty", "getty", "sulogin"].contains(baseName(program))
             }
     }

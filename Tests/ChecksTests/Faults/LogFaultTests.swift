@@ -139,11 +139,12 @@ import Testing
             Self.packaged([
                 "once.service": "[Service]\nType=oneshot\nExecStart=/usr/bin/env\n",
                 "systemd-timesyncd.service": "[Service]\nExecStart=!!/usr/lib/systemd/systemd-timesyncd\n",
+                "systemd-ask-password-wall.service": "[Service]\nExecStart=systemd-tty-ask-password-agent --wall\n",
                 "getty@tty1.service": "[Service]\nExecStart=-/sbin/agetty -\nStandardInput=tty\nTTYPath=/dev/%I\n",
             ]))
         #expect(found.map(\.id) == ["log/journal-only"])
         #expect(found.map(\.severity) == [.warning])
-        #expect(found[0].message == "what 3 units of packages say stays in the machine")
+        #expect(found[0].message == "what 4 units of packages say stays in the machine")
     }
 
     @Test func `a script that is init and hides what it starts is an error`() throws {
