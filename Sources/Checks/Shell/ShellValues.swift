@@ -64,6 +64,8 @@ struct ShellValues: Sendable {
                 if isQuoted || !splits {
                     current += value
                     isOpen = true
+                    // The kernel takes no longer word (MAX_ARG_STRLEN).
+                    if current.utf8.count > 1 << 17 { return nil }
                     continue
                 }
                 if isPattern(value) { return nil }
