@@ -264,6 +264,10 @@ struct ExecChain {
             next.isFromShell = true
             next.searchPath = nil
             next.environment["PATH"] = values.value(of: "PATH") ?? ""
+            for name in ["LD_LIBRARY_PATH", "LD_PRELOAD"] where values.assigns(name) {
+                next.environment[name] = values.value(of: name)
+                if next.environment[name] == nil { next.hidesLibraryPath = true }
+            }
             if let move, index > move.index { next.directory = move.directory }
             if let script {
                 next.location = source.location(line: command.line, column: 1)
