@@ -60,7 +60,7 @@ public struct CheckSubject: Sendable {
     public var architecture: String
     public var services: [Service] { didSet { elfFiles = ElfFiles() } }
     /// nil where none was given: then no rule says anything of it.
-    public var kernel: Kernel?
+    public var kernel: Kernel? { didSet { elfFiles = ElfFiles() } }
     public var machine: Machine { didSet { elfFiles = ElfFiles() } }
     /// Some bytes of a file: fewer than asked for only at its end.
     public var read: @Sendable (_ blob: Blob, _ range: Range<UInt64>) throws -> [UInt8]

@@ -83,6 +83,8 @@ public struct Service: Hashable, Sendable {
     public var isLongRunning = true
     /// Whether the working directory need not be there (systemd's `-`).
     public var mayMissWorkingDirectory = false
+    /// Where systemd looks for a program without a directory (ExecSearchPath=); nil: in its own list.
+    public var searchPath: String?
     /// Whether its user is made when it starts.
     public var hasDynamicUser = false
     /// Whether it starts in a root directory or image of its own, which nobody looks into.

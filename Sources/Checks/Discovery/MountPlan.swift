@@ -12,6 +12,11 @@ struct MountPlan: Sendable {
 
         /// Whether it begins empty at every boot.
         var isTemporary: Bool { ["tmpfs", "ramfs"].contains(type) }
+
+        /// Whether nothing on it can be executed: an ordinary user's mounts are so, too (mount(8)).
+        var forbidsExecution: Bool {
+            options.contains("noexec") || !options.contains("exec") && !options.isDisjoint(with: ["user", "users"])
+        }
     }
 
     private(set) var mounts: [Mount] = []

@@ -13,10 +13,9 @@ extension Unit {
     func mayStart(in tree: FileTree) -> Bool {
         ["Condition", "Assert"].allSatisfy { kind in
             var triggers = [Bool]()
-            for assignment in text.assignments where assignment.section == "Unit" && assignment.key.hasPrefix(kind) {
-                guard let counted = text.values("Unit", assignment.key).first(where: { $0.value == assignment.value })
-                else { continue }
-                var value = Substring(counted.value)
+            let keys = Set(text.assignments.filter { $0.section == "Unit" && $0.key.hasPrefix(kind) }.map(\.key))
+            for assignment in keys.sorted().flatMap({ text.values("Unit", $0) }) {
+                var value = Substring(assignment.value)
                 let isTrigger = value.hasPrefix("|")
                 if isTrigger { value = value.dropFirst() }
                 let isNegated = value.hasPrefix("!")

@@ -120,7 +120,9 @@ struct UnitName: Hashable, Sendable {
 
     /// nil where it is no unit's name.
     init?(_ text: String) {
-        guard let dot = text.lastIndex(of: "."), dot != text.startIndex, !text.contains("/") else { return nil }
+        // Longer ones systemd takes for none (UNIT_NAME_MAX).
+        guard text.utf8.count < 256, let dot = text.lastIndex(of: "."), dot != text.startIndex, !text.contains("/")
+        else { return nil }
         ending = String(text[text.index(after: dot)...])
         guard Self.endings.contains(ending) else { return nil }
         let stem = text[..<dot]

@@ -35,7 +35,10 @@ extension Service {
         supplementaryGroups = text.words("Service", "SupplementaryGroups").map(unit.expand)
         hasDynamicUser = isDynamic
         let home = accounts.users[user]?.home ?? "/root"
-        environment = ["PATH": systemdPath].merging(defaults.environment) { $1 }
+        let searched = text.values("Service", "ExecSearchPath").map { unit.expand($0.value) }.joined(separator: ":")
+        searchPath = searched.isEmpty ? nil : searched
+        // It is the program's PATH too, unless that is given.
+        environment = ["PATH": searchPath ?? systemdPath].merging(defaults.environment) { $1 }
         if text.value("Service", "User") != nil {
             environment["USER"] = user
             environment["LOGNAME"] = user

@@ -15,21 +15,21 @@ struct UnitText: Sendable {
     mutating func append(_ bytes: [UInt8], of path: TreePath) {
         let text = SourceText(name: path.description, text: String(decoding: bytes, as: UTF8.self))
         var section = ""
-        var pending: (text: String, line: Int)?
+        var pending: (parts: [Substring], line: Int)?
         let lines = String(decoding: bytes, as: UTF8.self).split(
             omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         for (index, raw) in lines.enumerated() {
             let trimmed = self.trimmed(raw)
             if trimmed.hasPrefix("#") || trimmed.hasPrefix(";") { continue }
-            var whole = (pending?.text ?? "") + (pending == nil ? String(trimmed) : String(raw))
+            let part = pending == nil ? trimmed : raw
             let line = pending?.line ?? index + 1
-            if whole.hasSuffix("\\") {
-                whole.removeLast()
-                pending = (whole + " ", line)
+            if part.hasSuffix("\\") {
+                if pending == nil { pending = ([], line) }
+                pending?.parts.append(part.dropLast())
                 continue
             }
+            let whole = String(self.trimmed(Substring(((pending?.parts ?? []) + [part]).joined(separator: " "))))
             pending = nil
-            whole = String(self.trimmed(Substring(whole)))
             if whole.hasPrefix("["), whole.hasSuffix("]") {
                 section = String(whole.dropFirst().dropLast())
             } else if let equals = whole.firstIndex(of: "=") {

@@ -1,16 +1,25 @@
 public import RootfsModel
 import Synchronization
 
-/// What several rules ask of one tree and is made once: its ELF files, and what is loaded for its services.
+/// What several rules ask of one tree and is made once: its ELF files, what its services start, and what is loaded for
+/// them.
 final class ElfFiles: Sendable {
     private let known = Mutex<[TreePath: ElfFile?]>([:])
     private let knownLoads = Mutex<[ServiceLoad]?>(nil)
+    private let knownStarts = Mutex<[ServiceStart]?>(nil)
 
     func file(at path: TreePath, _ make: () throws -> ElfFile?) rethrows -> ElfFile? {
         if let file = known.withLock({ $0[path] }) { return file }
         let file = try make()
         known.withLock { $0[path] = .some(file) }
         return file
+    }
+
+    func starts(_ make: () throws -> [ServiceStart]) rethrows -> [ServiceStart] {
+        if let starts = knownStarts.withLock({ $0 }) { return starts }
+        let starts = try make()
+        knownStarts.withLock { $0 = starts }
+        return starts
     }
 
     func loads(_ make: () throws -> [ServiceLoad]) rethrows -> [ServiceLoad] {

@@ -42,15 +42,12 @@ extension CheckSubject {
     private func makeLoads() throws -> [ServiceLoad] {
         let loaders = try makeLoaders()
         let preloaded = try content(of: "etc/ld.so.preload", limit: 1 << 16).map(preloadNames) ?? []
-        let accounts = try Accounts(self)
-        let mounts = try MountPlan(self)
         var loads = [ServiceLoad]()
-        for service in services {
-            var chain = ExecChain(service, in: self, accounts: accounts, mounts: mounts)
-            try chain.follow()
+        for start in try serviceStarts() {
+            let service = start.service
             var seen = Set<[String]>()
             let more = try fileEnvironment(of: service)
-            for launch in chain.launches {
+            for launch in start.launches {
                 let path = more["LD_LIBRARY_PATH"] ?? launch.environment["LD_LIBRARY_PATH"] ?? ""
                 let preload = more["LD_PRELOAD"] ?? launch.environment["LD_PRELOAD"] ?? ""
                 guard let program = launch.program, let file = try elfFile(at: program),

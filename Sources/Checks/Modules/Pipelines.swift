@@ -12,12 +12,14 @@ func pipelineFindings(_ modules: ModuleCheck) throws -> [Finding] {
     guard !modules.places.files(named: Array("libgstreamer-1.0.so.0".utf8)).isEmpty else { return [] }
     var wanted = [String: (load: ServiceLoad, place: String)]()
     var read = Set<TreePath>()
-    for load in try subject.serviceLoads() {
-        if baseName(load.launch.words[0]).hasPrefix("gst-launch") {
-            for name in elements(ofCommand: load.launch.words.dropFirst()) where wanted[name] == nil {
-                wanted[name] = (load, load.launch.words.joined(separator: " "))
-            }
+    let loads = try subject.serviceLoads()
+    // What a command names is sure, and its service known; a text may be another's.
+    for load in loads where baseName(load.launch.words[0]).hasPrefix("gst-launch") {
+        for name in elements(ofCommand: load.launch.words.dropFirst()) where wanted[name] == nil {
+            wanted[name] = (load, load.launch.words.joined(separator: " "))
         }
+    }
+    for load in loads {
         for word in load.launch.words.dropFirst() where word.hasPrefix("/") {
             guard let file = subject.tree.resolve(bytes: Array(word.utf8)), subject.tree[file]?.blob != nil,
                 let folder = file.parent, !folder.isRoot

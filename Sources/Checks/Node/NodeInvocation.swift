@@ -12,6 +12,8 @@ struct NodeInvocation {
     var folder: TreePath
     /// Whether a package.json gave the command, so that the service itself does not name the script.
     var isFromPackage: Bool
+    /// The script's start of it, where a script of the image starts it.
+    var launch: Launch?
 
     /// The script's path, without links followed; nil where there is none or it cannot be told.
     var script: TreePath? {
@@ -20,20 +22,48 @@ struct NodeInvocation {
         }
     }
 
-    var location: SourceLocation? { serviceCommand.location ?? service.location }
+    var location: SourceLocation? { launch?.location ?? serviceCommand.location ?? service.location }
+
+    func isSame(as other: NodeInvocation) -> Bool {
+        program == other.program && script == other.script && command.options == other.command.options
+    }
+
+    /// Findings with the way to a Node that a script starts, and no graver than that this fails.
+    func asStarted(_ findings: [Finding]) -> [Finding] {
+        guard let launch else { return findings }
+        return findings.map { finding in
+            var finding = finding
+            finding.severity = min(finding.severity, launch.severity)
+            finding.reasons = launch.reasons + finding.reasons
+            return finding
+        }
+    }
 }
 
 extension CheckSubject {
     /// All commands of services that run Node, in order: as a program, through `#!`, behind `env` and the like, as
-    /// `npm start`.
+    /// `npm start`, and by the scripts that services run.
     func nodeInvocations() throws -> [NodeInvocation] {
-        try services.flatMap { service in
-            try service.commands.flatMap { command in
+        try serviceStarts().flatMap { start in
+            let service = start.service
+            var invocations = try service.commands.flatMap { command in
                 let start = NodeStart(
                     service: service, command: command, environment: service.environment,
                     folder: service.workingDirectory ?? .root)
                 return try nodeInvocations(command.words, start, depth: 0)
             }
+            for launch in start.launchesOfScripts {
+                guard let folder = launch.directory else { continue }
+                let command = Service.Command(role: launch.role, words: launch.words, location: launch.location)
+                let start = NodeStart(
+                    service: service, command: command, environment: launch.environment, folder: folder)
+                for var invocation in try nodeInvocations(launch.words, start, depth: 0)
+                where !invocations.contains(where: { invocation.isSame(as: $0) }) {
+                    invocation.launch = launch
+                    invocations.append(invocation)
+                }
+            }
+            return invocations
         }
     }
 

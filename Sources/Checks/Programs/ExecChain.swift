@@ -4,6 +4,8 @@ internal import RootfsModel
 /// commands of shell scripts.
 struct ExecChain {
     static let deepest = 8
+    /// No service starts more programs, and text of a stranger's could go on for ever.
+    static let mostPrograms = 2_000
 
     let subject: CheckSubject
     let service: Service
@@ -12,6 +14,7 @@ struct ExecChain {
     private(set) var findings: [Finding] = []
     private(set) var launches: [Launch] = []
     private var seen = Set<[String]>()
+    private var followed = 0
 
     init(_ service: Service, in subject: CheckSubject, accounts: Accounts, mounts: MountPlan) {
         self.service = service
@@ -56,7 +59,8 @@ struct ExecChain {
                     severity: severity,
                     isFromShell: service.origin == .inittab,
                     // systemd looks in its own list, whatever PATH the service gets.
-                    isUnrestricted: command.runsAsRoot, searchPath: isSystemd ? systemdPath : nil, role: command.role))
+                    isUnrestricted: command.runsAsRoot, searchPath: isSystemd ? service.searchPath ?? systemdPath : nil,
+                    role: command.role))
         }
     }
 
@@ -75,7 +79,8 @@ struct ExecChain {
 
     /// Follows one program.
     mutating func follow(_ launch: Launch) throws {
-        guard let first = launch.words.first, launch.depth <= Self.deepest,
+        followed += 1
+        guard let first = launch.words.first, launch.depth <= Self.deepest, followed <= Self.mostPrograms,
             seen.insert([launch.identity?.name ?? "", launch.script?.description ?? ""] + launch.words).inserted
         else { return }
         if launch.isFromShell, shellOwnCommands.contains(first) {
@@ -176,12 +181,13 @@ struct ExecChain {
         }
         let rest = [file.description] + launch.words.dropFirst()
         let interpreter = shebang.interpreter
-        if baseName(interpreter) == "env", let argument = shebang.argument, !argument.hasPrefix("-"),
-            argument.contains(where: { $0 == " " || $0 == "\t" })
+        if baseName(interpreter) == "env", let argument = shebang.argument,
+            argument.contains(where: { $0 == " " || $0 == "\t" }), !splitsWords(argument)
         {
             return report(
                 "exec/shebang-env",
-                "the kernel hands \"\(argument)\" to env as one word, so env looks for a program of that whole name",
+                "the kernel hands \"\(argument)\" to env as one word, so env "
+                    + (argument.hasPrefix("-") ? "knows no such option" : "looks for a program of that whole name"),
                 next, path: file, remedy: "write #!/usr/bin/env -S \(argument)")
         }
         next.words = [interpreter] + (shebang.argument.map { [$0] } ?? []) + rest
@@ -204,6 +210,12 @@ struct ExecChain {
         try checkElf(program, next)
         launches.append(next)
         try runArguments(next.words, program, next)
+    }
+
+    /// Whether env parts its first argument into words: `-S`, `-vS`, `--split-string`.
+    private func splitsWords(_ argument: String) -> Bool {
+        let option = argument.prefix { $0 != " " && $0 != "\t" && $0 != "=" }
+        return option == "--split-string" || option.hasPrefix("-") && !option.hasPrefix("--") && option.contains("S")
     }
 
     /// What a program does with its arguments, where it is a wrapper, a shell or an interpreter.
@@ -235,14 +247,13 @@ struct ExecChain {
         let parsed = ShellScript(parsing: text)
         let values = ShellValues(parsed, environment: launch.environment, arguments: arguments)
         let source = SourceText(name: script?.description ?? "", text: String(decoding: text, as: UTF8.self))
-        let changesDirectory = parsed.commands.contains {
-            ["cd", "pushd"].contains($0.words.first?.literal ?? "")
-        }
+        let move = directoryChange(in: parsed, values)
         let makesDirectories = parsed.commands.contains { command in
             command.words.contains { directoryMakers.contains(baseName($0.literal ?? "")) }
         }
         let outer = shellSinks(of: parsed, values)
-        for command in parsed.commands {
+        let asked = programsAskedFor(in: parsed, values)
+        for (index, command) in parsed.commands.enumerated() where followed < Self.mostPrograms {
             let (words, isWhole) = values.words(of: command)
             guard let first = words.first, !parsed.functions.contains(first) else { continue }
             let named = first == "exec" ? words.dropFirst().first ?? "" : first
@@ -253,7 +264,11 @@ struct ExecChain {
             next.isFromShell = true
             next.searchPath = nil
             next.environment["PATH"] = values.value(of: "PATH") ?? ""
-            if changesDirectory { next.directory = nil }
+            for name in ["LD_LIBRARY_PATH", "LD_PRELOAD"] where values.assigns(name) {
+                next.environment[name] = values.value(of: name)
+                if next.environment[name] == nil { next.hidesLibraryPath = true }
+            }
+            if let move, index > move.index { next.directory = move.directory }
             if let script {
                 next.location = source.location(line: command.line, column: 1)
                 next.reasons.append("\(script):\(command.line): \(words.joined(separator: " "))\(isWhole ? "" : " …")")
@@ -283,7 +298,7 @@ struct ExecChain {
             if parsed.readsMore, !named.contains("/") { continue }
             // A package's script that may be through before is written for machines without the program too.
             if parsed.mayEndWell, script.map(isPackages) ?? false { next.severity = min(next.severity, .warning) }
-            if isTestedFor(named, in: parsed, values) { continue }
+            if asked.contains(named) { continue }
             try follow(next)
         }
     }

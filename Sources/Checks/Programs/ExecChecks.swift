@@ -113,7 +113,7 @@ extension ExecChain {
                     launch, path: file, remedy: "move the program, or leave the mount out", reasons: walk.links)
                 return nil
             }
-            if mount.options.contains("noexec") {
+            if mount.forbidsExecution {
                 report(
                     "exec/noexec", "\(noun) cannot be executed: \(mount.source) mounts \(mount.point) with noexec",
                     launch,
@@ -134,6 +134,8 @@ extension ExecChain {
 
     /// Executable files of this name in the usual directories and elsewhere, at most five.
     private func sameNames(_ name: String) -> [String] {
+        // Who has as many to read needs no more.
+        if findings.count > 20 { return [] }
         let bytes = Array(name.utf8)
         var found = [String]()
         for node in subject.tree.nodes where node.path.name.elementsEqual(bytes) {
@@ -149,7 +151,7 @@ extension ExecChain {
     /// A program with nearly this name.
     private func nearestProgram(to name: String) -> String? {
         // Of three letters everything is near.
-        if name.utf8.count < 4 { return nil }
+        if name.utf8.count < 4 || findings.count > 20 { return nil }
         let folders = systemdPath.split(separator: ":").compactMap { folder in
             TreePath(normalizing: String(folder)).flatMap { subject.tree.resolve($0) }
         }

@@ -25,6 +25,8 @@ func shellInvocation(_ words: [String]) -> ShellInvocation {
         if word.dropFirst().contains("s") { return .other }
         if word.hasSuffix("o") || word.hasSuffix("O") { rest = rest.dropFirst() }
     }
+    // A lone dash ends the options too.
+    if rest.first == "-" { rest = rest.dropFirst() }
     guard let first = rest.popFirst() else { return .other }
     if takesText { return .text(first, arguments: Array(rest.isEmpty ? [words[0]] : Array(rest))) }
     return .script(first, arguments: [first] + rest)
@@ -36,6 +38,10 @@ func interpretedScript(_ words: [String], names: [String]) -> String? {
         return nil
     }
     var rest = words.dropFirst()
+    if language.names.contains("node") {
+        let command = NodeCommand(words: Array(rest))
+        return command.isAmbiguous ? nil : command.script
+    }
     while let word = rest.first, word.hasPrefix("-"), word.count > 1 {
         rest = rest.dropFirst()
         if word == "--" { break }
@@ -73,12 +79,8 @@ private struct Language {
 }
 
 private let languages = [
-    Language(
-        names: ["node", "nodejs"],
-        inPlace: ["-e", "--eval", "-p", "--print", "-v", "--version", "--test", "-i", "--run", "-h"],
-        valued: [
-            "-r", "--require", "--import", "-C", "--conditions", "--loader", "--env-file", "--experimental-loader",
-        ]),
+    // Its options are NodeCommand's.
+    Language(names: ["node", "nodejs"], inPlace: [], valued: []),
     Language(names: ["python"], inPlace: ["-V", "--version", "-h"], inPlaceLetters: "cm", valued: ["-W", "-X", "-Q"]),
     Language(names: ["perl"], inPlace: ["-v", "-S"], inPlaceLetters: "eE", valued: ["-I", "-M"]),
     Language(names: ["ruby"], inPlace: ["-v", "-S"], inPlaceLetters: "e", valued: ["-I", "-r", "-C"]),
@@ -108,19 +110,37 @@ func isPackages(_ path: TreePath) -> Bool {
 /// Programs that make directories.
 let directoryMakers: Set<String> = ["mkdir", "install", "cp", "tar", "rsync", "systemd-tmpfiles"]
 
-/// Whether a script asks before it starts a program: whether it is there, or which one it is.
-func isTestedFor(_ program: String, in script: ShellScript, _ values: ShellValues) -> Bool {
-    script.commands.contains { command in
-        guard let first = command.words.first?.literal else { return false }
+/// The programs that a script asks for before it starts them: whether one is there, or which one it is.
+func programsAskedFor(in script: ShellScript, _ values: ShellValues) -> Set<String> {
+    var programs = Set<String>()
+    for command in script.commands {
+        guard let first = command.words.first?.literal,
+            ["[", "test", "[[", "command", "which", "type", "hash"].contains(first)
+        else { continue }
         let words = command.words.dropFirst().flatMap { values.words(of: $0, splits: false) ?? [] }
         switch first {
         case "[", "test", "[[":
-            return words.contains(program) && words.contains { ["-x", "-e", "-f", "-r", "-s"].contains($0) }
-        case "command": return words.first?.hasPrefix("-") ?? false && words.contains(program)
-        case "which", "type", "hash": return words.contains(program)
-        default: return false
+            if words.contains(where: { ["-x", "-e", "-f", "-r", "-s"].contains($0) }) { programs.formUnion(words) }
+        case "command": if words.first?.hasPrefix("-") ?? false { programs.formUnion(words) }
+        default: programs.formUnion(words)
         }
     }
+    return programs
+}
+
+/// Where a script changes its directory, if it does: behind which command, and whereto; nil for a directory that cannot
+/// be told.
+func directoryChange(in script: ShellScript, _ values: ShellValues) -> (index: Int, directory: TreePath?)? {
+    let moves = script.commands.indices.filter {
+        ["cd", "pushd", "popd"].contains(script.commands[$0].words.first?.literal ?? "")
+    }
+    guard let first = moves.first else { return nil }
+    let command = script.commands[first]
+    let (words, isWhole) = values.words(of: command)
+    guard moves.count == 1, isWhole, words.count == 2, words[0] == "cd", words[1].hasPrefix("/"), command.isCertain,
+        !command.isEnclosed, !command.isRepeated, !command.isBackground
+    else { return (-1, nil) }
+    return (first, TreePath(normalizing: words[1]))
 }
 
 /// Where a script sends everything it starts: `exec >FILE 2>&1`.

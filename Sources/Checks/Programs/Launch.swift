@@ -41,6 +41,8 @@ struct Launch: Sendable {
     var program: TreePath?
     /// Whether the service's sandbox is not for it (systemd's `+`).
     var isUnrestricted = false
+    /// Whether a script sets where the loader looks to what cannot be told.
+    var hidesLibraryPath = false
     /// How many scripts and wrappers are on the way.
     var depth = 0
     /// Where the manager looks for a program without a directory.

@@ -17,7 +17,7 @@ func wrapped(by words: [String]) -> Wrapped? {
     switch name {
     case "env": return wrappedByEnv(rest)
     case "su": return wrappedBySu(rest)
-    case "runuser" where !rest.contains("-u"): return wrappedBySu(rest)
+    case "runuser" where !rest.contains { $0 == "-u" || $0.hasPrefix("--user") }: return wrappedBySu(rest)
     case "start-stop-daemon": return wrappedByStartStopDaemon(rest)
     case "busybox", "toybox": return nil
     default:
@@ -36,12 +36,14 @@ private struct WrapperForm {
     /// Options whose value is the next word.
     var valued: Set<String> = []
     var ownWords = 0
-    /// The option that names a user.
-    var userOption: String?
+    /// Options that name a user.
+    var userOptions: Set<String> = []
     /// Whether its own word is a user.
     var takesUser = false
     /// Long options take their value as a word of its own too.
     var longValued: Set<String> = []
+    /// Whether assignments may stand before the command.
+    var takesAssignments = false
 
     func apply(to arguments: [String]) -> Wrapped? {
         var rest = arguments[...]
@@ -49,25 +51,43 @@ private struct WrapperForm {
         while let word = rest.first, word.hasPrefix("-") || word.hasPrefix("+"), word.count > 1 {
             rest = rest.dropFirst()
             if word == "--" { break }
-            if word == userOption || userOption.map({ word.hasPrefix($0 + "=") }) ?? false {
-                if let equals = word.firstIndex(of: "=") {
-                    result.user = String(word[word.index(after: equals)...])
-                } else {
-                    result.user = rest.popFirst()
-                }
-            } else if valued.contains(word) || longValued.contains(word) {
-                rest = rest.dropFirst()
+            let (option, attached) = split(word)
+            guard userOptions.contains(option) || valued.contains(option) || longValued.contains(option) else {
+                continue
             }
+            let value = attached ?? rest.popFirst()
+            if userOptions.contains(option) { result.user = value }
+        }
+        while takesAssignments, let (name, value) = rest.first.flatMap(assignment), isShellName(name) {
+            result.environment[name] = value
+            rest = rest.dropFirst()
         }
         for _ in 0..<ownWords {
             guard let word = rest.popFirst() else { return nil }
             if takesUser { result.user = word }
         }
-        // sudo and chpst take assignments and a `user:group`.
+        // chpst takes a `user:group`.
         result.user = result.user.map { String($0.prefix { $0 != ":" }) }
         if rest.isEmpty { return nil }
         result.words = Array(rest)
         return result
+    }
+
+    /// An option, and its value where that is in the same word: `--user=web`, `-uweb`; of letters behind one dash
+    /// the first that takes a value, as `u` of `-Hu`.
+    private func split(_ word: String) -> (option: String, value: String?) {
+        if word.hasPrefix("--") {
+            let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            return (parts[0], parts.count == 2 ? parts[1] : nil)
+        }
+        if valued.contains(word) || userOptions.contains(word) { return (word, nil) }
+        for index in word.indices.dropFirst() {
+            let option = "-\(word[index])"
+            guard valued.contains(option) || userOptions.contains(option) else { continue }
+            let value = String(word[word.index(after: index)...])
+            return (option, value.isEmpty ? nil : value)
+        }
+        return (word, nil)
     }
 }
 
@@ -77,7 +97,7 @@ private let wrapperForms: [String: WrapperForm] = [
     "time": WrapperForm(valued: ["-o", "-f"]),
     "nice": WrapperForm(valued: ["-n", "--adjustment"]),
     "ionice": WrapperForm(valued: ["-c", "-n", "--class", "--classdata"]),
-    "stdbuf": WrapperForm(valued: ["-i", "-o", "-e"]),
+    "stdbuf": WrapperForm(valued: ["-i", "-o", "-e"], longValued: ["--input", "--output", "--error"]),
     "chrt": WrapperForm(valued: ["-T", "-P", "-D"], ownWords: 1),
     "taskset": WrapperForm(ownWords: 1),
     "timeout": WrapperForm(valued: ["-k", "-s", "--kill-after", "--signal"], ownWords: 1),
@@ -85,16 +105,21 @@ private let wrapperForms: [String: WrapperForm] = [
     "tini": WrapperForm(valued: ["-p", "-e"]), "catatonit": WrapperForm(),
     "dbus-run-session": WrapperForm(valued: ["--config-file", "--dbus-daemon"]),
     "xvfb-run": WrapperForm(
-        valued: ["-e", "-f", "-n", "-p", "-s", "-w"], longValued: ["--server-args", "--server-num"]),
-    "sudo": WrapperForm(valued: ["-g", "-h", "-p", "-C", "-D"], userOption: "-u"),
-    "runuser": WrapperForm(valued: ["-g", "-G"], userOption: "-u"),
+        valued: ["-e", "-f", "-n", "-p", "-s", "-w"],
+        longValued: ["--auth-file", "--error-file", "--server-args", "--server-num", "--wait", "--xauth-protocol"]),
+    "sudo": WrapperForm(
+        valued: ["-g", "-h", "-p", "-C", "-D", "-R", "-T", "-U"], userOptions: ["-u", "--user"],
+        longValued: ["--group", "--host", "--prompt", "--close-from", "--chdir", "--chroot", "--command-timeout"],
+        takesAssignments: true),
+    "runuser": WrapperForm(
+        valued: ["-g", "-G"], userOptions: ["-u", "--user"], longValued: ["--group", "--supp-group"]),
     "gosu": WrapperForm(ownWords: 1, takesUser: true), "su-exec": WrapperForm(ownWords: 1, takesUser: true),
     "s6-setuidgid": WrapperForm(ownWords: 1, takesUser: true), "setuidgid": WrapperForm(ownWords: 1, takesUser: true),
     "chpst": WrapperForm(
         valued: ["-U", "-b", "-e", "-/", "-C", "-n", "-l", "-L", "-m", "-d", "-o", "-p", "-f", "-c", "-r", "-t"],
-        userOption: "-u"),
+        userOptions: ["-u"]),
     "setpriv": WrapperForm(
-        userOption: "--reuid", longValued: ["--regid", "--groups", "--inh-caps", "--ambient-caps", "--bounding-set"]),
+        userOptions: ["--reuid"], longValued: ["--regid", "--groups", "--inh-caps", "--ambient-caps", "--bounding-set"]),
     "systemd-cat": WrapperForm(valued: ["-t", "-p"], longValued: ["--identifier", "--priority"]),
     "unbuffer": WrapperForm(), "with-contenv": WrapperForm(),
 ]

@@ -105,15 +105,11 @@ extension CheckSubject {
     /// All commands of services that run Python, in order, and the helpers that Node's scripts start by literal paths.
     func pythonInvocations() throws -> [PythonInvocation] {
         let loads = try serviceLoads()
-        let accounts = try Accounts(self)
-        let mounts = try MountPlan(self)
         var invocations = [PythonInvocation]()
-        for service in services {
-            var chain = ExecChain(service, in: self, accounts: accounts, mounts: mounts)
-            try chain.follow()
-            for launch in chain.launches {
+        for start in try serviceStarts() {
+            for launch in start.launches {
                 guard let program = launch.program,
-                    let load = loads.first(where: { $0.service == service.name && $0.launch.program == program })
+                    let load = loads.first(where: { $0.service == start.service.name && $0.launch.program == program })
                 else { continue }
                 if let invocation = PythonInvocation(launch, load, in: self) { invocations.append(invocation) }
             }

@@ -16,12 +16,40 @@ public struct ChromiumRule: Rule {
     ]
 
     public func findings(in subject: CheckSubject) throws -> [Finding] {
-        try subject.services.flatMap { service in
-            try service.commands.flatMap { command -> [Finding] in
-                guard let folder = try programFolder(of: command, in: subject) else { return [] }
-                return try dataFindings(folder, service, command, in: subject)
-                    + sandboxFindings(folder, service, command, in: subject)
-            }
+        try subject.serviceStarts().flatMap { start in
+            let own = try start.service.commands.flatMap { try findings(of: $0, start.service, in: subject) }
+            return try own + start.launchesOfScripts.flatMap { try findings(of: $0, start.service, in: subject) }
+        }
+    }
+
+    private func findings(of command: Service.Command, _ service: Service, in subject: CheckSubject) throws
+        -> [Finding]
+    {
+        guard let folder = try programFolder(of: command, in: subject) else { return [] }
+        return try dataFindings(folder, service, command, in: subject)
+            + sandboxFindings(folder, service, command, in: subject)
+    }
+
+    /// Of one that a script starts, as its user and with its environment.
+    private func findings(of launch: Launch, _ service: Service, in subject: CheckSubject) throws -> [Finding] {
+        guard launch.names.contains(where: Self.programs.contains) else { return [] }
+        var service = service
+        service.user = launch.identity?.name ?? service.user
+        service.environment = launch.environment
+        // Before a wrapper's own name stands its shell.
+        let words = Array(launch.words.drop { !Self.programs.contains(baseName($0)) })
+        // What the service names itself was looked at.
+        let isOwn = service.commands.contains { own in
+            own.words.first.map { Self.programs.contains(baseName($0)) } ?? false
+                && own.words.dropFirst() == words.dropFirst()
+        }
+        if isOwn { return [] }
+        let command = Service.Command(role: launch.role, words: words, location: launch.location)
+        return try findings(of: command, service, in: subject).map { finding in
+            var finding = finding
+            finding.severity = min(finding.severity, launch.severity)
+            finding.reasons = launch.reasons + finding.reasons
+            return finding
         }
     }
 

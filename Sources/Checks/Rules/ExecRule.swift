@@ -15,11 +15,8 @@ struct ExecRule: Rule {
         if try initSystem(of: subject, arguments: subject.kernel?.arguments ?? []) == .systemd {
             findings += enabledWithoutUnit(in: subject)
         }
-        for service in subject.services where !service.hasOwnRoot {
-            findings += setting(of: service, accounts, mounts, made, in: subject)
-            var chain = ExecChain(service, in: subject, accounts: accounts, mounts: mounts)
-            try chain.follow()
-            findings += chain.findings
+        for start in try subject.serviceStarts() where !start.service.hasOwnRoot {
+            findings += setting(of: start.service, accounts, mounts, made, in: subject) + start.findings
         }
         return findings
     }

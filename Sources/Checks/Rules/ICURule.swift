@@ -14,8 +14,8 @@ public struct ICURule: Rule {
             guard let build = try subject.nodeBuild(of: invocation.program) else { return [] }
             switch build.icu {
             case .none, .full: return []
-            case .shared: return try libraryFindings(build, invocation, in: subject)
-            case .small: return try fileFindings(build, invocation, in: subject)
+            case .shared: return invocation.asStarted(try libraryFindings(build, invocation, in: subject))
+            case .small: return invocation.asStarted(try fileFindings(build, invocation, in: subject))
             }
         }
     }

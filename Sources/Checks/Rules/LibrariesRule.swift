@@ -87,6 +87,7 @@ struct LibrariesRule: Rule {
         }
         // What a script sets for it cannot all be seen.
         if load.launch.script != nil { severity = min(severity, .warning) }
+        if load.launch.hidesLibraryPath { severity = min(severity, .note) }
         let isConfigured = configured.contains { directory in
             subject.tree.resolve(bytes: directory).map { place.isChild(of: $0) } ?? false
         }

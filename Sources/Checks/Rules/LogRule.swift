@@ -10,12 +10,11 @@ struct LogRule: Rule {
 
     func findings(in subject: CheckSubject) throws -> [Finding] {
         if subject.services.isEmpty { return [] }
-        let accounts = try Accounts(subject)
-        let mounts = try MountPlan(subject)
         let journal = try Journal(subject)
         var findings = consoleFindings(in: subject)
         var silentPackaged = [Service]()
-        for service in subject.services where !isJournal(service) {
+        for start in try subject.serviceStarts() where !isJournal(start.service) {
+            let service = start.service
             let own = sinks(of: service, journal, in: subject)
             if !own.isHeard {
                 if isPackaged(service) {
@@ -33,9 +32,7 @@ struct LogRule: Rule {
                             "let StandardOutput and StandardError lead to the journal, at a SyslogLevel that it forwards",
                         location: service.location))
             }
-            var chain = ExecChain(service, in: subject, accounts: accounts, mounts: mounts)
-            try chain.follow()
-            for launch in chain.launches where launch.depth > 0 && launch.role != "ExecStopPost" {
+            for launch in start.launches where launch.depth > 0 && launch.role != "ExecStopPost" {
                 findings += finding(of: launch, service, own)
             }
         }

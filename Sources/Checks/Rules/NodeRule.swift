@@ -15,12 +15,12 @@ public struct NodeRule: Rule {
         var findings = [Finding]()
         for invocation in try subject.nodeInvocations() {
             let build = try subject.nodeBuild(of: invocation.program)
-            findings += externalFindings(invocation, build, in: subject)
             let walk = ModuleWalk(invocation, build: build, in: subject, packages: packages)
             try walk.run()
-            findings += walk.findings
-            findings += try addonFindings(walk, invocation, build, in: subject)
-            findings += try engineFindings(walk, invocation, build, packages)
+            findings += try invocation.asStarted(
+                externalFindings(invocation, build, in: subject) + walk.findings
+                    + addonFindings(walk, invocation, build, in: subject)
+                    + engineFindings(walk, invocation, build, packages))
         }
         findings += packages.broken.map { path in
             Finding(

@@ -9,17 +9,15 @@ struct WriteRule: Rule {
 
     func findings(in subject: CheckSubject) throws -> [Finding] {
         let accounts = try Accounts(subject)
-        let mounts = try MountPlan(subject)
         let access = WriteAccess(
-            subject: subject, mounts: mounts, made: try TemporaryFiles(subject), accounts: accounts)
+            subject: subject, mounts: try MountPlan(subject), made: try TemporaryFiles(subject), accounts: accounts)
         var findings = [Finding]()
-        for service in subject.services where !service.hasOwnRoot {
+        for start in try subject.serviceStarts() where !start.service.hasOwnRoot {
+            let service = start.service
             findings += settings(of: service, access)
             findings += environment(of: service, access)
-            var chain = ExecChain(service, in: subject, accounts: accounts, mounts: mounts)
-            try chain.follow()
             var told = Set<String>()
-            for launch in chain.launches {
+            for launch in start.launches {
                 let restricted = launch.isUnrestricted ? unrestricted(service) : service
                 findings += redirections(of: launch, restricted, access)
                 // A script and the program that it starts need the same.

@@ -17,6 +17,8 @@ struct ShellCommand: Hashable, Sendable {
     var isBackground = false
     /// Whether it stands in a loop without an end.
     var isRepeated = false
+    /// Whether it stands in a function, a group or a subshell.
+    var isEnclosed = false
     var line: Int
 }
 
@@ -74,7 +76,8 @@ private struct ShellParser {
 
     mutating func run() {
         var index = 0
-        while index < tokens.count {
+        // No script that people write is nested deeper.
+        while index < tokens.count, stack.count < 200 {
             defer { index += 1 }
             switch tokens[index] {
             case .redirection(let sign, let descriptor):
@@ -110,7 +113,14 @@ private struct ShellParser {
         switch sign {
         case "&&", "||":
             end(isBackground: false)
+            // What is behind `cd … &&` is what the line is for.
+            if sign == "&&", !isDependent, list.count == 1, neverFails(commands[list[0]]) {
+                list = []
+                return
+            }
             for index in list { commands[index].isTested = true }
+            // These are marked.
+            list = []
             isDependent = true
         case "|": end(isBackground: false)
         case "&":
@@ -132,6 +142,12 @@ private struct ShellParser {
             endList()
             if case .loopHead(let certain)? = stack.last { stack[stack.count - 1] = .condition(certain: certain) }
         }
+    }
+
+    /// Whether a script goes on behind a command as if it had been alone.
+    private func neverFails(_ command: ShellCommand) -> Bool {
+        guard let first = command.words.first?.literal else { return !command.assignments.isEmpty }
+        return ["cd", "export", "set", "umask", "ulimit", "echo", ":", "true"].contains(first)
     }
 
     private mutating func endList() {
@@ -247,6 +263,7 @@ private struct ShellParser {
         }
         let isInFunction = stack.contains { if case .function = $0 { true } else { false } }
         let isInGroup = stack.contains { if case .group = $0 { true } else { false } }
+        command.isEnclosed = isInFunction || isInGroup
         // Behind an exit or an exec nothing comes.
         if let first = command.words.first?.literal, command.isCertain, !isInFunction, !isInGroup, !isBackground,
             first == "exit" || first == "exec" && command.words.count > 1

@@ -2,6 +2,7 @@
 struct ShellValues: Sendable {
     private var known: [String: String] = [:]
     private var unknown: Set<String> = []
+    private var assigned: Set<String> = []
     private let readsMore: Bool
     /// `$0` and the arguments; nil where these are changed or not known.
     private let arguments: [String]?
@@ -31,6 +32,7 @@ struct ShellValues: Sendable {
                 assigned[name] = (before + 1, value, command.isCertain)
             }
         }
+        self.assigned = Set(order)
         for name in order {
             guard let (count, value, isCertain) = assigned[name] else { continue }
             if count == 1, isCertain, !unknown.contains(name), let words = words(of: value, splits: false) {
@@ -64,6 +66,8 @@ struct ShellValues: Sendable {
                 if isQuoted || !splits {
                     current += value
                     isOpen = true
+                    // The kernel takes no longer word (MAX_ARG_STRLEN).
+                    if current.utf8.count > 1 << 17 { return nil }
                     continue
                 }
                 if isPattern(value) { return nil }
@@ -91,6 +95,9 @@ struct ShellValues: Sendable {
         }
         return (result, true)
     }
+
+    /// Whether the script gives it a value.
+    func assigns(_ name: String) -> Bool { assigned.contains(name) }
 
     /// nil where it is not known, or the script may set it elsewhere.
     func value(of name: String, fallback: String? = nil) -> String? {

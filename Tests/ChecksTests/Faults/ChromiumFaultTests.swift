@@ -60,6 +60,12 @@ import Testing
         Fault(id: "chromium/data-missing", says: "Invalid file descriptor to ICU data") {
             $0.tree.remove("usr/lib/chromium/icudtl.dat")
         },
+        Fault(id: "chromium/data-missing", says: "/opt/kiosk.sh:2: exec chromium --kiosk") {
+            $0.tree.file("opt/kiosk.sh", "#!/bin/sh\nexec chromium --kiosk\n", mode: 0o755)
+            $0.tree.file("bin/sh", ElfFixture().bytes, mode: 0o755)
+            $0.words = ["/opt/kiosk.sh"]
+            $0.tree.remove("usr/lib/chromium/icudtl.dat")
+        },
         Fault(id: "chromium/data-missing", says: "/usr/lib/chromium/resources.pak is not there") {
             $0.tree.remove("usr/lib/chromium/resources.pak")
         },

@@ -1,6 +1,7 @@
-import Checks
 import RootfsModel
 import Testing
+
+@testable import Checks
 
 /// A change to the good tree, and what has to be said of it.
 struct PlantedFault: Sendable, CustomTestStringConvertible {
@@ -132,6 +133,16 @@ func goodTree() -> HandmadeTree {
             name: "env -S and its program", changes: [script: .script("#!/usr/bin/env -S A=1 ruby -w\n")],
             id: "exec/not-in-path", says: "ruby is in no directory"),
         PlantedFault(
+            name: "an option of env with a word behind it", changes: [script: .script("#!/usr/bin/env -i python3\n")],
+            id: "exec/shebang-env", says: "env knows no such option"),
+        PlantedFault(
+            name: "a script of node below the directory that a script goes to",
+            changes: [script: .script("#!/bin/sh\ncd /opt/app && exec node main.js\n")], id: "exec/script-missing",
+            says: "node is given main.js"),
+        PlantedFault(
+            name: "a mount of an ordinary user's", changes: ["/etc/fstab": .text("/dev/vdb /opt ext4 user 0 0\n")],
+            id: "exec/noexec", says: "/etc/fstab mounts /opt with noexec"),
+        PlantedFault(
             name: "another machine's program", changes: ["/usr/bin/node": .bytes(elfBytes(machine: 183), mode: 0o755)],
             id: "exec/machine", says: "built for aarch64"),
         PlantedFault(
@@ -218,6 +229,8 @@ func goodTree() -> HandmadeTree {
         #expect(lines.contains { $0.contains(fault.says) }, "\(lines)")
     }
 
+    static let sudo: [String: HandmadeTree.Entry?] = ["/usr/bin/sudo": .bytes(elfBytes(), mode: 0o755)]
+
     static let good: [String: [String: HandmadeTree.Entry?]] = [
         "a script that asks first": [
             script: .script(
@@ -260,6 +273,21 @@ func goodTree() -> HandmadeTree {
         "a module without its ending": starts("/usr/bin/node /opt/app/server"),
         "a program of the text, not of a file": starts("/usr/bin/python3 -m http.server"),
         "arguments that look like paths": starts("/usr/bin/node --require /opt/x /opt/app/server.js /opt/none"),
+        "a lone dash behind the shell": [script: .script("#!/bin/sh -\nexec /usr/bin/node\n")],
+        "values of node's options": starts(
+            "/usr/bin/node --title web --dns-result-order ipv4first --stack-trace-limit 50 /opt/app/server.js"),
+        "a directory that systemd searches": starts("tool", "ExecSearchPath=/opt/app:/opt/bin\n").merging([
+            "/opt/bin/tool": .bytes(elfBytes(), mode: 0o755)
+        ]) { $1 },
+        "assignments behind sudo": starts("/usr/bin/sudo -u agent A=1 node").merging(sudo) { $1 },
+        "letters behind one dash": starts("/usr/bin/sudo -Hu agent node").merging(sudo) { $1 },
+        "a long option's value": starts("/usr/bin/sudo --user agent node").merging(sudo) { $1 },
+        "a file below the directory that a script goes to": [
+            script: .script("#!/bin/sh\ncd /opt/app && exec node server.js\n")
+        ],
+        "a directory that a subshell goes to": [
+            script: .script("#!/bin/sh\n(cd /tmp && true)\nexec node server.js\n")
+        ],
         "a shell's own words": [
             script: .script(
                 "#!/bin/sh\ncd /tmp\numask 022\ntrap 'exit' TERM\nfor i in 1 2; do nothing-there; done\nf() { not-called; }\nexec /usr/bin/node\n"
@@ -277,6 +305,18 @@ func goodTree() -> HandmadeTree {
         let found = try findings(goodTree().with([link: .link("/etc/systemd/system/gone.service")]))
         #expect(found.map(\.id) == ["exec/unit-missing"])
         #expect(found.map(\.severity) == [.warning])
+    }
+
+    @Test func `a script that starts itself with ever more words comes to an end`() throws {
+        let calls = (0..<12).map { "\"$0\" \"$@\" \($0)\n" }.joined()
+        let tree = goodTree().with([Self.script: .script("#!/bin/sh\n/none\n" + calls)])
+        #expect(try findings(tree).count <= ExecChain.mostPrograms)
+    }
+
+    @Test func `a value that doubles and doubles is not worked out`() throws {
+        let lines = (0..<64).map { "V\($0 + 1)=$V\($0)$V\($0)\n" }.joined()
+        let tree = goodTree().with([Self.script: .script("#!/bin/sh\nV0=xxxxxxxx\n\(lines)exec $V64\n")])
+        #expect(try findings(tree) == [])
     }
 
     @Test func `scripts that start each other come to an end`() throws {

@@ -103,6 +103,17 @@ private let job = ElfFixture(
         #expect(try findings(goodWorker().subject()) == [])
     }
 
+    @Test(arguments: ["/opt/app/lib", "${MORE:+$MORE:}/opt/app/lib"])
+    func `a script may tell the loader where to look`(value: String) throws {
+        let tree = goodWorker().with([
+            Self.library: nil, "/opt/app/lib/libjob.so.1": Self.changed(job) { _ in },
+            "/usr/bin/sh": LoaderTests.program(["libc.so.6"]),
+            "/opt/app/run": .script("#!/bin/sh\nexport LD_LIBRARY_PATH=\"\(value)\"\nexec /opt/app/worker\n"),
+            "/etc/systemd/system/worker.service": .text("[Service]\nExecStart=/opt/app/run\n"),
+        ])
+        #expect(try findings(tree.subject()).filter { $0.severity > .note } == [])
+    }
+
     @Test(arguments: faults) func `a planted fault is found with its reason`(fault: PlantedFault) throws {
         let findings = try findings(goodWorker().with(fault.changes).subject())
         let finding = try #require(findings.first { $0.id == fault.id }, "\(findings)")

@@ -85,6 +85,15 @@ private func goodService() -> HandmadeTree {
             changes: ["\(folder)/gstreamer-1.0/libgstvideotestsrc.so": nil],
             id: "modules/gstreamer", says: "the element videotestsrc"),
         PlantedFault(
+            name: "a script's pipeline, beside the script of another service",
+            changes: [
+                "/etc/systemd/system/stream.service": .text("[Service]\nExecStart=/opt/stream.sh\n"),
+                "/etc/systemd/system/login.service": .text("[Service]\nExecStart=/usr/sbin/sshd -D /opt/x.sh\n"),
+                "/opt/stream.sh": .script("#!/bin/sh\nexec gst-launch-1.0 videotestsrc ! nosuchsink\n"),
+                "/opt/x.sh": .script("#!/bin/sh\n"), "/usr/bin/sh": LoaderTests.program(["libc.so.6"]),
+            ],
+            id: "modules/gstreamer", says: "/opt/stream.sh:2: exec gst-launch-1.0"),
+        PlantedFault(
             name: "a pipeline's plugin lacks a library",
             changes: [
                 "\(folder)/gstreamer-1.0/libgstvideotestsrc.so": needing("liborc-0.4.so.0", more: "\0videotestsrc\0")

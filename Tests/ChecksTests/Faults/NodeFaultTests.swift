@@ -122,6 +122,12 @@ import Testing
         Fault(id: "node/module-missing", says: "/srv/app/server.js, line 4, requires web") {
             $0.tree.remove("srv/app/node_modules/web")
         },
+        Fault(id: "node/module-missing", says: "/srv/app/run.sh:3: exec node server.js") {
+            $0.tree.file("srv/app/run.sh", "#!/bin/sh\ncd /srv/app\nexec node server.js\n", mode: 0o755)
+            $0.tree.file("bin/sh", ElfFixture().bytes, mode: 0o755)
+            $0.words = ["/srv/app/run.sh"]
+            $0.tree.remove("srv/app/node_modules/web")
+        },
         Fault(id: "node/module-missing", says: "web/web.cjs, line 1, requires inner/deep") {
             $0.tree.remove("srv/app/node_modules/web/node_modules")
         },

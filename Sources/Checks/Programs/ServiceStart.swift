@@ -1,0 +1,28 @@
+internal import RootfsModel
+
+/// What a service comes to when it starts: every program on the way, and what is in the way of one.
+struct ServiceStart: Sendable {
+    var service: Service
+    var launches: [Launch]
+    var findings: [Finding]
+
+    /// The programs behind wrappers and in scripts that are no package's.
+    var launchesOfScripts: [Launch] {
+        launches.filter { $0.depth > 0 && !($0.script.map(isPackages) ?? false) }
+    }
+}
+
+extension CheckSubject {
+    /// What each service starts, in the services' order; computed once for all rules.
+    func serviceStarts() throws -> [ServiceStart] {
+        try elfFiles.starts {
+            let accounts = try Accounts(self)
+            let mounts = try MountPlan(self)
+            return try services.map { service in
+                var chain = ExecChain(service, in: self, accounts: accounts, mounts: mounts)
+                try chain.follow()
+                return ServiceStart(service: service, launches: chain.launches, findings: chain.findings)
+            }
+        }
+    }
+}
