@@ -41,6 +41,10 @@ struct Launch: Sendable {
     var program: TreePath?
     /// Whether the service's sandbox is not for it (systemd's `+`).
     var isUnrestricted = false
+    /// Whether no word is left out because its value cannot be told.
+    var hasAllWords = true
+    /// Whether it is a shell with a text, or a program that only starts another.
+    var startsOthers = false
     /// How many scripts and wrappers are on the way.
     var depth = 0
     /// Where the manager looks for a program without a directory.
