@@ -58,7 +58,9 @@ public enum RunRule {
             return finding(
                 "run/illegal-instruction", .error,
                 "\(start.program), or what it starts, has an instruction that the machine's processor does not have",
-                said + ["it ended by signal 4 (illegal instruction); on qemu-user's max, with everything, it does not"],
+                said + [
+                    "a process of it ended by signal 4 (illegal instruction); on qemu-user's max, with everything, it does not"
+                ],
                 "build it for the machine's processor, or give the machine one that has what it needs (--cpu)")
         }
         if let line = end.lines.first(where: isLoaders) {
