@@ -9,7 +9,7 @@ BUILD_FLAGS ?= --explicit-target-dependency-import-check error
 BUILD_PACKAGES = libarchive-dev libext2fs-dev comerr-dev libcurl4-openssl-dev libxxhash-dev pkg-config gpgv
 # What the tests compare with and boot in.
 TEST_PACKAGES = qemu-system-x86 gnupg libarchive-tools e2fsprogs dpkg-dev xz-utils bzip2 gzip lz4 zstd lzop \
-	busybox-static python3 uidmap cryptsetup-bin binutils
+	busybox-static python3 uidmap qemu-user-static cryptsetup-bin binutils
 # What `make bench` measures with, and against.
 BENCH_PACKAGES = mmdebstrap e2fsprogs dpkg-dev xz-utils bzip2 gzip lz4 zstd lzop
 # Where the benches work; 12 GB free.

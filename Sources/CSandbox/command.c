@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
@@ -80,6 +81,13 @@ static void limit(int resource, rlim_t soft, rlim_t hard) {
     setrlimit(resource, &wanted);
 }
 
+/// Gives the command to an ordinary user, who may open his own output again by name.
+static void become_user(const struct csandbox_plan *plan) {
+    if (fchown(1, plan->uid, plan->gid) < 0 || setgroups(plan->group_count, plan->groups) < 0 ||
+        setresgid(plan->gid, plan->gid, plan->gid) < 0 || setresuid(plan->uid, plan->uid, plan->uid) < 0)
+        csandbox_fail(csandbox_start_failed, "become the user of", plan->arguments[0]);
+}
+
 static void take_terminal(void) {
     if (!isatty(0)) return;
     setpgid(0, 0);
@@ -122,9 +130,11 @@ _Noreturn void csandbox_run_command(const struct csandbox_plan *plan, int root) 
     limit(RLIMIT_CORE, 0, 0);
     limit(RLIMIT_NOFILE, 1024, 524288);
     limit(RLIMIT_STACK, 8 << 20, RLIM_INFINITY);
+    if (plan->memory) limit(RLIMIT_DATA, plan->memory, plan->memory);
     umask(022);
     if (plan->probe) probe();
     if (plan->copied_up[0]) copy_up(plan->copied_up);
+    if (plan->has_user) become_user(plan);
     if (chdir(plan->directory) < 0) csandbox_fail(csandbox_start_failed, "enter", plan->directory);
 
     // As a shell does: the first that can be executed; a refusal is remembered over "not there".

@@ -9,11 +9,11 @@ struct CheckCommand: AsyncParsableCommand {
         commandName: "check",
         abstract: "Say why a service would die in the machine, without booting it.",
         usage:
-            "rootfs-build check <image|directory|recipe> [--kernel <directory>] [--machine <monitor>] [--cpu <level>] [<options>]",
+            "rootfs-build check <image|directory|recipe> [--kernel <directory>] [--machine <monitor>] [--cpu <level>] [--run] [<options>]",
         discussion: """
             Reads an image, the directory of a build, the root of a tree, or what a recipe would put into its image, and \
             says for each service whether it can start: its program and what that needs, the kernel and the machine, \
-            where its words go. Nothing of the image is run. Every build does the same and refuses errors.
+            where its words go. Nothing of the image is run, unless with --run. Every build does the same and refuses errors.
 
             An image in a build's directory is checked with the kernel and machine beside it, and with what its recipe \
             suppresses. docs/check.md has every rule. The exit status is 1 if there is an error.
@@ -49,11 +49,24 @@ struct CheckCommand: AsyncParsableCommand {
             valueName: "level"))
     var cpu: String?
 
+    @Flag(
+        name: .customLong("run"),
+        help:
+            "Start each service's program for a moment, in a sandbox and under qemu-user with the machine's processor.")
+    var isRunning = false
+
+    @Option(name: .long, help: ArgumentHelp("How long each is run with --run.", valueName: "seconds"))
+    var runFor: Int?
+
     @Flag(name: .long, help: "Print SARIF 2.1.0 on stdout.")
     var sarif = false
 
     func validate() throws {
         if sarif && output.json { throw ValidationError("--sarif and --json exclude each other.") }
+        if let runFor {
+            if !isRunning { throw ValidationError("--run-for goes with --run.") }
+            if !(1...3600).contains(runFor) { throw ValidationError("--run-for takes a number from 1 to 3600.") }
+        }
         if !CheckSettings.monitors.contains(machine) {
             throw ValidationError(
                 "--machine is one of \(CheckSettings.monitors.joined(separator: ", ")), not '\(machine)'.")
@@ -69,20 +82,26 @@ struct CheckCommand: AsyncParsableCommand {
     func run() async throws {
         let path = try absolutePath(subject)
         let isRecipe = isRecipe(path)
-        if isRecipe { enterUserNamespaceIfNeeded() }
+        if isRecipe || isRunning { enterUserNamespaceIfNeeded() }
         let command = self
         try await output.perform { progress in
             var settings = try CheckSettings(
                 kernel: command.kernel.map { try absolutePath($0) }, monitor: command.machine, cpu: command.cpu,
                 hostArchitecture: hostArchitecture())
+            if command.isRunning {
+                settings.run = RunSettings(
+                    seconds: command.runFor ?? 3, jobs: command.options.jobs ?? processorCount())
+            }
             let report: CheckReport
             if isRecipe {
                 var build = try command.options.settings(progress: progress)
                 build.outputParent = try absolutePath("out")
                 report = try await checkRecipe(at: command.subject, settings, settings: build)
             } else {
-                settings.store = try command.options.store.openExisting()
-                report = try checkImage(at: path, settings)
+                settings.store =
+                    command.isRunning
+                    ? try command.options.store.open() : try command.options.store.openExisting()
+                report = try await checkImage(at: path, settings)
             }
             if command.sarif {
                 print(try report.sarif(toolVersion: toolVersion))

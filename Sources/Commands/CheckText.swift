@@ -5,6 +5,10 @@ func checkText(_ report: CheckReport, isVerbose: Bool) -> String {
     var lines = ["\(shownPath(report.subject)): \(report.summary)"]
     lines.append("  machine  \(machineText(report))")
     lines.append("  kernel   \(kernelText(report))")
+    if let run = report.run {
+        lines.append(
+            "  run      \(run.programs) programs, for \(run.seconds) s each, on qemu-user's \(run.processor)")
+    }
     lines += services(report, isVerbose: isVerbose)
     for finding in report.findings { lines += [""] + text(of: finding) }
     if !report.accepted.isEmpty {

@@ -58,19 +58,28 @@ extension CheckReport {
     /// Checks a tree that was made from a recipe.
     fileprivate init(
         checking tree: FileTree, of recipe: Recipe, architecture: String, kernel: CheckSubject.Kernel?,
-        machine: CheckSubject.Machine, named name: String
+        machine: CheckSubject.Machine, named name: String, run: Run? = nil
     ) throws {
-        var machine = machine
-        machine.memory = recipe.machine.memory.bytes
-        machine.hasReadOnlyRoot = recipe.image.verity.value
         let subject = try CheckSubject(
-            tree: tree, architecture: architecture, recipe: recipe, kernel: kernel, machine: machine)
+            tree, of: recipe, architecture: architecture, kernel: kernel, machine: machine)
         try self.init(
             of: subject, named: name,
             suppressions: recipe.check.suppress.map {
                 Suppression(
                     id: $0.id.value, path: $0.path?.value, because: $0.because, location: $0.id.location)
-            }, recipe: recipe)
+            }, recipe: recipe, run: run)
+    }
+}
+
+extension CheckSubject {
+    /// A tree that was made from a recipe, in the recipe's machine.
+    fileprivate init(
+        _ tree: FileTree, of recipe: Recipe, architecture: String, kernel: Kernel?, machine: Machine
+    ) throws {
+        var machine = machine
+        machine.memory = recipe.machine.memory.bytes
+        machine.hasReadOnlyRoot = recipe.image.verity.value
+        try self.init(tree: tree, architecture: architecture, recipe: recipe, kernel: kernel, machine: machine)
     }
 }
 
@@ -117,11 +126,15 @@ extension RecipeBuild {
             kernel = try await makeKernel(sources, supply, in: scratch.path)?.subject
         }
         try await supplied
+        let run = try await CheckReport.Run(
+            CheckSubject(
+                provisioned.tree, of: recipe, architecture: architecture, kernel: kernel, machine: check.machine),
+            check.run, store: settings.store)
         var report = try clock.run("check") { _ in
             let report = try withExtendedLifetime(provisioned.nodeRelease) {
                 try CheckReport(
                     checking: provisioned.tree, of: recipe, architecture: architecture, kernel: kernel,
-                    machine: check.machine, named: path)
+                    machine: check.machine, named: path, run: run)
             }
             return (report, report.summary)
         }

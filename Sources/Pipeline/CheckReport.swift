@@ -75,6 +75,18 @@ public struct CheckReport: Codable, Sendable {
         public var arguments: [String]
     }
 
+    /// What was run for a moment.
+    public struct Run: Codable, Sendable {
+        /// qemu-user's name of the processor.
+        public var processor: String
+        public var seconds: Int
+        /// How many programs were started.
+        public var programs: Int
+        var findings = [Finding]()
+
+        enum CodingKeys: String, CodingKey { case processor, seconds, programs }
+    }
+
     /// What was accepted beforehand.
     public struct Accepted: Codable, Sendable, Equatable {
         public var id: String
@@ -88,6 +100,8 @@ public struct CheckReport: Codable, Sendable {
     public var machine: Machine
     /// nil where none was given.
     public var kernel: Kernel?
+    /// nil where nothing was run.
+    public var run: Run?
     public var errors: Int
     public var warnings: Int
     public var notes: Int
@@ -108,10 +122,14 @@ extension CheckReport {
     ///
     /// - Parameters:
     ///   - recipe: where it comes from one, for what is said of places in it.
+    ///   - run: what came of running its programs, where they were.
     init(
-        of subject: CheckSubject, named name: String, suppressions: [Suppression], recipe: Recipe? = nil
+        of subject: CheckSubject, named name: String, suppressions: [Suppression], recipe: Recipe? = nil,
+        run: Run? = nil
     ) throws {
-        let (open, accepted) = suppress(try check(subject), by: suppressions)
+        let all = try check(subject) + (run?.findings ?? [])
+        let sorted = Severity.allCases.reversed().flatMap { severity in all.filter { $0.severity == severity } }
+        let (open, accepted) = suppress(sorted, by: suppressions)
         func place(_ location: SourceLocation?) -> Place? {
             location.map { Place($0, in: recipe) }
         }
@@ -131,6 +149,7 @@ extension CheckReport {
         kernel = subject.kernel.map {
             Kernel(release: $0.release, hasConfiguration: $0.options != nil, arguments: $0.arguments)
         }
+        self.run = run
         errors = count(.error)
         warnings = count(.warning)
         notes = count(.note)

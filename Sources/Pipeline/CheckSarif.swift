@@ -81,11 +81,13 @@ extension CheckReport {
         let all = findings + accepted
         let ids = Set(all.map(\.id)).sorted()
         let rules = ids.map { id in
-            let rule = allRules.first { id.hasPrefix($0.name + "/") }
-            let reason = rule?.reason ?? "what a recipe suppresses is there"
+            let rule =
+                allRules.first { id.hasPrefix($0.name + "/") }.map { ($0.reason, $0.specification) }
+                ?? (id.hasPrefix(RunRule.name + "/") ? (RunRule.reason, RunRule.specification) : nil)
+            let reason = rule?.0 ?? "what a recipe suppresses is there"
             return SarifLog.Rule(
                 id: id, shortDescription: .init(text: id),
-                fullDescription: .init(text: rule.map { "\(reason) (\($0.specification))" } ?? reason))
+                fullDescription: .init(text: rule.map { "\(reason) (\($0.1))" } ?? reason))
         }
         let results = all.map { entry in
             SarifLog.Result(

@@ -16,8 +16,10 @@ public struct CheckSettings: Sendable {
     public var cpu: String?
     /// Debian's name of the architecture, where nothing says it.
     public var hostArchitecture: String
-    /// A store to look for packages in that have what is missing.
+    /// A store to look for packages in that have what is missing, and to run programs in.
     public var store: Store?
+    /// How the services' programs are run; nil: nothing is.
+    public var run: RunSettings?
 
     public init(
         kernel: FilePath? = nil, monitor: String = "firecracker", cpu: String? = nil, hostArchitecture: String,
@@ -38,14 +40,14 @@ public struct CheckSettings: Sendable {
 
 /// Checks an image or a directory: one that a build wrote, with its kernel and machine, or the root of a tree.
 ///
-/// - Throws: where it cannot be read, or is damaged.
-public func checkImage(at path: FilePath, _ settings: CheckSettings) throws -> CheckReport {
+/// - Throws: where it cannot be read, or is damaged, or its programs cannot be run as they are to be.
+public func checkImage(at path: FilePath, _ settings: CheckSettings) async throws -> CheckReport {
     guard exists(path) else { throw Failure("there is no image \(path)") }
     let isBuild = isDirectory(path) && exists(path.appending(ImageRecord.fileName))
     if isDirectory(path) && !isBuild {
         let tree = try scanDirectory(path, digesting: false)
         if tree.nodes.count == 1 { throw Failure("\(path) is empty: there is nothing to check") }
-        return try report(
+        return try await report(
             on: tree, named: path, record: nil, folder: nil, settings, suppressions: [])
     }
     let image = try ImageReference.image(at: path)
@@ -57,7 +59,7 @@ public func checkImage(at path: FilePath, _ settings: CheckSettings) throws -> C
         parseRecord(CheckReport.self, from: $0)
     }
     let suppressions = record == nil ? [] : accepted?.suppressions ?? []
-    return try report(
+    return try await report(
         on: tree, named: image, record: record, folder: record == nil ? nil : folder, settings,
         suppressions: suppressions.map {
             Suppression(id: $0.id, path: $0.path.flatMap { TreePath(normalizing: $0) }, because: $0.because)
@@ -78,7 +80,7 @@ private func record(of image: FilePath) throws -> ImageRecord? {
 private func report(
     on tree: FileTree, named name: FilePath, record: ImageRecord?, folder: FilePath?, _ settings: CheckSettings,
     suppressions: [Suppression]
-) throws -> CheckReport {
+) async throws -> CheckReport {
     let architecture = record?.architecture ?? settings.hostArchitecture
     var machine = settings.machine
     if let record {
@@ -93,9 +95,23 @@ private func report(
     }
     let subject = try CheckSubject(
         tree: tree, architecture: architecture, recipe: nil, kernel: kernel, machine: machine)
-    var report = try CheckReport(of: subject, named: name.string, suppressions: suppressions)
+    var report = try CheckReport(
+        of: subject, named: name.string, suppressions: suppressions,
+        run: try await CheckReport.Run(subject, settings.run, store: settings.store))
     try report.findPackages(by: PackageSearch(of: tree, store: settings.store))
     return report
+}
+
+extension CheckReport.Run {
+    /// Runs the programs of a subject, where that is asked for.
+    init?(_ subject: CheckSubject, _ settings: RunSettings?, store: Store?) async throws {
+        guard let settings else { return nil }
+        guard let store else { throw Failure("there is no store to run programs in", hint: "name one with --cache") }
+        let starts = try subject.programStarts()
+        let runs = try ProgramRuns(of: subject, starts, settings, store: store)
+        self.init(processor: runs.processor, seconds: settings.seconds, programs: runs.starts.count)
+        findings = try await withTaskExecutorPreference(ThreadExecutor()) { try await runs.findings() }
+    }
 }
 
 extension CheckSettings {

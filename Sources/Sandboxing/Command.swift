@@ -6,6 +6,26 @@ public struct Command: Sendable {
     public var environment: [(String, String)]
     /// A path inside the sandbox.
     public var workingDirectory: String
+    /// Who it runs as; nil: root.
+    public var user: User?
+    /// How many bytes of writable memory each of its processes may have; nil: as many as it likes.
+    public var memoryLimit: UInt64?
+    /// After which it is killed, with all that it started; nil: it may take its time.
+    public var timeLimit: Duration?
+
+    /// An ordinary user, by numbers.
+    public struct User: Hashable, Sendable {
+        public var uid: UInt32
+        public var gid: UInt32
+        /// The supplementary groups.
+        public var groups: [UInt32]
+
+        public init(uid: UInt32, gid: UInt32, groups: [UInt32] = []) {
+            self.uid = uid
+            self.gid = gid
+            self.groups = groups
+        }
+    }
 
     public init(arguments: [String], environment: [(String, String)], workingDirectory: String = "/") {
         self.arguments = arguments
@@ -19,12 +39,15 @@ public struct Outcome: Hashable, Sendable {
     public enum Status: Hashable, Sendable, CustomStringConvertible {
         case exited(Int32)
         case signaled(Int32)
+        /// Killed when its time was over.
+        case expired
 
         /// `exit status 3` or `killed by signal 9`.
         public var description: String {
             switch self {
             case .exited(let code): "exit status \(code)"
             case .signaled(let signal): "killed by signal \(signal)"
+            case .expired: "killed when its time was over"
             }
         }
     }

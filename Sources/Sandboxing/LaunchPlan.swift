@@ -21,6 +21,9 @@ struct LaunchPlan: ~Copyable {
     private let environment: CStrings
     private let directory: CStrings
     private let ignoresSleep: Bool
+    private let user: Command.User?
+    private let groups: UnsafeMutablePointer<gid_t>
+    private let memory: UInt64
 
     init(
         _ sandbox: Sandbox, _ root: borrowing PreparedRoot, _ command: Command, interactive: Bool = false,
@@ -56,9 +59,17 @@ struct LaunchPlan: ~Copyable {
         environment = CStrings(command.environment.map { "\($0.0)=\($0.1)" })
         directory = CStrings([command.workingDirectory])
         ignoresSleep = sandbox.ignoresSleep
+        user = command.user
+        memory = command.memoryLimit ?? 0
+        let ids = command.user?.groups ?? []
+        groups = .allocate(capacity: ids.count + 1)
+        groups.initialize(from: ids, count: ids.count)
     }
 
-    deinit { mounts.deallocate() }
+    deinit {
+        mounts.deallocate()
+        groups.deallocate()
+    }
 
     func withPlan<Result>(_ body: (inout csandbox_plan) -> Result) -> Result {
         var plan = csandbox_plan()
@@ -79,6 +90,14 @@ struct LaunchPlan: ~Copyable {
         plan.environment = UnsafePointer(environment.pointer)
         plan.directory = UnsafePointer(directory.pointer[0])
         plan.ignores_sleep = ignoresSleep ? 1 : 0
+        plan.memory = memory
+        if let user {
+            plan.has_user = 1
+            plan.uid = user.uid
+            plan.gid = user.gid
+            plan.groups = UnsafePointer(groups)
+            plan.group_count = user.groups.count
+        }
         return body(&plan)
     }
 

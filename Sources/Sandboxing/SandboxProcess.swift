@@ -36,42 +36,50 @@ struct SandboxProcess: ~Copyable {
         guard code == 0 else { throw Failure("cannot set up the sandbox: start: \(errorText(code))") }
     }
 
-    /// Waits for the end of everything inside.
-    func awaitEnd(_ lines: inout OutputLines, output: (ArraySlice<UInt8>) -> Void) throws -> Outcome.Status {
-        var ended = false
-        while !ended {
+    /// Waits for the end of everything inside, which comes by force when the time limit is over.
+    func awaitEnd(
+        _ lines: inout OutputLines, within limit: Duration? = nil, output: (ArraySlice<UInt8>) -> Void
+    ) throws -> Outcome.Status {
+        let end = limit.map { ContinuousClock.now + $0 }
+        var hasEnded = false
+        var isOpen = true
+        var isExpired = false
+        while !hasEnded {
             if Task.isCancelled { throw CancellationError() }
+            if !isExpired, let end, ContinuousClock.now >= end {
+                isExpired = true
+                kill()
+            }
             var polled = [
                 pollfd(fd: child.pidfd, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: child.output, events: Int16(POLLIN), revents: 0),
+                // Closed by a command that goes on: then there is only its end to wait for.
+                pollfd(fd: isOpen ? child.output : -1, events: Int16(POLLIN), revents: 0),
             ]
             let count = poll(&polled, 2, Self.pollMilliseconds)
             if count < 0 && errno != EINTR { throw systemFailure("cannot wait for the sandbox") }
             guard count > 0 else { continue }
-            ended = polled[0].revents != 0
+            hasEnded = polled[0].revents != 0
             // At the end, what is still in the pipe; nobody is left to write more.
-            let open = try drain(limit: ended ? .max : 16, &lines, output)
-            // Closed by a command that goes on: then there is only its end to wait for.
-            if !open && !ended { ended = try awaitEndAlone() }
+            if isOpen { isOpen = try drain(limit: hasEnded ? .max : 16, &lines, output) }
         }
         lines.finish(emit: output)
-        return try readStatus()
+        do throws(Failure) {
+            return try readStatus()
+        } catch {
+            if isExpired { return .expired }
+            throw error
+        }
+    }
+
+    private func kill() {
+        var child = child
+        csandbox_kill(&child)
     }
 
     /// User and system time of all that ran inside, once that has ended, in nanoseconds.
     var cpu: UInt64 {
         var child = child
         return csandbox_cpu_time(&child)
-    }
-
-    private func awaitEndAlone() throws -> Bool {
-        while true {
-            if Task.isCancelled { throw CancellationError() }
-            var polled = pollfd(fd: child.pidfd, events: Int16(POLLIN), revents: 0)
-            let count = poll(&polled, 1, Self.pollMilliseconds)
-            if count < 0 && errno != EINTR { throw systemFailure("cannot wait for the sandbox") }
-            if count > 0 { return true }
-        }
     }
 
     /// Reads what is there, at most `limit` buffers of it; false at the end of the stream.

@@ -74,7 +74,7 @@ public struct Sandbox: Sendable {
         let process = try SandboxProcess.start(LaunchPlan(self, prepared, command))
         try process.release()
         var lines = OutputLines()
-        let status = try process.awaitEnd(&lines, output: output)
+        let status = try process.awaitEnd(&lines, within: command.timeLimit, output: output)
         return Outcome(status: status, tail: lines.tail, cpu: process.cpu)
     }
 

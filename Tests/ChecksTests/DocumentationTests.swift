@@ -19,7 +19,7 @@ import Testing
             let source = try String(contentsOf: directory.appending(path: file), encoding: .utf8)
             // The role of a command is none.
             let text = source.replacing(/role: "[^"]*"/, with: "")
-            for rule in allRules.map({ $0.name }) + ["suppress"] {
+            for rule in allRules.map({ $0.name }) + [RunRule.name, "suppress"] {
                 let literal = try Regex<(Substring, Substring)>("\"(\(rule)/[a-z0-9]+(?:-[a-z0-9]+)*)\"")
                 ids.formUnion(text.matches(of: literal).map { String($0.output.1) })
             }

@@ -38,6 +38,38 @@ struct RunTests {
         #expect(try sandbox.run(tree.shell("sleep 100000 && echo awake")).lastLines(1) == ["awake"])
     }
 
+    @Test(arguments: ["sleep 100000", "sleep 100000 & exec >&- 2>&-; wait", "trap '' TERM INT; while :; do :; done"])
+    func whatTakesLongerThanItMayIsKilled(_ script: String) throws {
+        var command = tree.shell("echo begun; " + script)
+        command.timeLimit = .milliseconds(300)
+        let outcome = try tree.sandbox().run(command)
+        #expect(outcome.status == .expired)
+        #expect(outcome.lastLines(1) == ["begun"])
+    }
+
+    @Test func whatEndsInTimeHasItsStatus() throws {
+        var command = tree.shell("exit 3")
+        command.timeLimit = .seconds(60)
+        #expect(try tree.sandbox().run(command).status == .exited(3))
+    }
+
+    @Test func anOrdinaryUserIsOneInAllRespects() throws {
+        var command = tree.shell("id -u; id -g; id -G; touch /root-only; echo x >/dev/stderr")
+        command.user = Command.User(uid: 1000, gid: 1001, groups: [1001, 44])
+        let outcome = try tree.sandbox().run(command)
+        let lines = outcome.lastLines(20)
+        #expect(lines.prefix(2) == ["1000", "1001"])
+        #expect(lines.count > 2 && Set(lines[2].split(separator: " ")) == ["1001", "44"])
+        #expect(lines.contains { $0.contains("root-only") && $0.contains("ermission denied") })
+        #expect(lines.last == "x", "his output can be opened again by name")
+    }
+
+    @Test func memoryBeyondTheLimitIsRefused() throws {
+        var command = tree.shell("perl -e '$x = \"a\" x (1 << 29); print length $x'")
+        command.memoryLimit = 1 << 28
+        #expect(try !tree.sandbox().run(command).succeeded)
+    }
+
     @Test func theTimeOfAllThatRanIsCounted() throws {
         let busy = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"
         let outcome = try tree.sandbox().run(tree.shell("(\(busy)) & (\(busy)); wait"))

@@ -2,6 +2,7 @@
 // exists in the child: everything here is system calls on memory prepared beforehand. No allocation, no lock, no stdio.
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -38,6 +39,14 @@ struct csandbox_plan {
     const char *directory;
     /// 1: sleeping takes no time.
     int ignores_sleep;
+    /// 1: the command runs as this user, with these groups, and nothing of root's is left to it.
+    int has_user;
+    uid_t uid;
+    gid_t gid;
+    const gid_t *groups;
+    size_t group_count;
+    /// How many bytes of writable memory each process may have; 0: as many as it likes.
+    uint64_t memory;
 };
 
 struct csandbox_child {

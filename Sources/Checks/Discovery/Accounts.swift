@@ -35,11 +35,12 @@ struct Accounts: Sendable {
         let known = users[user] ?? users.values.first { $0.uid.map(String.init) == user }
         guard let uid = known?.uid ?? UInt32(user) else { return nil }
         var gids = Set<UInt32>()
-        if let gid = group.flatMap(number(ofGroup:)) ?? known?.gid { gids.insert(gid) }
+        let own = group.flatMap(number(ofGroup:)) ?? known?.gid
+        if let own { gids.insert(own) }
         for name in supplementary + (known.flatMap { members[$0.name] } ?? []) {
             if let gid = number(ofGroup: name) { gids.insert(gid) }
         }
-        return Identity(name: user, uid: uid, gids: gids)
+        return Identity(name: user, uid: uid, gids: gids, gid: own)
     }
 
     func hasUser(_ name: String) -> Bool { UInt32(name) != nil || users[name] != nil }
@@ -83,8 +84,10 @@ struct Identity: Hashable, Sendable {
     var name: String
     var uid: UInt32
     var gids: Set<UInt32>
+    /// Of these the one that is his own; nil where nobody knows.
+    var gid: UInt32?
 
-    static let root = Identity(name: "root", uid: 0, gids: [0])
+    static let root = Identity(name: "root", uid: 0, gids: [0], gid: 0)
 
     /// Whether the mode gives him these permission bits (1 execute, 2 write, 4 read). Root needs one execute bit.
     func may(_ bits: UInt16, _ node: FileNode) -> Bool {

@@ -125,7 +125,7 @@ struct ExecChain {
         let head = try subject.read(blob, 0..<min(blob.size, 256))
         if head.starts(with: [0x7f, 0x45, 0x4c, 0x46]) {
             try checkElf(file, launch)
-            launches.append(launch)
+            add(launch, running: file)
             return try runArguments(launch.words, file, launch)
         }
         switch Shebang.form(of: head) {
@@ -208,7 +208,7 @@ struct ExecChain {
                 path: program)
         }
         try checkElf(program, next)
-        launches.append(next)
+        add(next, running: program)
         try runArguments(next.words, program, next)
     }
 
@@ -216,6 +216,14 @@ struct ExecChain {
     private func splitsWords(_ argument: String) -> Bool {
         let option = argument.prefix { $0 != " " && $0 != "\t" && $0 != "=" }
         return option == "--split-string" || option.hasPrefix("-") && !option.hasPrefix("--") && option.contains("S")
+    }
+
+    /// A program that is an ELF file.
+    private mutating func add(_ launch: Launch, running program: TreePath) {
+        var launch = launch
+        let names = [baseName(launch.words[0]), String(decoding: program.name, as: UTF8.self)]
+        launch.startsOthers = wrapped(by: launch.words) != nil || names.contains(where: shellNames.contains)
+        launches.append(launch)
     }
 
     /// What a program does with its arguments, where it is a wrapper, a shell or an interpreter.
@@ -261,6 +269,7 @@ struct ExecChain {
             next.depth += 1
             next.script = script ?? launch.script
             next.words = words
+            next.hasAllWords = launch.hasAllWords && isWhole
             next.isFromShell = true
             next.searchPath = nil
             next.environment["PATH"] = values.value(of: "PATH") ?? ""

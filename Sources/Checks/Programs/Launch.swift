@@ -43,6 +43,10 @@ struct Launch: Sendable {
     var isUnrestricted = false
     /// Whether a script sets where the loader looks to what cannot be told.
     var hidesLibraryPath = false
+    /// Whether no word is left out because its value cannot be told.
+    var hasAllWords = true
+    /// Whether it is a shell with a text, or a program that only starts another.
+    var startsOthers = false
     /// How many scripts and wrappers are on the way.
     var depth = 0
     /// Where the manager looks for a program without a directory.
