@@ -15,6 +15,13 @@ sub open_console {
     else               { open $console, '>&', \*STDOUT }
 }
 
+# A file that is open for writing keeps the root from being mounted for reading only.
+sub close_log {
+    close $log if $log;
+    $log = undef;
+    return;
+}
+
 # Tells once where the log cannot be kept.
 sub open_log {
     ($log_path) = @_;

@@ -57,6 +57,7 @@ sub network {
 sub shut_down {
     my ($how) = @_;
     kill 'KILL', -1;
+    Console::close_log();
     Linux::sync();
     Linux::remount_read_only() or Console::say_self("the root cannot be remounted: $!");
     Console::say_self($how eq 'restart' ? 'restarting' : 'powering off');
