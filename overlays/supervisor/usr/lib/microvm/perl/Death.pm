@@ -26,7 +26,7 @@ my %results = (
 );
 
 my %statuses = (
-    0   => 'it ended by itself, which a service does not',
+    0   => 'stopped because its readiness check failed, or from outside',
     70  => 'an internal error, or a helper of its died; its words are above',
     78  => 'it refused its configuration; its words are above',
     126 => 'found, but not executable: mode, or built for another architecture',
