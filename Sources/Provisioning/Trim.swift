@@ -108,7 +108,12 @@ func change(trimming steps: [Recipe.TrimStep], in tree: FileTree, moment: Timest
     func has(_ path: TreePath) -> Bool { tree.resolvedNode(path) != nil }
     func hasUnit(_ name: String) -> Bool {
         let directories: [TreePath] = ["/usr/lib/systemd/system", "/lib/systemd/system"]
-        return directories.contains { has($0.appending(name.utf8)) }
+        var files = [name]
+        // An instance is its template's file: getty@tty1.service is getty@.service.
+        if let at = name.firstIndex(of: "@"), let dot = name.lastIndex(of: ".") {
+            files.append(String(name[...at] + name[dot...]))
+        }
+        return files.contains { file in directories.contains { has($0.appending(file.utf8)) } }
     }
     var puts = [FileNode]()
     func put(_ name: String, _ target: String) {
