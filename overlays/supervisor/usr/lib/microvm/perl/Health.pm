@@ -38,13 +38,13 @@ sub json {
     return ($is_well, sprintf "{\"ok\": %s, \"services\": [%s]}\n", $is_well ? 'true' : 'false', join ', ', @services);
 }
 
-# Answers one who has connected; who does not ask within a second goes without.
+# Answers one who has connected; who does not ask in time goes without.
 sub answer {
     my ($listener, @reports) = @_;
     accept my $client, $listener or return;
     setsockopt $client, SOL_SOCKET, $_, pack 'q2', 1, 0 for SO_RCVTIMEO, SO_SNDTIMEO;
-    my $request = '';
-    while ($request !~ /\n\r?\n/ && length $request < 8192) {
+    my ($request, $began) = ('', time);
+    while ($request !~ /\n\r?\n/ && length $request < 8192 && time - $began < 2) {
         sysread $client, $request, 1024, length $request or last;
     }
     my ($is_well, $body) = json(@reports);
