@@ -1,4 +1,4 @@
-internal import Recipes
+public import Recipes
 internal import RootfsModel
 
 /// Where the supervisor overlay keeps its scripts.
@@ -74,7 +74,7 @@ func unit(of service: Recipe.Service) -> String {
 
 extension Recipe.ReadinessProbe {
     /// What the ready script takes: the kind and its argument.
-    var words: [String] {
+    public var words: [String] {
         switch self {
         case .http(let url): ["http", url]
         case .tcp(let host, let port): ["tcp", "\(host):\(port)"]
