@@ -183,6 +183,8 @@ extension ValueFormat where Value == Recipe {
                 "remove", \.remove, TextFormat.imagePattern.located().list(of: "patterns"),
                 "what is taken out, as absolute patterns"),
             RecipeKey("services", \.services, .services, "programs that are started at boot and kept running"),
+            RecipeKey(
+                "supervisor", \.supervisor, .supervisor, "what watches the services, and what is left out around them"),
             RecipeKey("image", \.image, .image, "the file system"),
             RecipeKey("machine", \.machine, .machine, "the virtual machine"),
             RecipeKey("check", \.check, .check, "the checks of the tree"),
