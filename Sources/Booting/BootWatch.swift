@@ -110,7 +110,7 @@ public struct BootWatch: Sendable {
     }
 
     /// Takes what came in; gives the lines that ended with it.
-    public mutating func append(_ bytes: some Collection<UInt8>, at time: Duration) -> [ConsoleLine] {
+    public mutating func append(_ bytes: [UInt8], at time: Duration) -> [ConsoleLine] {
         if bytes.isEmpty { return [] }
         if firstByte == nil { firstByte = time }
         lastByte = time

@@ -34,7 +34,10 @@ extension BootWatch {
             result = self.verdict(on: service, death, isMemory ? .outOfMemory : verdict.kind, at: verdict.time)
             result.time = verdict.time
         }
-        result.evidence = verdict.evidence + service.lastLines.filter { !verdict.evidence.contains($0) }
+        let lines = verdict.evidence + service.lastLines.filter { !verdict.evidence.contains($0) }
+        // Those of one moment stay as they came.
+        result.evidence = lines.enumerated().sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }
+            .map(\.element)
         if result.kind == .outOfMemory, result.ending == nil { result.ending = service.deaths.last?.ending }
         return result
     }

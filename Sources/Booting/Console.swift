@@ -1,3 +1,5 @@
+import Glibc
+
 /// One line that a guest wrote, with the time since the machine was started.
 public struct ConsoleLine: Hashable, Sendable {
     public var time: Duration
@@ -44,17 +46,22 @@ public struct Console: Sendable {
 
     /// Takes what came in at a time; gives the lines that ended with it. An expected text counts as seen in a line
     /// that has not ended as well: a login prompt never does.
-    public mutating func append(_ bytes: some Sequence<UInt8>, at time: Duration) -> [ConsoleLine] {
-        var ended = [ConsoleLine]()
+    public mutating func append(_ bytes: [UInt8], at time: Duration) -> [ConsoleLine] {
         lastByte = time
-        for byte in bytes {
-            if byte == UInt8(ascii: "\n") || partial.count >= Self.longestLine {
-                ended.append(endLine(at: time))
-                if byte == UInt8(ascii: "\n") { continue }
-            }
-            partial.append(byte)
+        var ended = [ConsoleLine]()
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let room = Self.longestLine - partial.count
+            let newline = rest.prefix(room).withUnsafeBytes { buffer in
+                memchr(buffer.baseAddress!, Int32(UInt8(ascii: "\n")), buffer.count).map {
+                    buffer.baseAddress! - UnsafeRawPointer($0)
+                }
+            }.map { rest.startIndex - $0 }
+            partial += rest[..<(newline ?? min(rest.endIndex, rest.startIndex + room))]
+            rest = rest.dropFirst(newline.map { $0 + 1 - rest.startIndex } ?? room)
+            if newline != nil || partial.count >= Self.longestLine { ended.append(endLine(at: time)) }
         }
-        if !partial.isEmpty { look(at: cleaned(partial), time: time) }
+        if !partial.isEmpty, !missing.isEmpty { look(at: cleaned(partial), time: time) }
         return ended
     }
 

@@ -10,7 +10,7 @@ struct GuestLine: Hashable {
     var text: String
 
     init(_ line: String) {
-        var rest = line[...]
+        var rest = Self.behindPrompt(line)
         if let (stamp, after) = Self.stamp(rest) {
             self.stamp = stamp
             rest = after
@@ -27,6 +27,18 @@ struct GuestLine: Hashable {
     var service: String? {
         guard let source, source.hasPrefix("app-") else { return nil }
         return String(source.dropFirst("app-".count))
+    }
+
+    /// A prompt ends no line, so what a service says next stands behind it: `minimal login: [   28.158143] app-web[9]: …`.
+    private static func behindPrompt(_ line: String) -> Substring {
+        if line.hasPrefix("[") { return line[...] }
+        var rest = line.prefix(200)
+        while let bracket = rest.firstIndex(of: "[") {
+            let tail = line[bracket...]
+            if let (_, after) = stamp(tail), source(after) != nil { return tail }
+            rest = rest[rest.index(after: bracket)...]
+        }
+        return line[...]
     }
 
     private static func stamp(_ line: Substring) -> (Duration, Substring)? {

@@ -136,7 +136,10 @@ extension BootRecord {
     static let fileName = "boot.json"
 
     init(_ subject: BootSubject, _ request: BootRequest, _ report: BootReport, _ log: ConsoleLog, toolVersion: String) {
-        func line(_ line: ConsoleLine) -> Line { Line(seconds: line.time.wholeSeconds, text: line.text) }
+        // The log has lines whole.
+        func line(_ line: ConsoleLine) -> Line {
+            Line(seconds: line.time.wholeSeconds, text: String(line.text.prefix(1000)))
+        }
         func answer(_ answer: HostAnswer?) -> Answer? {
             answer.map { Answer(seconds: $0.time.wholeSeconds, isGood: $0.isGood, words: $0.words) }
         }

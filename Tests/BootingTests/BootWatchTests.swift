@@ -344,6 +344,8 @@ import Testing
         #expect(line.text == "a: b[3]: c" && line.service == "web")
         let kernel = GuestLine("[    0.000000] Linux version 6.1 [x]: y")
         #expect(kernel.stamp == .zero && kernel.source == nil && kernel.text == "Linux version 6.1 [x]: y")
+        let glued = GuestLine("minimal login: [   28.158143] app-web[137]: DIED app-web.service: signal SIGKILL")
+        #expect(glued.service == "web" && glued.text == "DIED app-web.service: signal SIGKILL")
         for text in ["", "[", "[ OK ] Started", "[1.2.3] x", "a[b]: c", "two words[3]: c"] {
             #expect(GuestLine(text).source == nil && GuestLine(text).stamp == nil && GuestLine(text).text == text)
         }
