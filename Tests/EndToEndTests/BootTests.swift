@@ -11,7 +11,8 @@ struct BootTests {
     /// A workspace with outputs of `demo`, and a QEMU that runs these commands.
     private func workspace(_ script: String) throws -> Workspace {
         let workspace = try World.shared().warmWorkspace()
-        #expect(try workspace.build("demo", ["--offline"]).status == 0)
+        let built = try workspace.build("demo", ["--offline"])
+        #expect(built.status == 0, "\(built.stderr)")
         try machine(script, in: workspace)
         try makeDirectory(at: workspace.path("tmp"))
         return workspace
