@@ -141,7 +141,7 @@ extension Service {
         self = unit
         name = service.name.value
         location = service.name.location
-        for index in commands.indices where commands[index].role == "ExecStart" {
+        for index in commands.indices where ["ExecStart", "command"].contains(commands[index].role) {
             commands[index].location = service.command.first?.location ?? service.name.location
         }
     }

@@ -8,7 +8,7 @@ internal import RootfsModel
 /// fails and starts again.
 func change(fittingMachineTo tree: FileTree, moment: Timestamp) -> TreeChange {
     func has(_ paths: TreePath...) -> Bool { paths.contains { tree.resolvedNode($0)?.blob != nil } }
-    guard has("/lib/systemd/systemd", "/usr/lib/systemd/systemd") else { return TreeChange() }
+    guard hasSystemd(tree) else { return TreeChange() }
     var puts = [FileNode]()
     func mask(_ path: TreePath) { puts.append(.link(path, to: "/dev/null", moment: moment)) }
     if !has("/lib/systemd/systemd-udevd", "/usr/lib/systemd/systemd-udevd", "/bin/udevadm") {

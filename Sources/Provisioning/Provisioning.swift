@@ -52,8 +52,11 @@ public func provision(
     tree = try tree.applying(change(trimming: recipe.supervisor.trim, in: tree, moment: moment).placed(in: tree))
     tree = try tree.applying(change(writingFiles: recipe.files, in: tree, moment: moment, read: read))
     tree = try tree.applying(
-        change(writingServicesOf: recipe, in: tree, moment: moment, warnings: &report.warnings, read: read)
-            .placed(in: tree))
+        change(
+            writingServicesOf: recipe, in: tree,
+            forSystemd: hasSystemd(tree) || overlays.contains { $0.target.value.isRoot && hasSystemd($1) },
+            moment: moment, warnings: &report.warnings, read: read
+        ).placed(in: tree))
     let (removal, removals) = try change(removing: recipe.remove, from: tree)
     tree = try tree.applying(removal)
     report.removals = removals

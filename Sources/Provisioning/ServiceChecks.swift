@@ -1,37 +1,39 @@
 internal import Recipes
 internal import RootfsModel
 
-/// Checks that what the services need is in the finished tree: systemd, the supervisor, the program, the user,
-/// scripts among the arguments. Throws every mistake at once.
+/// Checks that what the services need is in the finished tree: the supervisor, the program, the user, scripts among the
+/// arguments. Throws every mistake at once.
 func checkServices(
     _ services: [Recipe.Service], in tree: FileTree, read: (Blob) throws -> [UInt8]
 ) throws {
     guard let first = services.first else { return }
-    if tree.resolvedNode("/lib/systemd/systemd")?.blob == nil
-        && tree.resolvedNode("/usr/lib/systemd/systemd")?.blob == nil
-    {
-        throw Failures([
-            Failure(
-                "the recipe has services, but the image has no systemd to run them", at: first.name.location,
-                hint: "add the package systemd-sysv to a layer")
-        ])
-    }
     var mistakes = [Failure]()
-    let parts = [
-        "/etc/systemd/system/app-.service.d/10-visible.conf", "/usr/lib/microvm/report-exit",
-        "/usr/lib/microvm/ready",
-    ]
+    let parts =
+        hasSystemd(tree)
+        ? [
+            "/etc/systemd/system/app-.service.d/10-visible.conf", "/usr/lib/microvm/report-exit",
+            "/usr/lib/microvm/ready",
+        ]
+        : ["/usr/lib/microvm/supervise", "/usr/lib/microvm/ready"]
     let missing = parts.filter { !isFile($0, in: tree) }
     if !missing.isEmpty {
         mistakes.append(
             Failure(
                 "the recipe has services, but the image has no supervisor to watch them", at: first.name.location,
                 notes: missing.map { "missing: \($0)" }, hint: "add overlays/supervisor to overlays:"))
+    } else if let program = ["/usr/bin/perl", "/bin/bash"].first(where: { !isFile($0, in: tree) }) {
+        mistakes.append(
+            Failure(
+                "the recipe has services, and what watches them needs \(program), which the image does not have",
+                at: first.name.location, hint: "it comes with an essential package of the distribution; see remove:"))
     }
     let users = try AccountTable("/etc/passwd", in: tree, read: read)?.names ?? ["root"]
     let groups = try AccountTable("/etc/group", in: tree, read: read)?.names ?? ["root"]
     for service in services {
-        mistakes += programMistakes(of: service, in: tree)
+        mistakes += programMistakes(service.command, of: service, in: tree)
+        if case .command(let words)? = service.ready?.probe.value {
+            mistakes += programMistakes(words, of: service, in: tree)
+        }
         mistakes += scriptMistakes(of: service, in: tree)
         let user = service.user.value
         if UInt32(user) == nil, !users.contains(user) {
@@ -60,8 +62,11 @@ private func isFile(_ path: String, in tree: FileTree) -> Bool {
 /// Where systemd looks for a program that is named without a directory.
 private let programDirectories = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
 
-private func programMistakes(of service: Recipe.Service, in tree: FileTree) -> [Failure] {
-    guard let first = service.command.first else { return [] }
+/// That the program of one of a service's commands is there.
+private func programMistakes(
+    _ command: [Located<String>], of service: Recipe.Service, in tree: FileTree
+) -> [Failure] {
+    guard let first = command.first else { return [] }
     let program = first.value
     let location = first.location ?? service.name.location
     let candidates = program.hasPrefix("/") ? [program] : programDirectories.map { $0 + "/" + program }

@@ -21,7 +21,6 @@ func unit(of service: Recipe.Service) -> String {
         lines.append("After=" + after.joined(separator: " "))
     }
     let restart = service.restart
-    let backoff = restart.backoff
     lines.append("StartLimitIntervalSec=\(unitSpan(restart.limit.window))")
     lines.append("StartLimitBurst=\(restart.limit.count)")
     lines += ["", "[Service]"]
@@ -35,16 +34,13 @@ func unit(of service: Recipe.Service) -> String {
     if let group = service.group { lines.append("Group=\(unitValue(group.value))") }
     if let directory = service.directory { lines.append("WorkingDirectory=\(unitValue(directory.value.description))") }
     lines += service.environment.map { "Environment=" + unitAssignment($0.name, $0.value) }
-    // report-exit pauses as this says: systemd learnt growing pauses with version 254 only.
-    lines.append(
-        "Environment=SUPERVISOR_BACKOFF=\(backoff.first.wholeMilliseconds)-\(backoff.longest.wholeMilliseconds)")
     let words = service.command.enumerated().map { unitWord($1.value, isProgram: $0 == 0) }
     lines.append("ExecStart=" + words.joined(separator: " "))
     lines += readiness(of: service)
     lines += limits(of: service.resources)
     lines.append("Restart=\(restart.policy == .never ? "no" : restart.policy.rawValue)")
     lines.append("RestartSec=100ms")
-    lines.append("TimeoutStopSec=\(unitSpan(max(.seconds(90), backoff.longest + .seconds(30))))")
+    lines.append("TimeoutStopSec=\(unitSpan(max(.seconds(90), restart.backoff.longest + .seconds(30))))")
     lines += ["", "[Install]", "WantedBy=multi-user.target", ""]
     return lines.joined(separator: "\n")
 }

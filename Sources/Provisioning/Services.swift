@@ -7,8 +7,8 @@ let supervisorDirectory: TreePath = "/usr/lib/microvm"
 /// The services for who starts them: units for systemd, else the small supervisor's configuration; and the file that
 /// keeps their deaths.
 func change(
-    writingServicesOf recipe: Recipe, in tree: FileTree, moment: Timestamp, warnings: inout [String],
-    read: (Blob) throws -> [UInt8]
+    writingServicesOf recipe: Recipe, in tree: FileTree, forSystemd: Bool, moment: Timestamp,
+    warnings: inout [String], read: (Blob) throws -> [UInt8]
 ) throws -> TreeChange {
     let services = recipe.services
     if services.isEmpty { return TreeChange() }
@@ -22,7 +22,20 @@ func change(
         if let warning = unreachableLimit(of: service) { warnings.append(warning) }
     }
     if !mistakes.isEmpty { throw Failures(mistakes) }
-    return TreeChange(puts: unitNodes(of: recipe, moment: moment))
+    var puts =
+        forSystemd
+        ? unitNodes(of: recipe, moment: moment)
+        : try startingSupervisor(of: recipe, in: tree, moment: moment, read: read)
+    puts.append(.text(supervisorSettingsPath, supervisorSettings(of: recipe), moment: moment))
+    // Nothing can be written to an image with a hash tree.
+    if !recipe.image.verity.value {
+        let record = Blob(flightRecord(of: services))
+        puts.append(
+            FileNode(
+                path: "/var/lib/microvm/flight-record", kind: .file(record, linkGroup: 0),
+                metadata: Metadata(mode: 0o600, mtime: moment)))
+    }
+    return TreeChange(puts: puts)
 }
 
 /// The units, enabled. What all of them share (where output goes, the report of a death) is the supervisor overlay's
@@ -47,6 +60,19 @@ private func unitNodes(of recipe: Recipe, moment: Timestamp) -> [FileNode] {
 
                 [Service]
                 Environment=\(unitAssignment("APP_LOG", log.description))
+
+                """, moment: moment))
+    }
+    if let health = recipe.supervisor.health {
+        let name = "microvm-health.service"
+        nodes.append(.link(wants.appending(name.utf8), to: "../" + name, moment: moment))
+        nodes.append(
+            .text(
+                units.appending("microvm-health.service.d/50-recipe.conf"),
+                """
+                # The recipe's supervisor.health.
+                [Service]
+                Environment=\(unitAssignment("HEALTH_ADDRESS", health.value))
 
                 """, moment: moment))
     }

@@ -34,6 +34,8 @@ extension Recipe {
         public var trim = TrimStep.allCases
         /// The file that keeps what the services print; default /var/log/app.log.
         public var log: Located<TreePath> = Located("/var/log/app.log")
+        /// `127.0.0.1:9090`, where a GET answers with each service's state; nil: nowhere.
+        public var health: Located<String>?
 
         public init() {}
     }

@@ -28,6 +28,10 @@ extension ValueFormat where Value == Recipe.Supervisor {
             RecipeKey(
                 "log", \.log, PathFormat.imagePath("the log").located(),
                 "the file that keeps what the services print; default /var/log/app.log"),
+            RecipeKey(
+                "health", \.health, TextFormat.healthAddress.located(),
+                "a port, or an address and a port, where a GET answers with each service's state, as JSON; default: none"
+            ),
         ],
         initial: { Recipe.Supervisor() },
         finish: { supervisor, node, reader in
@@ -35,6 +39,22 @@ extension ValueFormat where Value == Recipe.Supervisor {
             if supervisor.log.value.description.utf8.contains(where: { $0 <= 32 || $0 == 127 }) {
                 reader.report("the log's path has a space or a control character", at: place)
             }
+        })
+}
+
+extension ValueFormat where Value == String {
+    /// An IPv4 address of the machine and a port; a port alone is for the machine itself.
+    static let healthAddress = parsed(
+        "a port such as 9090", write: { $0 },
+        parse: { text, reader, place in
+            let address = SocketAddress(text)
+            let numbers = address?.host.split(separator: ".", omittingEmptySubsequences: false) ?? []
+            let isHere = address?.host == "localhost" || numbers.count == 4 && numbers.allSatisfy { UInt8($0) != nil }
+            if let address, isHere { return address.description }
+            reader.report(
+                "`\(shortened(text))` is not a port of the machine", at: place,
+                hint: "write for example `9090` or `0.0.0.0:9090`")
+            return nil
         })
 }
 

@@ -187,16 +187,24 @@ func refusal(
         same(
             try refusal(of: "bad", in: workspace),
             """
-            2 recipes/bad.manifest:7:3: error: the recipe has services, but the image has no systemd to run them
+            2 recipes/bad.manifest:7:3: error: the recipe has services, but the image has no supervisor to watch them
              7 |   app:
                |   ^^^
-            hint: add the package systemd-sysv to a layer
+              missing: /usr/lib/microvm/supervise
+              missing: /usr/lib/microvm/ready
+            hint: add overlays/supervisor to overlays:
+            recipes/bad.manifest:8:15: error: service app runs /usr/bin/helo, which the image does not have
+             8 |     command: [/usr/bin/helo, --now]
+               |               ^^^^^^^^^^^^^
+            hint: did you mean /usr/bin/hello?
 
             """)
         // With what stands for systemd and the supervisor, the program itself is what is missed.
         try workspace.write("overlays/init/lib/systemd/systemd", "#!/bin/sh\n", mode: 0o755)
         try workspace.write("overlays/init/etc/systemd/system/app-.service.d/10-visible.conf", "[Service]\n")
-        try workspace.write("overlays/init/usr/lib/microvm/report-exit", "#!/bin/sh\n", mode: 0o755)
+        for program in ["lib/microvm/report-exit", "lib/microvm/ready", "bin/perl", "bin/bash"] {
+            try workspace.write("overlays/init/usr/\(program)", "#!/bin/sh\n", mode: 0o755)
+        }
         try workspace.recipe("bad", layers + "\noverlays: [overlays/init]" + service)
         same(
             try refusal(of: "bad", in: workspace),

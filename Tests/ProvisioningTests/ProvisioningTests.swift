@@ -45,13 +45,15 @@ func baseTree(_ more: [FileNode] = []) throws -> FileTree {
             file("etc/shadow", "root:*:20000:0:99999:7:::\n", mode: 0o640),
             file("etc/gshadow", "root:*::\naudio:*::\nvideo:*::\n", mode: 0o640),
             file("etc/skel/.profile", "# profile\n"),
-            file("usr/bin/bash", "elf", mode: 0o755), link("usr/bin/sh", "bash"),
+            file("usr/bin/perl", "elf", mode: 0o755), file("usr/bin/bash", "elf", mode: 0o755),
+            link("usr/bin/sh", "bash"),
             file("usr/bin/node", "elf", mode: 0o755), link("usr/bin/nodejs", "node"),
             file("usr/sbin/nologin", "elf", mode: 0o755),
             file("usr/lib/systemd/systemd", "elf", mode: 0o755),
             file("usr/bin/dbus-daemon", "elf", mode: 0o755),
             file("etc/systemd/system/app-.service.d/10-visible.conf", ""),
             file("usr/lib/microvm/report-exit", "", mode: 0o755), file("usr/lib/microvm/ready", "", mode: 0o755),
+            file("usr/lib/microvm/supervise", "", mode: 0o755),
         ] + more)
 }
 

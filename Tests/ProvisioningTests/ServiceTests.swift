@@ -37,7 +37,6 @@ private func execStart(_ command: [String]) throws -> String {
                 User=agent
                 Environment="DISPLAY=:99"
                 Environment="TEXT=a \"b\" \\ 5%% $X"
-                Environment=SUPERVISOR_BACKOFF=500-20000
                 ExecStart=/usr/bin/node --title=50%% "a b"
                 ExecStartPost=/usr/lib/microvm/ready 2500 http "http://127.0.0.1:8080/healthz?a=1"
                 TimeoutStartSec=17500ms
@@ -72,7 +71,6 @@ private func execStart(_ command: [String]) throws -> String {
                 WatchdogSec=15s
                 Group=video
                 WorkingDirectory=/opt/50%%
-                Environment=SUPERVISOR_BACKOFF=1000-30000
                 ExecStart=/usr/bin/node
                 ExecStartPost=/usr/lib/microvm/ready 30000 start
                 TimeoutStartSec=45s
@@ -96,8 +94,21 @@ private func execStart(_ command: [String]) throws -> String {
         #expect(
             try line(.console("up: 100%")) == #"ExecStartPost=+/usr/lib/microvm/ready 30000 console "up: 100%%""#)
         #expect(
-            try line(.command([Located("/bin/test"), Located("-e"), Located("$X")]))
-                == "ExecStartPost=/usr/lib/microvm/ready 30000 command /bin/test -e $$X")
+            try line(.command([Located("/bin/bash"), Located("-e"), Located("$X")]))
+                == "ExecStartPost=/usr/lib/microvm/ready 30000 command /bin/bash -e $$X")
+    }
+
+    @Test func healthIsAnsweredWhereTheRecipeSays() throws {
+        var recipe = plain(services: [service("x", ["/bin/sh"])])
+        let wants: TreePath = "etc/systemd/system/multi-user.target.wants/microvm-health.service"
+        #expect(try provisioned(recipe).tree[wants] == nil)
+        recipe.supervisor.health = Located("0.0.0.0:9090")
+        let tree = try provisioned(recipe).tree
+        #expect(tree[wants]?.linkTarget == Array("../microvm-health.service".utf8))
+        #expect(
+            try text("etc/systemd/system/microvm-health.service.d/50-recipe.conf", in: tree)
+                .hasSuffix("[Service]\nEnvironment=\"HEALTH_ADDRESS=0.0.0.0:9090\"\n"))
+        #expect(try text("etc/microvm/services", in: tree).contains("\nhealth 0.0.0.0:9090\n"))
     }
 
     @Test func anotherLogIsTheLogsUnitToldOf() throws {
@@ -216,14 +227,8 @@ private func execStart(_ command: [String]) throws -> String {
                 == "error: service a runs /usr/bin/empty, which is an empty file")
     }
 
-    @Test func servicesNeedSystemdAndTheSupervisor() throws {
+    @Test func servicesNeedTheSupervisorAndTheirGroup() throws {
         let unit = service("a", ["/bin/sh"], ready: .file("/x"))
-        let bare = try baseTree().applying(TreeChange(removals: ["usr/lib/systemd"]))
-        #expect(
-            complaint { _ = try serve(unit, over: bare) } == """
-                error: the recipe has services, but the image has no systemd to run them
-                hint: add the package systemd-sysv to a layer
-                """)
         let unwatched = try baseTree().applying(TreeChange(removals: ["usr/lib/microvm"]))
         var foreign = service("a", ["/bin/sh"])
         foreign.group = Located("vidio")

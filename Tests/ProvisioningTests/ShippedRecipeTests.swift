@@ -37,7 +37,10 @@ private func packages() throws -> FileTree {
             file("etc/group", "root:*:0:\naudio:*:29:\nvideo:*:44:\n"),
             file("usr/lib/systemd/systemd", "elf", mode: 0o755),
         ]
-            + ["usr/bin/dash", "usr/bin/Xvfb", "usr/bin/chromium", "usr/bin/node", "usr/sbin/nologin"].map {
+            + [
+                "usr/bin/dash", "usr/bin/bash", "usr/bin/perl", "usr/bin/Xvfb", "usr/bin/chromium", "usr/bin/node",
+                "usr/sbin/nologin",
+            ].map {
                 file(TreePath(normalizing: $0) ?? .root, "elf", mode: 0o755)
             } + [link("usr/bin/sh", "dash")])
 }
@@ -76,12 +79,12 @@ private func packages() throws -> FileTree {
 
     @Test func theSupervisorsScriptsAreExecutableAndItsUnitsEnabled() throws {
         let folder = try folder("overlays/supervisor")
-        for script in ["report-exit", "report-failed", "report-booted", "ready", "net-up"] {
+        for script in ["report-exit", "report-failed", "report-booted", "ready", "net-up", "supervise"] {
             let scripts: TreePath = "usr/lib/microvm"
             let node = try #require(folder[scripts.appending(script.utf8)])
             let blob = try #require(node.blob)
             #expect(node.metadata.mode & 0o111 != 0)
-            #expect(try bytes(blob).starts(with: "#!/bin/".utf8))
+            #expect(try bytes(blob).starts(with: "#!/".utf8))
         }
         let units: TreePath = "etc/systemd/system"
         for node in folder.nodes where node.path.parent?.name.elementsEqual("multi-user.target.wants".utf8) == true {

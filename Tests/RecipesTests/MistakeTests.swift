@@ -107,7 +107,7 @@ import Testing
             "service-ready-words",
             "services: {a: {command: [/bin/a], ready: {command: [test, -e, /x]}}, b: {command: [/bin/b], ready: {console: \"\"}}, c: {command: [/bin/c], ready: {console: \"a\\nb\"}}, d: {command: [/bin/d], ready: {command: []}}}"
         ),
-        ("supervisor-words", "supervisor: {trim: [fstrm], log: app.log}"),
+        ("supervisor-words", "supervisor: {trim: [fstrm], log: app.log, health: \"[::1]:80\"}"),
         ("supervisor-trim", "supervisor: {trim: yes, lgo: /x}"),
         ("service-environment", "services: {web: {command: [/bin/a], environment: {MY-NAME: x}}}"),
         ("merge-key", "image: &a {label: x}\nmachine:\n  <<: *a"),

@@ -158,7 +158,7 @@ import Testing
                     watchdog: 15s
                     resources: {memory: 512MiB, files: 4096, tasks: 200}
                     ready: {command: [/usr/bin/test, -e, /run/x]}
-                supervisor: {trim: [fstrim, apt-timers, fstrim], log: /srv/all.log}
+                supervisor: {trim: [fstrim, apt-timers, fstrim], log: /srv/all.log, health: 9090}
 
                 """)
         let web = recipe.services[0]
@@ -172,6 +172,7 @@ import Testing
         #expect(words.map(\.value) == ["/usr/bin/test", "-e", "/run/x"])
         #expect(recipe.supervisor.trim == [.aptTimers, .fstrim])
         #expect(recipe.supervisor.log.value == "/srv/all.log")
+        #expect(recipe.supervisor.health?.value == "127.0.0.1:9090")
         #expect(try load(least + "supervisor: {trim: false}\n").supervisor.trim == [])
         #expect(try load(least).supervisor.trim == Recipe.TrimStep.allCases)
     }

@@ -1,8 +1,8 @@
 public import RootfsModel
 
 /// The services that an image starts by itself, whoever starts them: with systemd as init the enabled units, each by its
-/// unit's whole name (`app-web.service`); else the lines of /etc/inittab, or the script that is init; and the folders
-/// of runit and s6, and supervisord's programs. `arguments` are the kernel's (`init=`, `systemd.unit=`). Throws only what `read` does.
+/// unit's whole name (`app-web.service`); else the lines of /etc/inittab, or the script that is init; the services of the
+/// small supervisor where that is started; the folders of runit and s6, and supervisord's programs. `arguments` are the kernel's (`init=`, `systemd.unit=`). Throws only what `read` does.
 public func discoverServices(
     in tree: FileTree, arguments: [String] = [],
     read: @escaping @Sendable (_ blob: Blob, _ range: Range<UInt64>) throws -> [UInt8]
@@ -40,6 +40,13 @@ public func discoverServices(
             }
     }
     var others = [Service]()
+    let isInTable = services.contains { service in
+        service.origin == .inittab
+            && service.commands.contains { $0.words.first == SmallSupervisor.program.description }
+    }
+    if SmallSupervisor.isFirst(initSystem, in: subject) || isInTable {
+        others += try SmallSupervisor.services(in: subject)
+    }
     if runs(["runsvdir", "runit", "s6-svscan"]) { others += try runFolderServices(in: subject) }
     if runs(["supervisord"]) { others += try supervisordServices(in: subject, isSystemd: initSystem == .systemd) }
     return services + others

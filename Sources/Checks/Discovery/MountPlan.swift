@@ -20,7 +20,8 @@ struct MountPlan: Sendable {
 
     init(_ subject: CheckSubject) throws {
         let arguments = subject.kernel?.arguments ?? []
-        let isSystemd = try initSystem(of: subject, arguments: arguments) == .systemd
+        let initSystem = try initSystem(of: subject, arguments: arguments)
+        let isSystemd = initSystem == .systemd
         var rootOptions: Set<String>?
         for line in try Self.lines("/etc/fstab", subject) {
             let fields = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
@@ -48,6 +49,12 @@ struct MountPlan: Sendable {
             }
             for point: TreePath in ["/run", "/dev/shm"] where !mounts.contains(where: { $0.point == point }) {
                 mounts.append(Mount(point: point, type: "tmpfs", options: ["nosuid", "nodev"], source: "systemd"))
+            }
+        }
+        if SmallSupervisor.isFirst(initSystem, in: subject) {
+            for point: TreePath in ["/run", "/dev/shm", "/tmp"] {
+                mounts.append(
+                    Mount(point: point, type: "tmpfs", options: ["nosuid", "nodev"], source: "the supervisor"))
             }
         }
         // systemd makes the root as fstab has it, whatever the kernel was told.

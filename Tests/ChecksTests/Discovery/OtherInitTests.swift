@@ -32,6 +32,44 @@ import Testing
         #expect(subject.services.map(\.origin) == [.script("/sbin/tiny")])
     }
 
+    @Test func `the small supervisor's services are those of its settings`() throws {
+        let settings = """
+            # Written by the build.
+            log /var/log/app.log
+
+            service web
+            command /usr/bin/web a%20b % 100%25
+            user agent
+            directory /opt
+            environment A=x%20y
+            ready command /bin/probe -e
+
+            """
+        func tree(_ more: [String: HandmadeTree.Entry]) throws -> [Service] {
+            try HandmadeTree(
+                [
+                    "/usr/lib/microvm/supervise": .script("#!/usr/bin/perl\n"),
+                    "/etc/microvm/services": .text(settings),
+                    "/etc/passwd": .text("root:x:0:0::/root:/bin/sh\nagent:x:1000:1000::/home/agent:/bin/sh\n"),
+                ].merging(more) { $1 }
+            ).subject().services
+        }
+        let services = try tree(["/sbin/init": .link("/usr/lib/microvm/supervise")])
+        #expect(services.map(\.name) == ["init", "app-web.service"])
+        let web = try #require(services.last)
+        #expect(web.commands.map(\.words) == [["/usr/bin/web", "a b", "", "100%"], ["/bin/probe", "-e"]])
+        #expect(web.user == "agent")
+        #expect(web.workingDirectory == "/opt")
+        #expect(web.environment["A"] == "x y")
+        #expect(web.environment["HOME"] == "/home/agent")
+        #expect(web.output == .terminal("/dev/console"))
+        let other = try tree([
+            "/sbin/init": .link("/bin/busybox"), "/bin/busybox": .bytes(elfBytes(), mode: 0o755),
+            "/etc/inittab": .text("::respawn:/usr/lib/microvm/supervise --machine\n"),
+        ])
+        #expect(other.map(\.name) == ["inittab:1", "app-web.service"])
+    }
+
     @Test func `folders of runit are services unless they are down`() throws {
         let subject = try HandmadeTree([
             "/usr/bin/runsvdir": .bytes(elfBytes(), mode: 0o755),
