@@ -1,3 +1,5 @@
+import Glibc
+
 /// One line that a guest wrote, with the time since the machine was started.
 public struct ConsoleLine: Hashable, Sendable {
     public var time: Duration
@@ -15,8 +17,8 @@ public struct ConsoleLine: Hashable, Sendable {
     }
 }
 
-/// What a guest wrote on its serial line: its lines, which of the expected texts were among them and when, and
-/// whether its kernel panicked. A pure machine: it is fed bytes and times.
+/// What a guest wrote on its serial line: its lines, and which of the expected texts were among them and when.
+/// A pure machine: it is fed bytes and times.
 public struct Console: Sendable {
     public struct Sighting: Hashable, Sendable {
         public var text: String
@@ -31,44 +33,47 @@ public struct Console: Sendable {
     public private(set) var seen: [Sighting] = []
     /// What was expected and has not appeared, in the order it was asked for.
     public private(set) var missing: [String]
-    /// The line of the first kernel panic.
-    public private(set) var panic: ConsoleLine?
-
     private let capacity: Int
     private var partial: [UInt8] = []
+    private var lastByte = Duration.zero
     /// A longer line is cut here, so that a guest that never ends one cannot fill our memory.
     private static let longestLine = 16 << 10
 
-    public init(expecting: [String], capacity: Int = 50_000) {
+    public init(expecting: [String], capacity: Int = 1000) {
         self.missing = expecting.filter { !$0.isEmpty }
         self.capacity = max(1, capacity)
     }
 
     /// Takes what came in at a time; gives the lines that ended with it. An expected text counts as seen in a line
     /// that has not ended as well: a login prompt never does.
-    public mutating func append(_ bytes: some Sequence<UInt8>, at time: Duration) -> [ConsoleLine] {
+    public mutating func append(_ bytes: [UInt8], at time: Duration) -> [ConsoleLine] {
+        lastByte = time
         var ended = [ConsoleLine]()
-        for byte in bytes {
-            if byte == UInt8(ascii: "\n") || partial.count >= Self.longestLine {
-                ended.append(endLine(at: time))
-                if byte == UInt8(ascii: "\n") { continue }
-            }
-            partial.append(byte)
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let room = Self.longestLine - partial.count
+            let newline = rest.prefix(room).withUnsafeBytes { buffer in
+                memchr(buffer.baseAddress!, Int32(UInt8(ascii: "\n")), buffer.count).map {
+                    buffer.baseAddress! - UnsafeRawPointer($0)
+                }
+            }.map { rest.startIndex - $0 }
+            partial += rest[..<(newline ?? min(rest.endIndex, rest.startIndex + room))]
+            rest = rest.dropFirst(newline.map { $0 + 1 - rest.startIndex } ?? room)
+            if newline != nil || partial.count >= Self.longestLine { ended.append(endLine(at: time)) }
         }
-        if !partial.isEmpty { look(at: cleaned(partial), time: time) }
+        if !partial.isEmpty, !missing.isEmpty { look(at: cleaned(partial), time: time) }
         return ended
     }
 
-    /// Ends a line that has no newline; nil where there is none.
-    public mutating func finish(at time: Duration) -> ConsoleLine? {
-        partial.isEmpty ? nil : endLine(at: time)
+    /// Ends a line that has no newline, with the time of its last byte; nil where there is none.
+    public mutating func finish() -> ConsoleLine? {
+        partial.isEmpty ? nil : endLine(at: lastByte)
     }
 
     private mutating func endLine(at time: Duration) -> ConsoleLine {
         let line = ConsoleLine(time: time, text: cleaned(partial))
         partial.removeAll(keepingCapacity: true)
         look(at: line.text, time: time)
-        if panic == nil, line.text.contains("Kernel panic - not syncing") { panic = line }
         lines.append(line)
         // Dropped in bulk, so that a line costs the same however many there were.
         if lines.count >= capacity * 2 {
@@ -79,7 +84,8 @@ public struct Console: Sendable {
     }
 
     private mutating func look(at text: String, time: Duration) {
-        let found = missing.filter { text.contains($0) }
+        if missing.isEmpty { return }
+        let found = missing.filter { text.has($0) }
         if found.isEmpty { return }
         missing.removeAll { found.contains($0) }
         seen += found.map { Sighting(text: $0, time: time) }

@@ -90,7 +90,7 @@ struct CheckCommand: AsyncParsableCommand {
                 hostArchitecture: hostArchitecture())
             if command.isRunning {
                 settings.run = RunSettings(
-                    seconds: command.runFor ?? 3, jobs: command.options.jobs ?? processorCount())
+                    seconds: command.runFor ?? 3, jobs: command.options.sources.jobs ?? processorCount())
             }
             let report: CheckReport
             if isRecipe {
@@ -100,7 +100,7 @@ struct CheckCommand: AsyncParsableCommand {
             } else {
                 settings.store =
                     command.isRunning
-                    ? try command.options.store.open() : try command.options.store.openExisting()
+                    ? try command.options.sources.store.open() : try command.options.sources.store.openExisting()
                 report = try await checkImage(at: path, settings)
             }
             if command.sarif {
@@ -114,7 +114,7 @@ struct CheckCommand: AsyncParsableCommand {
 }
 
 /// Whether it is a text: an image has NULs in its first bytes, where it has room for a boot loader.
-private func isRecipe(_ path: FilePath) -> Bool {
+func isRecipe(_ path: FilePath) -> Bool {
     guard !isDirectory(path), exists(path), let blob = try? Blob(file: path), blob.size > 0, blob.size <= 1 << 20,
         let bytes = try? readFile(at: path)
     else { return false }

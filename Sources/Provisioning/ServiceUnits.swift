@@ -1,4 +1,4 @@
-internal import Recipes
+public import Recipes
 internal import RootfsModel
 
 // A service as a unit of systemd.
@@ -73,7 +73,7 @@ private func limits(of resources: Recipe.Resources) -> [String] {
 
 extension Recipe.ReadinessProbe {
     /// What the ready script takes: the kind and its argument.
-    var words: [String] {
+    public var words: [String] {
         switch self {
         case .http(let url): ["http", url]
         case .tcp(let host, let port): ["tcp", "\(host):\(port)"]

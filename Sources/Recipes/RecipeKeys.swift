@@ -113,7 +113,8 @@ extension ValueFormat where Value == Recipe.Boot {
     static let boot = Self.record(
         "boot",
         keys: [
-            RecipeKey("within", \.within, .positiveDuration, "default 120s"),
+            RecipeKey("within", \.within, .positiveDuration, "how long it may take until all is ready; default 120s"),
+            RecipeKey("soak", \.soak, .duration, "how long nothing may die after that; default 30s"),
             RecipeKey(
                 "expect", \.expect,
                 TextFormat.text("a text of the console", pattern: nil) { text in

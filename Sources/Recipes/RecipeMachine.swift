@@ -175,6 +175,8 @@ extension Recipe {
     public struct Boot: Hashable, Sendable {
         /// Default: 120s.
         public var within = Duration.seconds(120)
+        /// How long nothing may die after everything was ready. Default: 30s.
+        public var soak = Duration.seconds(30)
         /// Texts that come on the console, besides every service's readiness.
         public var expect: [Located<String>] = []
 
