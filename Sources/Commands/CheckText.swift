@@ -5,6 +5,7 @@ func checkText(_ report: CheckReport, isVerbose: Bool) -> String {
     var lines = ["\(shownPath(report.subject)): \(report.summary)"]
     lines.append("  machine  \(machineText(report))")
     lines.append("  kernel   \(kernelText(report))")
+    if let text = report.leftMounted { lines.append("  image    \(text)") }
     lines += services(report, isVerbose: isVerbose)
     for finding in report.findings { lines += [""] + text(of: finding) }
     if !report.accepted.isEmpty {

@@ -88,6 +88,8 @@ public struct CheckReport: Codable, Sendable {
     public var machine: Machine
     /// nil where none was given.
     public var kernel: Kernel?
+    /// What has to be known of an image that was not unmounted.
+    public var leftMounted: String?
     public var errors: Int
     public var warnings: Int
     public var notes: Int

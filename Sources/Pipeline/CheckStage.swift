@@ -47,7 +47,8 @@ public func checkImage(at path: FilePath, _ settings: CheckSettings) throws -> C
             on: tree, named: path, record: nil, folder: nil, settings, suppressions: [])
     }
     let image = try ImageReference.image(at: path)
-    let tree = try Ext4Reader(image).tree(digesting: false)
+    let reader = try Ext4Reader(image)
+    let tree = try reader.tree(digesting: false)
     let folder = image.removingLastComponent()
     let record = try record(of: image)
     // What the recipe accepts holds for its image.
@@ -55,11 +56,13 @@ public func checkImage(at path: FilePath, _ settings: CheckSettings) throws -> C
         parseRecord(CheckReport.self, from: $0)
     }
     let suppressions = record == nil ? [] : accepted?.suppressions ?? []
-    return try report(
+    var report = try report(
         on: tree, named: image, record: record, folder: record == nil ? nil : folder, settings,
         suppressions: suppressions.map {
             Suppression(id: $0.id, path: $0.path.flatMap { TreePath(normalizing: $0) }, because: $0.because)
         })
+    report.leftMounted = reader.leftMounted?.text
+    return report
 }
 
 /// What lies beside an image and says that it is of this one: after an injection its own, else its build's.
