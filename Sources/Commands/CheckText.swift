@@ -56,7 +56,7 @@ private func services(_ report: CheckReport, isVerbose: Bool) -> [String] {
     return lines
 }
 
-private func text(of finding: CheckReport.Entry) -> [String] {
+func text(of finding: CheckReport.Entry) -> [String] {
     var lines = ["\(finding.severity): \(finding.id): \(finding.subject)\(finding.message)"]
     if let place = finding.location {
         let file = place.isInImage ? "\(place.file) in the image" : place.file

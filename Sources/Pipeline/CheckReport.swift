@@ -158,6 +158,13 @@ extension CheckReport {
         }
     }
 
+    /// What was accepted beforehand, as a check takes it.
+    var suppressionList: [Suppression] {
+        suppressions.map {
+            Suppression(id: $0.id, path: $0.path.flatMap { TreePath(normalizing: $0) }, because: $0.because)
+        }
+    }
+
     /// The open errors, as what a build ends with.
     var failures: [Failure] {
         findings.filter { $0.severity == Severity.error.rawValue }.map { entry in
