@@ -126,7 +126,9 @@ let package = Package(
             name: "CommandsTests", dependencies: ["rootfs-build", "Commands", "Pipeline"], exclude: ["Golden"]),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: [model, "Debian", "Recipes", "Storage", "Ext4", "Pipeline", "ArchiveFixture", systemPackage]),
+            dependencies: [
+                model, "Debian", "Recipes", "Storage", "Ext4", "Pipeline", "ArchiveFixture", "TestSupport", systemPackage,
+            ]),
     ]
 )
 

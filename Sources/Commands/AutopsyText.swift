@@ -59,7 +59,10 @@ private func text(
         lines.append("  failed   before the program was reached: \(step)\(death.error.map { ", \($0)" } ?? "")")
     }
     if !death.reason.isEmpty && death.reason != death.meaning { lines.append("  reason   \(death.reason)") }
-    lines += death.changes.map { "  changed  \($0), since the golden image" }
+    for path in death.changes {
+        let kind = report.changes.first { $0.path == path }?.kind ?? "changed"
+        lines.append("  changed  \(path): \(kind) since the golden image")
+    }
     for index in death.findings.prefix(isVerbose ? .max : 3) {
         let finding = report.findings[index]
         let isFirst = finding.explains.first == death.number
@@ -80,15 +83,40 @@ private func changes(_ report: AutopsyReport, isVerbose: Bool) -> [String] {
         let changes = report.changes.filter { $0.group == group }
         if changes.isEmpty { continue }
         lines += ["", "\(group.rawValue) changed since the golden image:"]
-        lines += shown(
-            changes.map { "\($0.path): \($0.kind == "changed" ? $0.fields.joined(separator: ", ") : $0.kind)" },
-            isVerbose: isVerbose)
+        lines += shown(gathered(changes, isVerbose: isVerbose), isVerbose: isVerbose)
     }
     if !report.churn.isEmpty {
         let parts = report.churn.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
         lines += ["", "changed as on every machine: \(parts.joined(separator: ", "))"]
     }
     return lines
+}
+
+/// A line for each change; one for what is below the same directories, where there is more of it than can be shown.
+private func gathered(_ changes: [AutopsyChange], isVerbose: Bool) -> [String] {
+    if isVerbose || changes.count <= most { return changes.map { "\($0.path): \(words(of: $0))" } }
+    var groups = [(directory: Substring, changes: [AutopsyChange])]()
+    for change in changes {
+        let directory = change.path[..<(change.path.lastIndex(of: "/") ?? change.path.startIndex)]
+        if let last = groups.last, last.directory == directory, last.changes.first?.kind == change.kind {
+            groups[groups.count - 1].changes.append(change)
+        } else {
+            groups.append((directory, [change]))
+        }
+    }
+    return groups.map { group in
+        guard let first = group.changes.first, group.changes.count > 1 else {
+            return group.changes.map { "\($0.path): \(words(of: $0))" }.joined()
+        }
+        return "\(group.directory)/: \(group.changes.count) \(first.kind), \(first.path) the first"
+    }
+}
+
+/// What is otherwise, in words: of a content only that it is.
+private func words(of change: AutopsyChange) -> String {
+    if change.kind != "changed" { return change.kind }
+    let fields = change.fields.filter { !$0.hasPrefix("time ") }.map { $0.hasPrefix("content ") ? "content" : $0 }
+    return (fields.isEmpty ? change.fields : fields).joined(separator: ", ")
 }
 
 /// Seconds with three decimals.

@@ -38,7 +38,7 @@ public struct AutopsyReport: Encodable, Sendable {
         public var lines: [String]?
         /// Those of `findings` that explain it, by index, the likeliest first.
         public var findings: [Int]
-        /// Changed files that it ran or named.
+        /// Changed files that it ran or named, or that its first finding is about.
         public var changes: [String]
     }
 
@@ -103,10 +103,10 @@ public func autopsy(
         image: image.string, leftMounted: reader.leftMounted?.text, services: [], log: [],
         golden: golden?.path.string, changes: [], churn: [:], findings: [], damage: damage.map(\.message))
     if let golden { (report.changes, report.churn) = autopsyChanges(of: tree, since: golden.tree) }
-    let record = try golden?.record ?? imageRecord(of: image)
-    let folder = golden?.record != nil ? golden?.folder : record != nil ? image.removingLastComponent() : nil
-    let known = folder.flatMap { checkReport(in: $0) }
     do {
+        let record = try golden?.record ?? imageRecord(of: image)
+        let folder = golden?.record != nil ? golden?.folder : record != nil ? image.removingLastComponent() : nil
+        let known = folder.flatMap { checkReport(in: $0) }
         let check = try checkTree(
             tree, named: image, record: record, folder: folder, settings, suppressions: known?.suppressionList ?? [])
         report.findings = check.findings.filter { !comesOfRunning($0) }.map { finding in
@@ -183,6 +183,7 @@ extension AutopsyReport {
 extension AutopsyReport.Death {
     fileprivate init(_ death: Death, of service: String, _ causes: DeathCauses) {
         let lines = death.output == nil ? nil : death.lastLines(.max)
+        let findings = causes.findings(for: death, of: service)
         self.init(
             number: death.number, time: archiveDate(death.time), boot: death.boot,
             uptimeMilliseconds: death.uptime.milliseconds,
@@ -191,8 +192,8 @@ extension AutopsyReport.Death {
             argumentsLeftOut: death.argumentsLeftOut, ending: death.endingText, meaning: death.meaning,
             result: death.result, step: death.step,
             error: death.errorNumber > 0 ? errorText(death.errorNumber) : nil,
-            reason: death.reason, lines: lines, findings: causes.findings(for: death, of: service),
-            changes: causes.changes(for: death))
+            reason: death.reason, lines: lines, findings: findings,
+            changes: causes.changes(for: death, first: findings.first))
     }
 }
 

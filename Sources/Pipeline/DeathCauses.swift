@@ -32,7 +32,8 @@ struct DeathCauses {
         for (index, finding) in findings.enumerated() {
             let isNamed = finding.service == service || finding.service == "app-\(service).service"
             let fits = rules.contains { finding.id.hasPrefix($0) }
-            let isMentioned = [finding.path, finding.missing].compactMap { $0 }.contains {
+            let paths = [finding.path, finding.missing].compactMap { $0 }
+            let isMentioned = paths.contains {
                 words.contains($0) || $0.contains(".so") && words.contains(Self.name(of: $0))
             }
             // A service dies neither of where its words go, nor of what it may do otherwise.
@@ -43,16 +44,20 @@ struct DeathCauses {
             }
             if isNamed && finding.severity == "error" { errors.append(index) }
             guard isNamed ? fits || isMentioned : finding.service == nil && fits && isMentioned else { continue }
-            found.append(
-                (index, (isMentioned ? 4 : 0) + (fits ? 2 : 0) + (finding.severity == "error" ? 1 : 0)))
+            let isChanged = paths.contains { changes.contains($0) }
+            let reasons = [(isMentioned, 8), (isChanged, 4), (fits, 2), (finding.severity == "error", 1)]
+            found.append((index, reasons.reduce(0) { $0 + ($1.0 ? $1.1 : 0) }))
         }
         if found.isEmpty { return errors }
         return found.sorted { ($1.weight, $0.index) < ($0.weight, $1.index) }.map(\.index)
     }
 
-    /// The changed files that it ran or named, sorted.
-    func changes(for death: Death) -> [String] {
-        let words = Self.words(of: death)
+    /// The changed files that it ran or named, or that a finding is about, sorted.
+    ///
+    /// - Parameter first: the index of the likeliest finding.
+    func changes(for death: Death, first: Int?) -> [String] {
+        var words = Self.words(of: death)
+        if let first { words.formUnion([findings[first].path, findings[first].missing].compactMap { $0 }) }
         return Set(words.filter { changes.contains($0) } + words.compactMap { libraries[$0] }).sorted()
     }
 

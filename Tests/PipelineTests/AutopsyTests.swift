@@ -155,12 +155,12 @@ import Testing
                 "reason not%20found: libx.so\n", with: "reason \n")
             let record = FlightRecordFile.bytes([(FlightRecordFile.head(lines, output: slot.output), slot.output)])
             let death = try #require(try FlightRecord(record).services.first?.deaths.first)
-            return (
-                causes.findings(for: death, of: "web").map { "\($0) \(findings[$0].id)" },
-                causes.changes(for: death)
-            )
+            let found = causes.findings(for: death, of: "web")
+            return (found.map { "\($0) \(findings[$0].id)" }, causes.changes(for: death, first: found.first))
         }
         #expect(try joined("exited 127").findings == ["0 libraries/missing"])
+        // The likeliest finding is about a file that was changed.
+        #expect(try joined("killed ABRT").changes == ["/opt/app/main.js"])
         let library = try joined("exited 127", "node: libx.so.1: cannot open shared object\n")
         #expect(library.findings == ["0 libraries/missing"] && library.changes == ["/lib/libx.so.1"])
         let module = try joined("exited 1", "    at /opt/app/main.js:3:1\n")
