@@ -127,7 +127,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                model, "Debian", "Recipes", "Storage", "Ext4", "Pipeline", "ArchiveFixture", "TestSupport", systemPackage,
+                model, "Debian", "Recipes", "Storage", "Ext4", "Pipeline", "ArchiveFixture", "TestSupport",
+                systemPackage,
             ]),
     ]
 )

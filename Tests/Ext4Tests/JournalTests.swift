@@ -225,6 +225,28 @@ import Testing
         #expect(try reader.readAll("f3") == [UInt8](repeating: 68, count: 3000))
     }
 
+    /// A journal whose transactions go on at its beginning, wherever its end cuts them.
+    @Test(arguments: 1014...1023) func transactionsThatGoOnAtTheBeginningAreRead(start: Int) throws {
+        let scratch = try Scratch()
+        guard let (bytes, _) = try dirtyImage(scratch, "-t ext4 -b 1024 -O ^metadata_csum", "") else { return }
+        let reader = try Ext4Reader(scratch.file("image"))
+        let places = try reader.runs(of: reader.inode(8), at: "<journal>").flatMap { run in
+            (0..<UInt64(run.count)).map { Int(run.physical + $0) * 1024 }
+        }
+        try #require(places.count == 1024)
+        var moved = bytes
+        for index in 1..<1024 {
+            let place = places[(index - 1 + start - 1) % 1023 + 1]
+            moved.replaceSubrange(place..<place + 1024, with: bytes[places[index]..<places[index] + 1024])
+        }
+        let number = [0, 0, UInt8(start >> 8), UInt8(start & 255)]
+        moved.replaceSubrange(places[0] + 0x1c..<places[0] + 0x20, with: number)
+        try writeFile(moved, to: scratch.file("moved"), mode: 0o600)
+        let replay = try compareWithRecovery(scratch.file("moved"), scratch)
+        #expect(replay == JournalReplay(transactions: 3, blocks: 2, damaged: nil, hasFastCommits: false))
+        #expect(try Ext4Reader(scratch.file("moved")).readAll("f2").first == 0)
+    }
+
     @Test func aMachineKilledWithoutAJournalIsSaid() throws {
         let scratch = try Scratch()
         let tree = try NastyTree.make(seed: 4, nodes: 10)
