@@ -38,7 +38,7 @@ struct AutopsyCommand: AsyncParsableCommand {
         try await output.perform { progress in
             let settings = try CheckSettings(
                 hostArchitecture: hostArchitecture(), store: command.store.openExisting())
-            let report = try autopsy(
+            let report = try await autopsy(
                 of: absolutePath(command.image), golden: command.golden.map { try absolutePath($0) }, settings,
                 progress: progress)
             print(command.output.json ? jsonText(report) : autopsyText(report, isVerbose: command.output.verbose))

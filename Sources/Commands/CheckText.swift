@@ -3,9 +3,9 @@ internal import Pipeline
 /// A report for people: a verdict for each service, then each finding with its chain of reasons and what to do.
 func checkText(_ report: CheckReport, isVerbose: Bool) -> String {
     var lines = ["\(shownPath(report.subject)): \(report.summary)"]
+    if let text = report.leftMounted { lines.append("  image    \(text)") }
     lines.append("  machine  \(machineText(report))")
     lines.append("  kernel   \(kernelText(report))")
-    if let text = report.leftMounted { lines.append("  image    \(text)") }
     lines += services(report, isVerbose: isVerbose)
     for finding in report.findings { lines += [""] + text(of: finding) }
     if !report.accepted.isEmpty {

@@ -91,7 +91,7 @@ public struct AutopsyReport: Encodable, Sendable {
 /// - Throws: where the image or the golden one cannot be read.
 public func autopsy(
     of path: FilePath, golden: FilePath?, _ settings: CheckSettings, progress: ProgressSink
-) throws -> AutopsyReport {
+) async throws -> AutopsyReport {
     guard exists(path) else { throw Failure("there is no image \(path)") }
     let image = try ImageReference.image(at: path)
     let name = image.stem ?? "image"

@@ -84,12 +84,12 @@ public struct CheckReport: Codable, Sendable {
 
     /// The image, the directory or the recipe.
     public var subject: String
+    /// What has to be known of an image that was not unmounted.
+    public var leftMounted: String?
     public var architecture: String
     public var machine: Machine
     /// nil where none was given.
     public var kernel: Kernel?
-    /// What has to be known of an image that was not unmounted.
-    public var leftMounted: String?
     public var errors: Int
     public var warnings: Int
     public var notes: Int

@@ -49,11 +49,11 @@ import Testing
         _ = try Ext4Writer.write(tree: tree, to: path, options: options, jobs: 1)
     }
 
-    private func look(_ image: FilePath, golden: FilePath? = nil) throws -> AutopsyReport {
-        try autopsy(of: image, golden: golden, CheckSettings(hostArchitecture: "amd64"), progress: { _ in })
+    private func look(_ image: FilePath, golden: FilePath? = nil) async throws -> AutopsyReport {
+        try await autopsy(of: image, golden: golden, CheckSettings(hostArchitecture: "amd64"), progress: { _ in })
     }
 
-    @Test func `deaths stand beside the changes and findings that explain them`() throws {
+    @Test func `deaths stand beside the changes and findings that explain them`() async throws {
         let scratch = try TemporaryDirectory(beside: "/tmp/autopsy-tests")
         let (golden, disk) = (scratch.path.appending("golden.ext4"), scratch.path.appending("disk.ext4"))
         try write(try tree(record: FlightRecordFile.bytes([("service web\n", [])])), to: golden)
@@ -74,7 +74,7 @@ import Testing
         try write(
             try tree([changed, id, new], record: record, without: ["usr/bin/interpreter", "etc/motd"]), to: disk)
         let before = try readFile(at: disk)
-        let report = try look(disk, golden: golden)
+        let report = try await look(disk, golden: golden)
         #expect(try readFile(at: disk) == before)
         #expect(report.summary == "3 deaths of 1 service, 4 paths changed")
         #expect(report.leftMounted == nil && report.recordProblem == nil && report.checkProblem == nil)
@@ -96,11 +96,11 @@ import Testing
         #expect(!report.findings.contains { $0.finding.id.hasPrefix("hygiene/") })
     }
 
-    @Test func `an image of somebody else has changes and findings, and the end of its log`() throws {
+    @Test func `an image of somebody else has changes and findings, and the end of its log`() async throws {
         let scratch = try TemporaryDirectory(beside: "/tmp/autopsy-tests")
         let disk = scratch.path.appending("disk.ext4")
         try write(try tree(), to: disk)
-        var report = try look(disk)
+        var report = try await look(disk)
         #expect(report.recordProblem == "it has no /var/lib/microvm/flight-record: no supervisor kept deaths in it")
         #expect(report.golden == nil && report.changes.isEmpty && report.churn.isEmpty)
         #expect(report.log == ["one", "two"])
@@ -108,14 +108,14 @@ import Testing
         // The listing beside it is found by itself.
         let listing = scratch.path.appending("disk.listing")
         try writeFile(try Listing.bytes(of: digested(try tree(without: ["etc/motd"]))), to: listing)
-        report = try look(disk)
+        report = try await look(disk)
         #expect(report.golden == listing.string)
         #expect(report.changes.map(\.path) == ["/etc/motd"])
         // So is a file at its place that is none.
         try write(try tree(record: [1, 2, 3]), to: scratch.path.appending("other.ext4"))
-        let other = try look(scratch.path.appending("other.ext4"))
+        let other = try await look(scratch.path.appending("other.ext4"))
         #expect(other.recordProblem == "/var/lib/microvm/flight-record is no flight record: it does not begin as one")
-        let failure = #expect(throws: Failure.self) { _ = try look(disk, golden: "/nonexistent/golden") }
+        let failure = await #expect(throws: Failure.self) { _ = try await look(disk, golden: "/nonexistent/golden") }
         #expect(failure?.message == "there is no golden image /nonexistent/golden")
     }
 
