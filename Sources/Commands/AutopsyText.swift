@@ -50,7 +50,7 @@ private func text(
 ) -> [String] {
     var lines = ["\(service.name): death \(death.number), \(death.ending)\(death.meaning.map { ": \($0)" } ?? "")"]
     var times = ["\(seconds(death.uptimeMilliseconds)) s after boot \(death.boot.prefix(8))"]
-    if let ran = death.ranMilliseconds { times.append("it had run for \(seconds(ran)) s") }
+    if let ran = death.ranMilliseconds, death.step == nil { times.append("it had run for \(seconds(ran)) s") }
     times.append(death.restart == 0 ? "first start" : "restart #\(death.restart)")
     lines.append("  when     \(death.time), \(times.joined(separator: ", "))")
     let left = death.argumentsLeftOut > 0 ? " and \(count(death.argumentsLeftOut, "argument")) more" : ""
@@ -58,7 +58,10 @@ private func text(
     if let step = death.step {
         lines.append("  failed   before the program was reached: \(step)\(death.error.map { ", \($0)" } ?? "")")
     }
-    if !death.reason.isEmpty && death.reason != death.meaning { lines.append("  reason   \(death.reason)") }
+    // On the console the words are above; here they follow.
+    if !["", death.meaning, death.error].contains(death.reason), !death.reason.contains("above") {
+        lines.append("  reason   \(death.reason)")
+    }
     for path in death.changes {
         let kind = report.changes.first { $0.path == path }?.kind ?? "changed"
         lines.append("  changed  \(path): \(kind) since the golden image")
