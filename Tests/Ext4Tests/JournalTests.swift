@@ -228,19 +228,14 @@ import Testing
     /// A journal whose transactions go on at its beginning, wherever its end cuts them.
     @Test(arguments: 1014...1023) func transactionsThatGoOnAtTheBeginningAreRead(start: Int) throws {
         let scratch = try Scratch()
-        guard let (bytes, _) = try dirtyImage(scratch, "-t ext4 -b 1024 -O ^metadata_csum", "") else { return }
-        let reader = try Ext4Reader(scratch.file("image"))
-        let places = try reader.runs(of: reader.inode(8), at: "<journal>").flatMap { run in
-            (0..<UInt64(run.count)).map { Int(run.physical + $0) * 1024 }
-        }
-        try #require(places.count == 1024)
+        guard let (bytes, at) = try dirtyImage(scratch, "-t ext4 -b 1024 -O ^metadata_csum", "") else { return }
         var moved = bytes
         for index in 1..<1024 {
-            let place = places[(index - 1 + start - 1) % 1023 + 1]
-            moved.replaceSubrange(place..<place + 1024, with: bytes[places[index]..<places[index] + 1024])
+            let place = at(((index - 1 + start - 1) % 1023 + 1) * 1024)
+            moved.replaceSubrange(place..<place + 1024, with: bytes[at(index * 1024)..<at(index * 1024) + 1024])
         }
         let number = [0, 0, UInt8(start >> 8), UInt8(start & 255)]
-        moved.replaceSubrange(places[0] + 0x1c..<places[0] + 0x20, with: number)
+        moved.replaceSubrange(at(0x1c)..<at(0x20), with: number)
         try writeFile(moved, to: scratch.file("moved"), mode: 0o600)
         let replay = try compareWithRecovery(scratch.file("moved"), scratch)
         #expect(replay == JournalReplay(transactions: 3, blocks: 2, damaged: nil, hasFastCommits: false))
@@ -268,10 +263,10 @@ import Testing
         return failure.message.replacing(scratch.file("damaged").string, with: "IMAGE")
     }
 
-    /// A dirty image without checksums, and where its journal's blocks are.
+    /// A dirty image in blocks of 1 KiB, and where an offset in its journal is.
     private func dirtyImage(
         _ scratch: Scratch, _ make: String, _ open: String
-    ) throws -> (bytes: [UInt8], journal: Int)? {
+    ) throws -> (bytes: [UInt8], at: (Int) -> Int)? {
         let image = try journaled(scratch, make) { image in
             let places = try (0..<5).map { try blocks(of: TreePath.root.appending(Array("f\($0)".utf8)), in: image)[0] }
             return [
@@ -281,16 +276,19 @@ import Testing
         }
         guard let image else { return nil }
         let reader = try Ext4Reader(image)
-        let runs = try reader.runs(of: reader.inode(8), at: "<journal>")
-        return (try readFile(at: image), Int(runs[0].physical) * reader.blockSize)
+        let places = try reader.runs(of: reader.inode(8), at: "<journal>").flatMap { run in
+            (0..<UInt64(run.count)).map { Int(run.physical + $0) * 1024 }
+        }
+        try #require(places.count == 1024)
+        return (try readFile(at: image), { places[$0 / 1024] + $0 % 1024 })
     }
 
     @Test func hostileJournalsAreNamed() throws {
         let scratch = try Scratch()
-        guard let (bytes, journal) = try dirtyImage(scratch, "-t ext3 -b 1024", "") else { return }
+        guard let (bytes, at) = try dirtyImage(scratch, "-t ext3 -b 1024", "") else { return }
         func changed(_ offset: Int, _ new: [UInt8]) throws -> String {
             var copy = bytes
-            copy.replaceSubrange(journal + offset..<journal + offset + new.count, with: new)
+            copy.replaceSubrange(at(offset)..<at(offset) + new.count, with: new)
             return try failure(copy, scratch)
         }
         #expect(try changed(0, [1, 2, 3, 4]) == "cannot read the image IMAGE: its journal does not begin as one")
@@ -312,7 +310,7 @@ import Testing
                 "cannot read the image IMAGE: transaction 1 of its journal has block 2130706432, beyond the end"))
         let revocations = try #require(
             (1..<20).first { index in
-                let start = journal + index * 1024
+                let start = at(index * 1024)
                 return bytes[start..<start + 8].elementsEqual([0xc0, 0x3b, 0x39, 0x98, 0, 0, 0, 5])
             })
         #expect(
@@ -322,12 +320,12 @@ import Testing
 
     @Test func aJournalInACircleEnds() throws {
         let scratch = try Scratch()
-        guard let (bytes, journal) = try dirtyImage(scratch, "-t ext4 -b 1024 -O ^metadata_csum", "") else { return }
+        guard let (bytes, at) = try dirtyImage(scratch, "-t ext4 -b 1024 -O ^metadata_csum", "") else { return }
         var copy = bytes
         // Nothing but descriptors of the first transaction, with no entry that takes a block.
         for index in 1..<1024 {
             let block: [UInt8] = [0xc0, 0x3b, 0x39, 0x98, 0, 0, 0, 5, 0, 0, 0, 1, 0, 0, 0, 16]
-            copy.replaceSubrange(journal + index * 1024..<journal + index * 1024 + block.count, with: block)
+            copy.replaceSubrange(at(index * 1024)..<at(index * 1024) + block.count, with: block)
         }
         try writeFile(copy, to: scratch.file("circle"), mode: 0o600)
         let reader = try Ext4Reader(scratch.file("circle"))
@@ -338,10 +336,10 @@ import Testing
 
     @Test func blocksThatDoNotMatchTheirChecksumsAreNamed() throws {
         let scratch = try Scratch()
-        guard let (bytes, journal) = try dirtyImage(scratch, "-t ext4 -b 1024", "-c -v 3") else { return }
+        guard let (bytes, at) = try dirtyImage(scratch, "-t ext4 -b 1024", "-c -v 3") else { return }
         func changed(_ offset: Int) throws -> String {
             var copy = bytes
-            copy[journal + offset] ^= 1
+            copy[at(offset)] ^= 1
             return try failure(copy, scratch)
         }
         #expect(
@@ -354,7 +352,7 @@ import Testing
             try changed(3 * 1024 + 5).hasSuffix("in transaction 1 of its journal does not match its checksum"))
         // A commit block that was not written whole: it and what follows were never committed.
         var copy = bytes
-        copy[journal + 4 * 1024 + 0x30] ^= 0x40
+        copy[at(4 * 1024 + 0x30)] ^= 0x40
         try writeFile(copy, to: scratch.file("torn"), mode: 0o600)
         let reader = try Ext4Reader(scratch.file("torn"))
         #expect(reader.leftMounted?.replay?.damaged == 1)
@@ -365,15 +363,15 @@ import Testing
     @Test(arguments: [("-t ext3 -b 1024 -N 64", ""), ("-t ext4 -b 1024 -N 64 -O ^metadata_csum", "-c -v 3")])
     func flippedBitsInAJournalEndInAFailureOrATree(make: String, open: String) throws {
         let scratch = try Scratch()
-        guard let (bytes, journal) = try dirtyImage(scratch, make, open) else { return }
+        guard let (bytes, at) = try dirtyImage(scratch, make, open) else { return }
         var failures = 0
         for seed in UInt64(1)..<150 {
             var random = SeededGenerator(seed: seed)
             var copy = bytes
             for _ in 0..<1 + random.below(6) {
                 // The superblock's fields, and the transactions.
-                let place = random.below(3) == 0 ? random.below(0x60) : 1024 + random.below(10 * 1024)
-                copy[journal + place] = random.below(2) == 0 ? UInt8(random.below(256)) : copy[journal + place] ^ 1
+                let place = at(random.below(3) == 0 ? random.below(0x60) : 1024 + random.below(10 * 1024))
+                copy[place] = random.below(2) == 0 ? UInt8(random.below(256)) : copy[place] ^ 1
             }
             try writeFile(copy, to: scratch.file("damaged"), mode: 0o600)
             do {
