@@ -65,9 +65,7 @@ public final class Ext4Reader {
         if copies.isEmpty { return replay }
         let device = try JournalDevice(path, blockSize: blockSize, copies: copies)
         var bytes = [UInt8](repeating: 0, count: 1024)
-        guard bytes.withUnsafeMutableBytes({ device.read(into: $0, at: 1024) }) else {
-            throw failure("it became shorter while it was read")
-        }
+        try check(bytes.withUnsafeMutableBytes { device.read($0, at: 1024) }, "cannot read the image \(path)")
         let superblock = try Superblock(bytes, fileSize: device.size, path)
         guard superblock.blockSize == blockSize else { throw failure("its journal has a damaged superblock") }
         let replayed = try Self.open(device.name, nil, device.manager, path)
