@@ -114,19 +114,22 @@ let package = Package(
             name: "Ext4Tests",
             dependencies: [model, "Storage", "Ext4", "Verity", "CLinux", "TestSupport", systemPackage]),
         .testTarget(name: "KernelsTests", dependencies: [model, "Kernels", "TestSupport"]),
-        .testTarget(name: "BootingTests", dependencies: [model, "Booting", "Kernels"]),
+        .testTarget(name: "BootingTests", dependencies: [model, "Booting", "Kernels", "TestSupport"]),
         .testTarget(
             name: "PipelineTests",
             dependencies: [
-                model, "Debian", "Normalization", "Dpkg", "Storage", "Pipeline", "ArchiveFixture", "TestSupport",
-                systemPackage,
+                model, "Booting", "Debian", "Normalization", "Dpkg", "Ext4", "Storage", "Pipeline", "ArchiveFixture",
+                "TestSupport", systemPackage,
             ]),
         .testTarget(name: "BenchTests", dependencies: [model, "rootfs-bench"]),
         .testTarget(
             name: "CommandsTests", dependencies: ["rootfs-build", "Commands", "Pipeline"], exclude: ["Golden"]),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: [model, "Debian", "Recipes", "Storage", "Ext4", "Pipeline", "ArchiveFixture", systemPackage]),
+            dependencies: [
+                model, "Debian", "Recipes", "Storage", "Ext4", "Pipeline", "ArchiveFixture", "TestSupport",
+                systemPackage,
+            ]),
     ]
 )
 

@@ -3,6 +3,7 @@ internal import Pipeline
 /// A report for people: a verdict for each service, then each finding with its chain of reasons and what to do.
 func checkText(_ report: CheckReport, isVerbose: Bool) -> String {
     var lines = ["\(shownPath(report.subject)): \(report.summary)"]
+    if let text = report.leftMounted { lines.append("  image    \(text)") }
     lines.append("  machine  \(machineText(report))")
     lines.append("  kernel   \(kernelText(report))")
     if let run = report.run {
@@ -59,7 +60,7 @@ private func services(_ report: CheckReport, isVerbose: Bool) -> [String] {
     return lines
 }
 
-private func text(of finding: CheckReport.Entry) -> [String] {
+func text(of finding: CheckReport.Entry) -> [String] {
     var lines = ["\(finding.severity): \(finding.id): \(finding.subject)\(finding.message)"]
     if let place = finding.location {
         let file = place.isInImage ? "\(place.file) in the image" : place.file

@@ -21,6 +21,12 @@ struct InspectCommand: AsyncParsableCommand {
 
         @Argument(help: ArgumentHelp("An ext4 image, or a directory.", valueName: "image"))
         var image: String
+
+        func open(_ progress: ProgressSink) throws -> InspectedTree {
+            let tree = try InspectedTree(at: absolutePath(image))
+            if let text = tree.leftMounted { progress(.warning("\(image): \(text)")) }
+            return tree
+        }
     }
 
     struct List: AsyncParsableCommand {
@@ -38,7 +44,7 @@ struct InspectCommand: AsyncParsableCommand {
         func run() async throws {
             let command = self
             try await command.source.output.perform { progress in
-                let image = try InspectedTree(at: absolutePath(command.source.image))
+                let image = try command.source.open(progress)
                 if command.source.output.json {
                     print(try image.description(of: command.path))
                 } else {
@@ -61,7 +67,7 @@ struct InspectCommand: AsyncParsableCommand {
         func run() async throws {
             let command = self
             try await command.source.output.perform { progress in
-                let image = try InspectedTree(at: absolutePath(command.source.image))
+                let image = try command.source.open(progress)
                 try image.readFile(command.path) { try writeToStandardOutput($0) }
                 return .done
             }
@@ -90,7 +96,7 @@ struct InspectCommand: AsyncParsableCommand {
         func run() async throws {
             let command = self
             try await command.source.output.perform { progress in
-                let image = try InspectedTree(at: absolutePath(command.source.image))
+                let image = try command.source.open(progress)
                 let (copied, leftOut) = try image.extract(
                     command.path, to: command.destination.map { try absolutePath($0) })
                 progress(.note(copied == 1 ? "1 path copied" : "\(copied) paths copied"))

@@ -6,6 +6,9 @@
 // The bytes depend on the tree, the options and this module's version alone: not on the number of jobs, the
 // clock, the environment, the host's file system, the locale or the version of libext2fs.
 //
+// An image that was not unmounted is read as it is once its journal is in place, without changing it: blocks that were
+// committed are read from the journal, whose format and rules are those of the kernel's jbd2.
+//
 // The reader opens images by libext2fs and trusts none of what it finds: every offset is checked against the
 // image, every loop is bounded by it, and damage is a `Failure`.
 //

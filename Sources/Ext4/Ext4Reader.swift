@@ -5,36 +5,36 @@ public import SystemPackage
 
 /// An ext2, ext3 or ext4 image, open for reading. Not for several threads at once.
 public final class Ext4Reader {
-    let fs: ext2_filsys
+    private(set) var fs: ext2_filsys
     let path: String
     /// In bytes.
     let blockSize: Int
-    let blocks: UInt64
-    let inodeSize: Int
+    private(set) var blocks: UInt64
+    private(set) var inodeSize: Int
+    /// The image with its journal in place, where something of it was not.
+    private(set) var device: JournalDevice?
+    /// nil for an image that was unmounted, or never mounted.
+    public private(set) var leftMounted: LeftMounted?
     /// The blocks and names that a walk may still come upon: an image holds no more, a circle in it does.
     var blockBudget: UInt64 = 0
     var nameBudget: UInt64 = 0
 
-    /// Opens an image file or device. Throws where it is none, is cut off, is damaged, or has a journal that must be
-    /// replayed first.
+    /// Opens an image file or device. One that was not unmounted is read as it is once its journal is in place; the file
+    /// stays as it is. Throws where it is none, is cut off or is damaged.
     public init(_ path: FilePath) throws(Failure) {
         self.path = path.string
         let superblock = try Superblock(path)
-        var handle: ext2_filsys?
         // Empty options: else the library takes what follows a question mark in the path for options.
-        let code = ext2fs_open2(path.string, "", EXT2_FLAG_64BITS, 0, 0, ext4_unix_io_manager(), &handle)
-        try check(code, "cannot read the image \(path)")
-        guard let handle, let found = handle.pointee.`super` else {
-            throw Failure("cannot read the image \(path): the library gave none")
-        }
-        fs = handle
+        fs = try Self.open(path.string, "", ext4_unix_io_manager(), path)
         blockSize = superblock.blockSize
         blocks = superblock.blocks
-        inodeSize = found.pointee.s_rev_level == 0 ? 128 : Int(found.pointee.s_inode_size)
-        if ext2fs_has_feature_journal_needs_recovery(found) != 0 {
-            throw Failure(
-                "cannot read the image \(path): it was not unmounted, its journal holds what is not in place yet",
-                hint: "replay the journal in a copy: e2fsck -p COPY")
+        inodeSize = Self.inodeSize(of: fs)
+        if ext2fs_has_feature_journal_needs_recovery(fs.pointee.`super`) != 0 {
+            leftMounted = LeftMounted(replay: try replayJournal(path, superblock.fileSize))
+        } else if ext2fs_has_feature_journal(fs.pointee.`super`) == 0,
+            fs.pointee.`super`.pointee.s_state & UInt16(EXT2_VALID_FS) == 0
+        {
+            leftMounted = LeftMounted(replay: nil)
         }
     }
 
@@ -42,23 +42,65 @@ public final class Ext4Reader {
         ext2fs_free(fs)
     }
 
+    private static func open(
+        _ name: String, _ options: String?, _ manager: UnsafeMutablePointer<struct_io_manager>?, _ path: FilePath
+    ) throws(Failure) -> ext2_filsys {
+        var handle: ext2_filsys?
+        let code = ext2fs_open2(name, options, EXT2_FLAG_64BITS, 0, 0, manager, &handle)
+        try check(code, "cannot read the image \(path)")
+        guard let handle, handle.pointee.`super` != nil else {
+            throw Failure("cannot read the image \(path): the library gave none")
+        }
+        return handle
+    }
+
+    private static func inodeSize(of fs: ext2_filsys) -> Int {
+        let superblock = fs.pointee.`super`.pointee
+        return superblock.s_rev_level == 0 ? 128 : Int(superblock.s_inode_size)
+    }
+
+    /// Opens the image anew, with all that was committed in its place.
+    private func replayJournal(_ path: FilePath, _ size: UInt64) throws(Failure) -> JournalReplay {
+        let (copies, replay) = try Journal(of: self, size: size).replay()
+        if copies.isEmpty { return replay }
+        let device = try JournalDevice(path, blockSize: blockSize, copies: copies)
+        var bytes = [UInt8](repeating: 0, count: 1024)
+        try check(bytes.withUnsafeMutableBytes { device.read($0, at: 1024) }, "cannot read the image \(path)")
+        let superblock = try Superblock(bytes, fileSize: device.size, path)
+        guard superblock.blockSize == blockSize else { throw failure("its journal has a damaged superblock") }
+        let replayed = try Self.open(device.name, nil, device.manager, path)
+        ext2fs_free(fs)
+        fs = replayed
+        blocks = superblock.blocks
+        inodeSize = Self.inodeSize(of: replayed)
+        self.device = device
+        return replay
+    }
+
     /// What must be right before the library may look: it sizes its tables by these.
     private struct Superblock {
         var blockSize: Int
         var blocks: UInt64
+        /// The file's, in bytes.
+        var fileSize: UInt64
 
         init(_ path: FilePath) throws(Failure) {
-            let descriptor = path.withPlatformString { open($0, O_RDONLY | O_CLOEXEC) }
+            let descriptor = path.withPlatformString { Glibc.open($0, O_RDONLY | O_CLOEXEC) }
             if descriptor < 0 { throw Failure("cannot read the image \(path): \(errorText(errno))") }
             defer { close(descriptor) }
             let size = UInt64(max(0, lseek(descriptor, 0, SEEK_END)))
             var bytes = [UInt8](repeating: 0, count: 1024)
             let count = pread(descriptor, &bytes, bytes.count, 1024)
             if count < 0 { throw Failure("cannot read the image \(path): \(errorText(errno))") }
+            try self.init(Array(bytes[..<count]), fileSize: size, path)
+        }
+
+        /// - Parameter bytes: 1,024, or fewer where the file ends.
+        init(_ bytes: [UInt8], fileSize: UInt64, _ path: FilePath) throws(Failure) {
             func word(_ offset: Int) -> UInt64 {
                 (0..<4).reduce(0) { $0 | UInt64(bytes[offset + $1]) << UInt64($1 * 8) }
             }
-            guard count == bytes.count, word(0x38) & 0xffff == UInt64(EXT2_SUPER_MAGIC) else {
+            guard bytes.count == 1024, word(0x38) & 0xffff == UInt64(EXT2_SUPER_MAGIC) else {
                 throw Failure("cannot read the image \(path): it is no ext2, ext3 or ext4 file system")
             }
             let shift = word(0x18)
@@ -68,9 +110,10 @@ public final class Ext4Reader {
                 throw Failure("cannot read the image \(path): its superblock is damaged")
             }
             blockSize = 1024 << Int(shift)
-            if blocks * UInt64(blockSize) > size {
+            self.fileSize = fileSize
+            if blocks * UInt64(blockSize) > fileSize {
                 throw Failure(
-                    "cannot read the image \(path): it is cut off, \(size) of \(blocks * UInt64(blockSize)) bytes are there"
+                    "cannot read the image \(path): it is cut off, \(fileSize) of \(blocks * UInt64(blockSize)) bytes are there"
                 )
             }
         }
@@ -104,6 +147,30 @@ public final class Ext4Reader {
     /// Everything in the image as a tree; contents are extents of the image file. `digesting` reads all of them. A
     /// `lost+found` as the writer makes it, empty, is left out. Hard-link groups count from 1 in the order of paths.
     public func tree(digesting: Bool) throws -> FileTree {
+        var damage: [Failure]?
+        return try tree(digesting: digesting, damage: &damage)
+    }
+
+    /// The same of an image that may be damaged: what cannot be read is left out of the tree, and said.
+    ///
+    /// - Throws: where not even its root can be read.
+    public func readableTree(digesting: Bool) throws -> (tree: FileTree, damage: [Failure]) {
+        var damage: [Failure]? = []
+        let tree = try tree(digesting: digesting, damage: &damage)
+        return (tree, damage ?? [])
+    }
+
+    /// - Parameter damage: nil where any is the end.
+    private func tree(digesting: Bool, damage: inout [Failure]?) throws -> FileTree {
+        func attempt<Result>(_ body: () throws -> Result) throws -> Result? {
+            do {
+                return try body()
+            } catch let failure as Failure {
+                if damage == nil { throw failure }
+                damage?.append(failure)
+                return nil
+            }
+        }
         resetBudgets()
         var nodes = [FileNode]()
         var seen = Set<UInt32>([InodePlan.root])
@@ -114,29 +181,32 @@ public final class Ext4Reader {
         var pending = [(TreePath.root, root)]
         while let (directory, inode) = pending.popLast() {
             try Task.checkCancellation()
-            for (name, number) in try names(in: inode, at: directory) {
+            guard let entries = try attempt({ try names(in: inode, at: directory) }) else { continue }
+            for (name, number) in entries {
                 let path = directory.appending(name)
                 if path.bytes.count > 1 << 16 { throw failure("\(directory) is nested too deep") }
                 if let known = linked[number] {
                     nodes.append(FileNode(path: path, kind: known.kind, metadata: known.metadata))
                     continue
                 }
-                let child = try self.inode(number)
-                if child.isDirectory {
-                    guard seen.insert(number).inserted else {
+                try attempt {
+                    let child = try self.inode(number)
+                    if child.isDirectory, !seen.insert(number).inserted {
                         throw failure("the directory \(path) has two names: its directories run in a circle")
                     }
-                    pending.append((path, child))
+                    let node = try node(child, at: path, digesting: digesting)
+                    if child.isDirectory { pending.append((path, child)) }
+                    if child.links > 1 && node.blob != nil { linked[number] = node }
+                    nodes.append(node)
                 }
-                let node = try node(child, at: path, digesting: digesting)
-                if child.links > 1 && node.blob != nil { linked[number] = node }
-                nodes.append(node)
             }
         }
         // The walk is over: what follows looks at the root once more.
         resetBudgets()
         let lostAndFound: TreePath = "lost+found"
-        if let index = nodes.firstIndex(where: { $0.path == lostAndFound }), try isSpare(nodes[index]) {
+        if let index = nodes.firstIndex(where: { $0.path == lostAndFound }),
+            try attempt({ try isSpare(nodes[index]) }) == true
+        {
             nodes.remove(at: index)
         }
         return try FileTree(nodes)

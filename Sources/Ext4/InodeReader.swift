@@ -94,18 +94,52 @@ extension Ext4Reader {
         }
         let size = UInt64(blockSize)
         var extents = [ContentExtent]()
-        for run in try runs(of: inode, at: path) {
-            let offset = UInt64(run.logical) * size
-            if offset >= inode.size { break }
-            let length = min(UInt64(run.count) * size, inode.size - offset)
-            let source = run.physical * size
+        var escaped = [UInt64]()
+        func add(_ logical: UInt64, at physical: UInt64, _ count: UInt64) {
+            let offset = logical * size
+            let length = min(count * size, inode.size - offset)
+            let source = physical * size
             if let last = extents.last, last.offset + last.length == offset, last.source + last.length == source {
                 extents[extents.count - 1].length += length
             } else {
                 extents.append(ContentExtent(offset: offset, source: source, length: length))
             }
         }
-        return Blob(size: inode.size, digest: nil, source: .extents(file: self.path, extents))
+        for run in try runs(of: inode, at: path) {
+            let logical = UInt64(run.logical)
+            let count = inode.size > logical * size ? min(UInt64(run.count), (inode.size - 1) / size + 1 - logical) : 0
+            if count == 0 { break }
+            guard let device else {
+                add(logical, at: run.physical, count)
+                continue
+            }
+            // With its journal in place: some blocks stand in the journal.
+            for index in 0..<count {
+                let copy = device.copy(of: run.physical + index)
+                add(logical + index, at: copy?.place ?? run.physical + index, 1)
+                if copy?.isEscaped == true { escaped.append((logical + index) * size) }
+            }
+        }
+        let blob = Blob(size: inode.size, digest: nil, source: .extents(file: self.path, extents))
+        return escaped.isEmpty ? blob : try restoring(escaped, in: blob, at: path)
+    }
+
+    /// A content some blocks of which begin with the journal's magic number, which the journal itself has zeros for.
+    private func restoring(_ escaped: [UInt64], in blob: Blob, at path: TreePath) throws(Failure) -> Blob {
+        if blob.size > 1 << 28 {
+            throw failure("\(path) has \(blob.size) bytes, and some stand escaped in the journal: too many to mend")
+        }
+        let reader = try ContentReader(blob, of: path)
+        var bytes = [UInt8](repeating: 0, count: Int(blob.size))
+        var failure: Failure?
+        bytes.withUnsafeMutableBytes { buffer in
+            do throws(Failure) { try reader.read(into: buffer, at: 0) } catch { failure = error }
+            for offset in escaped {
+                JournalDevice.restoreMagic(in: UnsafeMutableRawBufferPointer(rebasing: buffer[Int(offset)...]), from: 0)
+            }
+        }
+        if let failure { throw failure }
+        return Blob(size: blob.size, digest: nil, source: .bytes(bytes))
     }
 
     private func digest(of blob: Blob, at path: TreePath) throws -> Digest {

@@ -96,6 +96,8 @@ public struct CheckReport: Codable, Sendable {
 
     /// The image, the directory or the recipe.
     public var subject: String
+    /// What has to be known of an image that was not unmounted.
+    public var leftMounted: String?
     public var architecture: String
     public var machine: Machine
     /// nil where none was given.
@@ -172,6 +174,13 @@ extension CheckReport {
         for index in findings.indices {
             guard let path = findings[index].missing.flatMap({ TreePath(normalizing: $0) }) else { continue }
             findings[index].packages = try search.packages(with: path)
+        }
+    }
+
+    /// What was accepted beforehand, as a check takes it.
+    var suppressionList: [Suppression] {
+        suppressions.map {
+            Suppression(id: $0.id, path: $0.path.flatMap { TreePath(normalizing: $0) }, because: $0.because)
         }
     }
 

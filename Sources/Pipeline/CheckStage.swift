@@ -47,27 +47,29 @@ public func checkImage(at path: FilePath, _ settings: CheckSettings) async throw
     if isDirectory(path) && !isBuild {
         let tree = try scanDirectory(path, digesting: false)
         if tree.nodes.count == 1 { throw Failure("\(path) is empty: there is nothing to check") }
-        return try await report(
-            on: tree, named: path, record: nil, folder: nil, settings, suppressions: [])
+        return try await checkTree(tree, named: path, record: nil, folder: nil, settings, suppressions: [])
     }
     let image = try ImageReference.image(at: path)
-    let tree = try Ext4Reader(image).tree(digesting: false)
+    let reader = try Ext4Reader(image)
+    let tree = try reader.tree(digesting: false)
     let folder = image.removingLastComponent()
-    let record = try record(of: image)
+    let record = try imageRecord(of: image)
     // What the recipe accepts holds for its image.
-    let accepted = (try? readFile(at: folder.appending(CheckReport.fileName))).flatMap {
-        parseRecord(CheckReport.self, from: $0)
-    }
-    let suppressions = record == nil ? [] : accepted?.suppressions ?? []
-    return try await report(
-        on: tree, named: image, record: record, folder: record == nil ? nil : folder, settings,
-        suppressions: suppressions.map {
-            Suppression(id: $0.id, path: $0.path.flatMap { TreePath(normalizing: $0) }, because: $0.because)
-        })
+    let accepted = record == nil ? nil : checkReport(in: folder)
+    var report = try await checkTree(
+        tree, named: image, record: record, folder: record == nil ? nil : folder, settings,
+        suppressions: accepted?.suppressionList ?? [])
+    report.leftMounted = reader.leftMounted?.text
+    return report
+}
+
+/// What the build in this folder found; nil where nothing says it.
+func checkReport(in folder: FilePath) -> CheckReport? {
+    (try? readFile(at: folder.appending(CheckReport.fileName))).flatMap { parseRecord(CheckReport.self, from: $0) }
 }
 
 /// What lies beside an image and says that it is of this one: after an injection its own, else its build's.
-private func record(of image: FilePath) throws -> ImageRecord? {
+func imageRecord(of image: FilePath) throws -> ImageRecord? {
     for path in ImageRecord.paths(beside: image) {
         guard let record = parseRecord(ImageRecord.self, from: try readFile(at: path)) else {
             throw Failure("\(path) is not a record of this version", hint: "build again, or move the image elsewhere")
@@ -77,8 +79,13 @@ private func record(of image: FilePath) throws -> ImageRecord? {
     return nil
 }
 
-private func report(
-    on tree: FileTree, named name: FilePath, record: ImageRecord?, folder: FilePath?, _ settings: CheckSettings,
+/// Checks a tree that was read already.
+///
+/// - Parameters:
+///   - record: the image's build's; nil for one of somebody else.
+///   - folder: where that build's kernel is; nil where nobody knows.
+func checkTree(
+    _ tree: FileTree, named name: FilePath, record: ImageRecord?, folder: FilePath?, _ settings: CheckSettings,
     suppressions: [Suppression]
 ) async throws -> CheckReport {
     let architecture = record?.architecture ?? settings.hostArchitecture

@@ -28,6 +28,7 @@ public func inject(
         throw Failure("there is no directory \(directory) to write the image to")
     }
     let reader = try Ext4Reader(image)
+    if let text = reader.leftMounted?.text { progress(.warning("\(image): \(text)")) }
     var record = try recordOf(image, reader.information)
     var tree = try reader.tree(digesting: true)
     let moment = Timestamp(seconds: record.fileSystem.moment)

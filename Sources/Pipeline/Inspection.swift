@@ -8,16 +8,20 @@ public struct InspectedTree {
     private let tree: FileTree
     private let path: FilePath
     private let information: Ext4Information?
+    /// What has to be known of an image that was not unmounted; nil for any other, and for a directory.
+    public let leftMounted: String?
 
     public init(at path: FilePath) throws {
         self.path = path
         if isDirectory(path) {
             tree = try scanDirectory(path, digesting: false)
             information = nil
+            leftMounted = nil
         } else {
             let reader = try Ext4Reader(path)
             tree = try reader.tree(digesting: false)
             information = reader.information
+            leftMounted = reader.leftMounted?.text
         }
     }
 
@@ -43,6 +47,7 @@ public struct InspectedTree {
             var paths: Int
             var contentSize: UInt64
             var fileSystem: FileSystem?
+            var leftMounted: String?
         }
         let start = try node(path).path
         let tree = try digested(within: start)
@@ -56,7 +61,7 @@ public struct InspectedTree {
                     .init(
                         label: $0.label, uuid: $0.uuidText, blockSize: $0.blockSize, blocks: $0.blocks,
                         freeBlocks: $0.freeBlocks, features: $0.features)
-                }))
+                }, leftMounted: leftMounted))
         return String(decoding: text.dropLast(), as: UTF8.self)
     }
 

@@ -6,7 +6,8 @@ import Testing
         [], ["build"], ["lock"], ["explain"], ["inspect"], ["inspect", "list"], ["inspect", "cat"],
         ["inspect", "extract"],
         ["inject"], ["check"], ["verify"], ["reproduce"],
-        ["boot"], ["cache"], ["cache", "list"], ["cache", "verify"], ["cache", "gc"], ["cache", "clear"], ["kernel"],
+        ["boot"], ["autopsy"], ["cache"], ["cache", "list"], ["cache", "verify"], ["cache", "gc"], ["cache", "clear"],
+        ["kernel"],
         ["kernel", "extract"], ["schema"],
     ]
 
