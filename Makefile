@@ -37,10 +37,9 @@ test: build-packages test-packages
 install: release
 	install -D -m 0755 .build/release/rootfs-build $(DESTDIR)$(PREFIX)/bin/rootfs-build
 
-# Boots the minimal image under QEMU until its login prompt and its service's first line were seen.
+# Builds the minimal image and proves that it boots.
 boot-smoke: release test-packages
-	.build/release/rootfs-build recipes/minimal.manifest
-	.build/release/rootfs-build boot out/minimal
+	.build/release/rootfs-build boot recipes/minimal.manifest
 
 # Compares the packages' trees of both recipes with those that mmdebstrap makes, as root; docs/equivalence.allow has what
 # may differ and why.

@@ -1,54 +1,48 @@
-public import RootfsModel
-
 /// How a boot went.
 public struct BootReport: Sendable {
-    public enum Ending: Hashable, Sendable {
-        /// Everything expected was seen.
-        case sawAll
-        case deadline
-        /// The guest's kernel panicked, with this line.
-        case panic(String)
-        /// The guest ended the machine before everything was seen.
-        case guestStopped
+    /// How the machine ended.
+    public enum Shutdown: String, Sendable {
+        /// It shut down when Ctrl-Alt-Del was pressed.
+        case clean
+        /// It was asked, and had to be killed when its time was over.
+        case killed
+        /// It was stopped without being asked: there was nothing left to be shut down.
+        case stopped
+        /// It ended by itself.
+        case byItself = "by itself"
+        /// It runs on.
+        case running
     }
 
-    public var ending: Ending
-    /// From the start of the machine to the ending.
+    /// A machine that runs on.
+    public struct Kept: Sendable {
+        public var pid: Int32
+        /// The directory with the sockets `console` and `monitor`.
+        public var directory: String
+    }
+
+    public var verdict: Verdict
+    public var services: [ServiceState]
+    /// What is worth telling besides, a sentence each.
+    public var warnings: [String]
+    /// From the machine's start.
+    public var firstByte: Duration?
+    public var kernelStart: Duration?
+    public var initStart: Duration?
+    public var readySince: Duration?
+    public var memory: BootWatch.Memory?
+    /// Of the whole boot, without the shutdown.
     public var duration: Duration
-    /// When each expected text was seen.
-    public var seen: [Console.Sighting]
-    public var missing: [String]
-    /// The console's last lines, and how many older ones are left out.
-    public var lines: [ConsoleLine]
-    public var dropped: Int
+    public var shutdown: Shutdown
+    public var shutdownTime: Duration
+    /// What ran the guest: `firecracker`, `kvm` or `tcg`; and why none of the better ones did.
+    public var engine: Engine
+    public var engineNotes: [String]
     /// What the VMM itself had to say.
     public var engineMessages: [String]
-    /// What ran the guest: `tcg` or `kvm`.
-    public var accelerator: String
     /// The VMM's command line, quoted for a shell.
     public var commandLine: String
-    /// Whether the VMM ended when it was asked to; false where it had to be killed.
-    public var stoppedCleanly: Bool
-
-    public var succeeded: Bool { ending == .sawAll }
-
-    /// One clause: `everything expected was seen after 12.345 s`.
-    public var summary: String {
-        let time = "\(seconds(duration)) s"
-        switch ending {
-        case .sawAll: return "everything expected was seen after \(time)"
-        case .deadline: return "the deadline passed after \(time)"
-        case .panic(let line): return "the guest's kernel panicked after \(time): \(line)"
-        case .guestStopped: return "the guest stopped after \(time)"
-        }
-    }
-
-    /// The failure to report for a boot that did not succeed: what was not seen, and the console's last lines.
-    public var failure: Failure? {
-        if succeeded { return nil }
-        var notes = missing.map { "not seen: \($0)" }
-        notes += engineMessages.map { "VMM: \($0)" }
-        notes += lines.suffix(20).map(\.description)
-        return Failure("the boot failed: \(summary)", notes: notes, status: .negative)
-    }
+    /// The host's ports by the guest's.
+    public var forwards: [UInt16: UInt16]
+    public var kept: Kept?
 }

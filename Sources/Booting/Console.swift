@@ -15,8 +15,8 @@ public struct ConsoleLine: Hashable, Sendable {
     }
 }
 
-/// What a guest wrote on its serial line: its lines, which of the expected texts were among them and when, and
-/// whether its kernel panicked. A pure machine: it is fed bytes and times.
+/// What a guest wrote on its serial line: its lines, and which of the expected texts were among them and when.
+/// A pure machine: it is fed bytes and times.
 public struct Console: Sendable {
     public struct Sighting: Hashable, Sendable {
         public var text: String
@@ -31,15 +31,13 @@ public struct Console: Sendable {
     public private(set) var seen: [Sighting] = []
     /// What was expected and has not appeared, in the order it was asked for.
     public private(set) var missing: [String]
-    /// The line of the first kernel panic.
-    public private(set) var panic: ConsoleLine?
-
     private let capacity: Int
     private var partial: [UInt8] = []
+    private var lastByte = Duration.zero
     /// A longer line is cut here, so that a guest that never ends one cannot fill our memory.
     private static let longestLine = 16 << 10
 
-    public init(expecting: [String], capacity: Int = 50_000) {
+    public init(expecting: [String], capacity: Int = 1000) {
         self.missing = expecting.filter { !$0.isEmpty }
         self.capacity = max(1, capacity)
     }
@@ -48,6 +46,7 @@ public struct Console: Sendable {
     /// that has not ended as well: a login prompt never does.
     public mutating func append(_ bytes: some Sequence<UInt8>, at time: Duration) -> [ConsoleLine] {
         var ended = [ConsoleLine]()
+        lastByte = time
         for byte in bytes {
             if byte == UInt8(ascii: "\n") || partial.count >= Self.longestLine {
                 ended.append(endLine(at: time))
@@ -59,16 +58,15 @@ public struct Console: Sendable {
         return ended
     }
 
-    /// Ends a line that has no newline; nil where there is none.
-    public mutating func finish(at time: Duration) -> ConsoleLine? {
-        partial.isEmpty ? nil : endLine(at: time)
+    /// Ends a line that has no newline, with the time of its last byte; nil where there is none.
+    public mutating func finish() -> ConsoleLine? {
+        partial.isEmpty ? nil : endLine(at: lastByte)
     }
 
     private mutating func endLine(at time: Duration) -> ConsoleLine {
         let line = ConsoleLine(time: time, text: cleaned(partial))
         partial.removeAll(keepingCapacity: true)
         look(at: line.text, time: time)
-        if panic == nil, line.text.contains("Kernel panic - not syncing") { panic = line }
         lines.append(line)
         // Dropped in bulk, so that a line costs the same however many there were.
         if lines.count >= capacity * 2 {
@@ -79,7 +77,8 @@ public struct Console: Sendable {
     }
 
     private mutating func look(at text: String, time: Duration) {
-        let found = missing.filter { text.contains($0) }
+        if missing.isEmpty { return }
+        let found = missing.filter { text.has($0) }
         if found.isEmpty { return }
         missing.removeAll { found.contains($0) }
         seen += found.map { Sighting(text: $0, time: time) }

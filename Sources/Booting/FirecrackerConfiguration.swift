@@ -8,7 +8,8 @@ public struct FirecrackerConfiguration: Hashable, Sendable {
     /// Paths as Firecracker opens them: relative ones from the folder it is started in.
     public var kernel: String
     public var initrd: String?
-    public var image: String
+    /// nil for a machine without a drive.
+    public var image: String?
     /// The recipe's kernel.arguments.
     public var arguments: [String]
     public var vcpus: Int
@@ -17,7 +18,7 @@ public struct FirecrackerConfiguration: Hashable, Sendable {
     public var isReadOnly: Bool
 
     public init(
-        kernel: String = "vmlinux", initrd: String?, image: String, arguments: [String], vcpus: Int, memory: Int,
+        kernel: String = "vmlinux", initrd: String?, image: String?, arguments: [String], vcpus: Int, memory: Int,
         isReadOnly: Bool = false
     ) {
         self.kernel = kernel
@@ -47,14 +48,16 @@ public struct FirecrackerConfiguration: Hashable, Sendable {
             "kernel_image_path": .string(kernel), "boot_args": .string(try line.text()),
         ]
         if let initrd { bootSource["initrd_path"] = .string(initrd) }
-        let drive: [String: JSONText] = [
-            "drive_id": .string("rootfs"), "path_on_host": .string(image),
-            "is_root_device": .boolean(initrd == nil && !namesRoot),
-            "is_read_only": .boolean(isReadOnly),
-        ]
+        let drives = image.map { path in
+            JSONText.object([
+                "drive_id": .string("rootfs"), "path_on_host": .string(path),
+                "is_root_device": .boolean(initrd == nil && !namesRoot),
+                "is_read_only": .boolean(isReadOnly),
+            ])
+        }
         let configuration: [String: JSONText] = [
             "boot-source": .object(bootSource),
-            "drives": .array([.object(drive)]),
+            "drives": .array(drives.map { [$0] } ?? []),
             "machine-config": .object(["vcpu_count": .number(vcpus), "mem_size_mib": .number(memory)]),
         ]
         return JSONText.object(configuration).text(indent: 0) + "\n"

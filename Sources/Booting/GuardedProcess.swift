@@ -9,16 +9,26 @@ struct GuardedProcess: ~Copyable {
         case signaled(Int32)
     }
 
-    /// stdout and stderr.
+    /// The program's id.
+    let program: Int32
+    /// stdin, stdout and stderr.
+    let input: Int32
     let output: Int32
     let errors: Int32
     private let pid: Int32
     private var leash: Int32
     private var ending: Ending?
 
-    /// - Parameter grace: how long the program has between SIGTERM and SIGKILL.
-    init(_ arguments: [String], grace: Duration) throws(Failure) {
-        let process = try Self.start(arguments, grace: grace)
+    /// - Parameters:
+    ///   - grace: how long the program has between SIGTERM and SIGKILL.
+    ///   - control: what is the program's descriptor 3.
+    ///   - package: what brings the program, for where there is none.
+    init(
+        _ arguments: [String], grace: Duration, control: Int32 = -1, package: String? = nil
+    ) throws(Failure) {
+        let process = try Self.start(arguments, grace: grace, control: control, package: package)
+        self.program = process.program
+        self.input = process.input
         self.output = process.output
         self.errors = process.errors
         self.pid = process.pid
@@ -26,16 +36,18 @@ struct GuardedProcess: ~Copyable {
         self.ending = nil
     }
 
-    private static func start(_ arguments: [String], grace: Duration) throws(Failure) -> guarded_process {
+    private static func start(
+        _ arguments: [String], grace: Duration, control: Int32, package: String?
+    ) throws(Failure) -> guarded_process {
         let milliseconds = Int32(clamping: grace / .milliseconds(1) < 1e9 ? Int64(grace / .milliseconds(1)) : .max)
         var vector = arguments.map { strdup($0) } + [nil]
         defer { for pointer in vector { free(pointer) } }
         var process = guarded_process()
-        let code = start_guarded(&vector, milliseconds, &process)
+        let code = start_guarded(&vector, milliseconds, control, &process)
         guard code == 0 else {
             let program = arguments.first ?? ""
-            let hint = code == ENOENT ? "install it: apt-get install qemu-system-x86" : nil
-            throw Failure("cannot start \(program): \(errorText(code))", hint: hint)
+            guard code == ENOENT, let package else { throw Failure("cannot start \(program): \(errorText(code))") }
+            throw Failure("\(program) is not installed", hint: "install it: apt-get install \(package)")
         }
         return process
     }
@@ -44,6 +56,15 @@ struct GuardedProcess: ~Copyable {
     mutating func letGo() {
         if leash >= 0 { close(leash) }
         leash = -1
+    }
+
+    /// Sets the program free: from now on it lives without us.
+    mutating func setFree() {
+        guard leash >= 0 else { return }
+        var word: UInt8 = 1
+        _ = write(leash, &word, 1)
+        letGo()
+        ending = .exited(0)
     }
 
     /// Waits for the end.
@@ -62,6 +83,7 @@ struct GuardedProcess: ~Copyable {
 
     deinit {
         if leash >= 0 { close(leash) }
+        close(input)
         close(output)
         close(errors)
         if ending == nil {

@@ -35,20 +35,35 @@ static int moved(int descriptor, int place) {
     return descriptor == 10 + place ? descriptor : dup3(descriptor, 10 + place, 0);
 }
 
-static _Noreturn void run_program(char *const argv[], int output, int errors, int report, pid_t guard) {
+enum place { LEASH, INPUT, OUTPUT, ERRORS, REPORT, CONTROL, PLACES };
+
+// What the report says: the program's id, or the errno of what failed.
+struct report {
+    int is_error;
+    int value;
+};
+
+static int tell(int report, int is_error, int value) {
+    struct report message = {is_error, value};
+    return write(report, &message, sizeof message) == sizeof message;
+}
+
+static _Noreturn void run_program(char *const argv[], const int *ends, pid_t guard) {
     int code = 0;
     // The guard has one thread, so its death is the death of a process, as this promises.
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) code = errno;
     if (getppid() != guard) _exit(127);
-    if (code == 0 && (dup2(output, 1) < 0 || dup2(errors, 2) < 0)) code = errno;
+    for (int place = INPUT; place <= ERRORS; place++) {
+        if (code == 0 && dup2(ends[place], place - INPUT) < 0) code = errno;
+        close(ends[place]);
+    }
+    if (code == 0 && ends[CONTROL] >= 0 && dup2(ends[CONTROL], 3) < 0) code = errno;
+    if (ends[CONTROL] >= 0) close(ends[CONTROL]);
     if (code == 0) {
-        close(output);
-        close(errors);
         execvp(argv[0], argv);
         code = errno;
     }
-    if (write(report, &code, sizeof code) < 0) _exit(126);
-    _exit(127);
+    _exit(tell(ends[REPORT], 1, code) ? 127 : 126);
 }
 
 static int wait_for(pid_t program) {
@@ -77,7 +92,7 @@ static int wait_for_end(int program_descriptor, pid_t program, int leash, int mi
     }
 }
 
-static _Noreturn void guard(char *const argv[], int leash, int output, int errors, int report, int grace) {
+static _Noreturn void guard(char *const argv[], const int *given, int grace) {
     setsid();
     reset_signals();
     prctl(PR_SET_NAME, "vm-guard");
@@ -85,35 +100,40 @@ static _Noreturn void guard(char *const argv[], int leash, int output, int error
     struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
     // First far away, so that no move overwrites another.
-    int far = fcntl(leash, F_DUPFD, 100), far_output = fcntl(output, F_DUPFD, 100);
-    int far_errors = fcntl(errors, F_DUPFD, 100), far_report = fcntl(report, F_DUPFD, 100);
-    leash = moved(far, 0);
-    output = moved(far_output, 1);
-    errors = moved(far_errors, 2);
-    report = moved(far_report, 3);
+    int ends[PLACES];
+    for (int place = 0; place < PLACES; place++) ends[place] = given[place] < 0 ? -1 : fcntl(given[place], F_DUPFD, 100);
+    for (int place = 0; place < PLACES; place++) {
+        if (given[place] < 0) continue;
+        ends[place] = moved(ends[place], place);
+        if (ends[place] < 0) _exit(126);
+    }
     int nothing = open("/dev/null", O_RDWR);
-    if (leash < 0 || output < 0 || errors < 0 || report < 0 || nothing < 0) _exit(126);
+    if (nothing < 0) _exit(126);
     for (int descriptor = 0; descriptor < 3; descriptor++) dup2(nothing, descriptor);
     for (int descriptor = 3; descriptor < 10; descriptor++) close(descriptor);
-    close_from(14);
-    fcntl(leash, F_SETFD, FD_CLOEXEC);
-    fcntl(report, F_SETFD, FD_CLOEXEC);
+    close_from(10 + PLACES);
+    fcntl(ends[LEASH], F_SETFD, FD_CLOEXEC);
+    fcntl(ends[REPORT], F_SETFD, FD_CLOEXEC);
 
     pid_t self = getpid();
     pid_t program = _Fork();
-    if (program == 0) run_program(argv, output, errors, report, self);
-    if (program < 0) {
-        int code = errno;
-        if (write(report, &code, sizeof code) < 0) _exit(126);
-        _exit(127);
-    }
+    if (program == 0) run_program(argv, ends, self);
+    if (program < 0) _exit(tell(ends[REPORT], 1, errno) ? 127 : 126);
+    tell(ends[REPORT], 0, program);
     // The caller sees the end of the output when the program ends, not when we do.
-    close(output);
-    close(errors);
-    close(report);
+    for (int place = INPUT; place < PLACES; place++) {
+        if (ends[place] >= 0) close(ends[place]);
+    }
     int descriptor = (int)syscall(SYS_pidfd_open, program, 0);
     int status = 0;
-    if (!wait_for_end(descriptor, program, leash, -1, &status)) {
+    int has_ended = wait_for_end(descriptor, program, ends[LEASH], -1, &status);
+    char word;
+    if (!has_ended && read(ends[LEASH], &word, 1) == 1) {
+        // Set free: it ends when it does, and nobody is told.
+        close(ends[LEASH]);
+        has_ended = wait_for_end(descriptor, program, -1, -1, &status);
+    }
+    if (!has_ended) {
         kill(program, SIGTERM);
         if (!wait_for_end(descriptor, program, -1, grace, &status)) {
             kill(program, SIGKILL);
@@ -127,37 +147,46 @@ static _Noreturn void guard(char *const argv[], int leash, int output, int error
     _exit(WEXITSTATUS(status));
 }
 
-int start_guarded(char *const argv[], int grace_milliseconds, struct guarded_process *process) {
-    int pipes[4][2];  // leash, output, errors, report
+int start_guarded(char *const argv[], int grace_milliseconds, int control, struct guarded_process *process) {
+    int pipes[REPORT + 1][2];
     int made = 0, code = 0;
-    while (made < 4 && pipe2(pipes[made], O_CLOEXEC) == 0) made++;
-    if (made < 4) {
+    while (made <= REPORT && pipe2(pipes[made], O_CLOEXEC) == 0) made++;
+    pid_t pid = -1;
+    if (made <= REPORT || (pid = fork()) < 0) {
         code = errno;
         goto failed;
     }
-    pid_t pid = fork();
-    if (pid < 0) {
-        code = errno;
-        goto failed;
+    if (pid == 0) {
+        int ends[PLACES] = {pipes[LEASH][0], pipes[INPUT][0], pipes[OUTPUT][1], pipes[ERRORS][1], pipes[REPORT][1],
+                            control};
+        guard(argv, ends, grace_milliseconds);
     }
-    if (pid == 0) guard(argv, pipes[0][0], pipes[1][1], pipes[2][1], pipes[3][1], grace_milliseconds);
-    close(pipes[0][0]);
-    close(pipes[1][1]);
-    close(pipes[2][1]);
-    close(pipes[3][1]);
+    close(pipes[LEASH][0]);
+    close(pipes[INPUT][0]);
+    close(pipes[OUTPUT][1]);
+    close(pipes[ERRORS][1]);
+    close(pipes[REPORT][1]);
     // The report's other end closes with the exec, or says why there was none.
+    struct report message;
+    int program = -1;
     ssize_t count;
-    while ((count = read(pipes[3][0], &code, sizeof code)) < 0 && errno == EINTR) {}
-    close(pipes[3][0]);
-    if (count == sizeof code) {
-        close(pipes[0][1]);
-        close(pipes[1][0]);
-        close(pipes[2][0]);
+    while ((count = read(pipes[REPORT][0], &message, sizeof message)) != 0) {
+        if (count < 0 && errno == EINTR) continue;
+        if (count != sizeof message) break;
+        if (message.is_error) code = message.value; else program = message.value;
+    }
+    close(pipes[REPORT][0]);
+    if (code != 0) {
+        close(pipes[LEASH][1]);
+        close(pipes[INPUT][1]);
+        close(pipes[OUTPUT][0]);
+        close(pipes[ERRORS][0]);
         wait_for(pid);
         return code;
     }
     *process = (struct guarded_process){
-        .pid = pid, .leash = pipes[0][1], .output = pipes[1][0], .errors = pipes[2][0]};
+        .pid = pid, .program = program, .leash = pipes[LEASH][1], .input = pipes[INPUT][1],
+        .output = pipes[OUTPUT][0], .errors = pipes[ERRORS][0]};
     return 0;
 failed:
     for (int index = 0; index < made; index++) {

@@ -75,7 +75,7 @@ struct CheckCommand: AsyncParsableCommand {
                 build.outputParent = try absolutePath("out")
                 report = try await checkRecipe(at: command.subject, settings, settings: build)
             } else {
-                settings.store = try command.options.store.openExisting()
+                settings.store = try command.options.sources.store.openExisting()
                 report = try checkImage(at: path, settings)
             }
             if command.sarif {
@@ -89,7 +89,7 @@ struct CheckCommand: AsyncParsableCommand {
 }
 
 /// Whether it is a text: an image has NULs in its first bytes, where it has room for a boot loader.
-private func isRecipe(_ path: FilePath) -> Bool {
+func isRecipe(_ path: FilePath) -> Bool {
     guard !isDirectory(path), exists(path), let blob = try? Blob(file: path), blob.size > 0, blob.size <= 1 << 20,
         let bytes = try? readFile(at: path)
     else { return false }

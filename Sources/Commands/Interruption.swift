@@ -10,6 +10,7 @@ enum Interruption {
     private struct State {
         var count = 0
         var cancel: (@Sendable () -> Void)?
+        var farewell: (@Sendable () -> Void)?
     }
 
     private static let state = Mutex(State())
@@ -55,6 +56,11 @@ enum Interruption {
         }
     }
 
+    /// What is done where a second signal ends the program at once.
+    static func beforeExit(_ farewell: @escaping @Sendable () -> Void) {
+        state.withLock { $0.farewell = farewell }
+    }
+
     /// SIG_IGN, which is the address 1.
     private static func isIgnored(_ action: sigaction) -> Bool {
         unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
@@ -65,7 +71,10 @@ enum Interruption {
             state.count += 1
             return (state.count, state.cancel)
         }
-        if count > 1 { _exit(130) }
+        if count > 1 {
+            state.withLock { $0.farewell }?()
+            _exit(130)
+        }
         cancel?()
     }
 }

@@ -1,60 +1,125 @@
 internal import Booting
-public import RootfsModel
+internal import Glibc
+internal import RootfsModel
 internal import Storage
 public import SystemPackage
 
-/// How a boot went, for the command line.
-public struct BootResult: Encodable, Sendable {
-    public var succeeded: Bool
-    public var summary: String
-    public var seconds: Double
-    public var missing: [String]
-    public var accelerator: String
-    public var console: [String]
-    /// What to tell the user of a boot that failed.
-    public var failure: Failure? {
-        succeeded
-            ? nil : Failure("the boot failed: \(summary)", notes: missing.map { "not seen: \($0)" }, status: .negative)
+/// What a boot takes besides its image.
+public struct BootSettings: Sendable {
+    /// `firecracker`, `kvm` or `tcg`; nil: the best one that works here.
+    public var engine: String?
+    /// Where programs are looked for, as in PATH.
+    public var path: String
+    /// Texts to wait for besides the recipe's.
+    public var expect: [String] = []
+    /// In seconds, instead of the recipe's.
+    public var within: Int?
+    public var soakMilliseconds: Int64?
+    /// Ports of the guest that shall be reachable from this host.
+    public var ports: [(guest: UInt16, host: UInt16?)] = []
+    /// Whether the machine runs on afterwards.
+    public var isKept = false
+    /// A directory for what is temporary.
+    public var scratch: String
+    /// Debian's name of this machine's architecture.
+    public var hostArchitecture: String
+    public var toolVersion: String
+
+    public init(path: String, scratch: String, hostArchitecture: String, toolVersion: String) {
+        self.path = path
+        self.scratch = scratch
+        self.hostArchitecture = hostArchitecture
+        self.toolVersion = toolVersion
     }
 }
 
-/// Boots the outputs of a build and waits for what its recipe expects on the console.
+/// How a boot went, for the command line.
+public struct BootResult: Encodable, Sendable {
+    /// A machine that runs on, and how it is reached.
+    public struct Kept: Encodable, Sendable {
+        public var pid: Int32
+        /// Sockets: the serial line, QEMU's monitor (QMP).
+        public var console: String
+        public var monitor: String
+    }
+
+    public var imagePath: String
+    public var record: BootRecord
+    /// This host's ports by the guest's.
+    public var forwards: [String: UInt16]
+    public var kept: Kept?
+    /// Why boot.json and console.log were not written; nil where they were.
+    public var notKeptBecause: String?
+}
+
+/// What booting writes nothing of: whoever sits at the console sees it.
+public struct AttachedBoot: Sendable {
+    /// `clean`, `killed` or `by itself`.
+    public var shutdown: String
+    public var messages: [String]
+}
+
+/// The verdicts that a boot can come to.
+public let bootVerdicts = Verdict.Kind.allCases.map(\.rawValue)
+
+/// The engines that can be asked for.
+public let bootEngines = Engine.allCases.map(\.rawValue)
+
+/// Boots an image, or the outputs of a build, until there is a verdict, and keeps the evidence beside the image.
+///
+/// - Throws: where it cannot be booted at all. A boot that goes wrong is a result.
 public func boot(
-    directory: FilePath, expect: [String], within: Int?, accel: String, showConsole: Bool,
-    progress: @escaping ProgressSink
+    at path: FilePath, _ settings: BootSettings, progress: @escaping ProgressSink
 ) throws -> BootResult {
-    let path = directory.appending(ImageRecord.fileName)
-    guard exists(path) else {
-        throw Failure(
-            "\(directory) holds no build: it has no \(ImageRecord.fileName)",
-            hint: "build a recipe first, and name out/NAME")
+    let subject = try BootSubject(at: path)
+    try checkArchitecture(of: subject, settings)
+    let request = try subject.request(settings)
+    var log = ConsoleLog()
+    let report = try machine(request, settings).boot(isKept: settings.isKept) { line in
+        log.add(line)
+        progress(.note(line.description))
     }
-    guard let record = parseRecord(ImageRecord.self, from: try readFile(at: path)) else {
-        throw Failure("\(path) is not a record of this version", hint: "build again")
-    }
-    guard let kernel = record.kernel else {
-        throw Failure("\(record.name) has no kernel: its recipe says kernel: none", hint: "give it one to boot it here")
-    }
-    let expected = record.boot.expect + expect.filter { !record.boot.expect.contains($0) }
-    guard !expected.isEmpty else {
-        throw Failure(
-            "nothing says what \(record.name) has to print",
-            hint: "name it with --expect, or in the recipe's boot.expect",
-            status: .usage)
-    }
-    let machine = VirtualMachine(
-        kernel: directory.appending(kernel.file).string,
-        initrd: kernel.initrd == nil ? nil : directory.appending("initrd").string,
-        image: directory.appending("\(record.name).ext4").string, arguments: record.kernelArguments,
-        memory: record.boot.memoryMiB, vcpus: record.boot.vcpus,
-        acceleration: VirtualMachine.Acceleration(rawValue: accel) ?? .tcg)
-    let report = try machine.boot(
-        expecting: expected, within: within.map { .seconds($0) } ?? .milliseconds(record.boot.withinMilliseconds),
-        console: { line in if showConsole { progress(.note(line.description)) } })
-    if report.succeeded { progress(.note(report.summary)) }
-    if !showConsole, let failure = report.failure { throw failure }
+    var record = BootRecord(subject, request, report, log, toolVersion: settings.toolVersion)
+    record.predictedBy = try BootPrediction(for: subject, hostArchitecture: settings.hostArchitecture)
+        .findings(for: report.verdict)
+    let obstacle = try BootProof(subject: subject, record: record, log: log.bytes).keep()
     return BootResult(
-        succeeded: report.succeeded, summary: report.summary,
-        seconds: Double(report.duration.components.seconds) + Double(report.duration.components.attoseconds) / 1e18,
-        missing: report.missing, accelerator: report.accelerator, console: report.lines.map(\.description))
+        imagePath: subject.image.string, record: record,
+        forwards: Dictionary(report.forwards.map { (String($0), $1) }, uniquingKeysWith: { $1 }),
+        kept: report.kept.map {
+            .init(pid: $0.pid, console: "\($0.directory)/console", monitor: "\($0.directory)/monitor")
+        }, notKeptBecause: obstacle)
+}
+
+/// Boots with a terminal at the console. Nothing is waited for, proven or written.
+///
+/// - Parameter begin: called when the machine runs: by which engine, why by no better one, this host's ports by the
+///   guest's.
+public func attach(
+    at path: FilePath, _ settings: BootSettings, input: Int32, output: Int32,
+    begin: (String, [String], [UInt16: UInt16]) -> Void
+) throws -> AttachedBoot {
+    let subject = try BootSubject(at: path)
+    try checkArchitecture(of: subject, settings)
+    let attachment = try machine(try subject.request(settings), settings).attach(input: input, output: output) {
+        begin($0.rawValue, $1, $2)
+    }
+    return AttachedBoot(shutdown: attachment.shutdown.rawValue, messages: attachment.engineMessages)
+}
+
+private func machine(_ request: BootRequest, _ settings: BootSettings) -> VirtualMachine {
+    let engines = EngineChoice(wanted: settings.engine.flatMap { Engine(rawValue: $0) }, path: settings.path)
+    var machine = VirtualMachine(request, engines: engines)
+    machine.scratch = settings.scratch
+    return machine
+}
+
+private func checkArchitecture(of subject: BootSubject, _ settings: BootSettings) throws(Failure) {
+    let architecture = subject.record.architecture
+    let isFirecracker = settings.engine == Engine.firecracker.rawValue
+    if isFirecracker ? architecture == settings.hostArchitecture : architecture == "amd64" { return }
+    throw Failure(
+        "cannot boot an image for \(architecture) here: QEMU's microvm is for amd64 alone",
+        hint: architecture == settings.hostArchitecture
+            ? "boot it with --engine firecracker" : "boot it on a host of that architecture with --engine firecracker")
 }

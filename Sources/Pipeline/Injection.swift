@@ -57,6 +57,7 @@ public func inject(
         record.paths = finished.tree.nodes.count
         record.lockDigest = nil
         record.recipeDigest = nil
+        record.proof = nil
         record.normalization.rules += finished.reports
         try writeFile(try recordBytes(record), to: staging.path.appending("record"))
         try moveItem(at: staging.path.appending("image"), to: destination)

@@ -17,13 +17,18 @@ struct OutputDirectory: ~Copyable {
         try Self.check(final, of: recipe)
         let parent = final.removingLastComponent()
         let name = final.lastComponent?.string ?? "out"
-        let lockPath = parent.appending(".\(name).lock")
+        let lockPath = Self.lockPath(of: final)
         let staging = parent.appending(".\(name).new")
         let lock = try Self.prepare(final: final, staging: staging, lockPath: lockPath)
         self.final = final
         self.staging = staging
         self.lock = lock
         self.lockPath = lockPath
+    }
+
+    /// What is locked while outputs are written, or evidence put beside them.
+    static func lockPath(of final: FilePath) -> FilePath {
+        final.removingLastComponent().appending(".\(final.lastComponent?.string ?? "out").lock")
     }
 
     /// The names in build.json, whatever version wrote it.

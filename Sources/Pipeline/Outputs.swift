@@ -1,6 +1,7 @@
 internal import Booting
 internal import CLinux
 internal import Glibc
+internal import Provisioning
 internal import Recipes
 internal import RootfsModel
 internal import Storage
@@ -38,7 +39,11 @@ extension ImageRecord.BootEntry {
     init(_ recipe: Recipe) {
         self.init(
             expect: recipe.boot.expect.map(\.value), withinMilliseconds: recipe.boot.within.wholeMilliseconds,
-            services: recipe.services.map(\.name.value), vcpus: recipe.machine.vcpus,
+            soakMilliseconds: recipe.boot.soak.wholeMilliseconds,
+            services: recipe.services.map {
+                .init(
+                    name: $0.name.value, probe: $0.ready?.probe.value.words, restart: $0.restart.policy.rawValue)
+            }, vcpus: recipe.machine.vcpus,
             memoryMiB: Int(recipe.machine.memory.bytes >> 20))
     }
 }
@@ -48,7 +53,7 @@ func outputNames(of recipe: String) -> [String] {
     [
         "\(recipe).ext4", "\(recipe).listing", "vmlinux", "Image", "initrd", kernelConfigurationName,
         "firecracker.json",
-        ImageRecord.fileName, CheckReport.fileName, BuildRecord.fileName,
+        ImageRecord.fileName, CheckReport.fileName, BuildRecord.fileName, BootRecord.fileName, ConsoleLog.fileName,
     ]
 }
 
@@ -78,7 +83,8 @@ func writeOutputs(_ directory: FilePath, _ finished: FinishedTree, _ record: Ima
 func outputSignatures(in directory: FilePath) throws -> [BuildRecord.Output] {
     try directoryNames(at: directory).compactMap { name in
         let text = String(decoding: name, as: UTF8.self)
-        if text == BuildRecord.fileName { return nil }
+        // A boot's evidence comes and goes without the image being another.
+        if [BuildRecord.fileName, BootRecord.fileName, ConsoleLog.fileName].contains(text) { return nil }
         var status = stat()
         guard stat(directory.appending(text).string, &status) == 0 else {
             throw systemFailure("read", directory.appending(text))

@@ -71,11 +71,33 @@ public struct ImageRecord: Codable, Sendable, Equatable {
     }
 
     public struct BootEntry: Codable, Sendable, Equatable {
+        public struct ServiceEntry: Codable, Sendable, Equatable {
+            public var name: String
+            /// Kind and what of its `ready:`, as the supervisor takes them: `["tcp", "127.0.0.1:80"]`; nil: ready when
+            /// started.
+            public var probe: [String]?
+            /// `always`, `on-failure` or `never`.
+            public var restart: String
+        }
+
         public var expect: [String]
         public var withinMilliseconds: Int64
-        public var services: [String]
+        public var soakMilliseconds: Int64
+        public var services: [ServiceEntry]
         public var vcpus: Int
         public var memoryMiB: Int
+    }
+
+    /// How the last boot of this very image, kernel and initrd went. A build writes none.
+    public struct ProofEntry: Codable, Sendable, Equatable {
+        public var proven: Bool
+        public var verdict: String
+        /// `firecracker`, `kvm` or `tcg`.
+        public var engine: String
+        public var soakSeconds: Double
+        /// The file beside the image that has all of it, and its digest.
+        public var record: String
+        public var recordDigest: String
     }
 
     public var name: String
@@ -94,6 +116,7 @@ public struct ImageRecord: Codable, Sendable, Equatable {
     /// nil for an image without a hash tree.
     public var verity: VerityEntry?
     public var boot: BootEntry
+    public var proof: ProofEntry?
     /// Nil after `inject`, as the next one.
     public var lockDigest: String?
     /// Of the recipe's settings, besides what the lock holds.

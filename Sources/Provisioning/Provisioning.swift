@@ -5,7 +5,7 @@
 // environment: content that must be seen (/etc/passwd, a template) comes through a closure, and every node
 // that is made gets the moment that the caller gives.
 //
-// The order is fixed: node release, users, identity, machine defaults, files, services, removals, overlays in
+// The order is fixed: node release, users, identity, machine defaults, trimming, files, services, removals, overlays in
 // the order of the recipe. Overlays come last and win, so laying one over a finished image is the same as
 // having built with it at the end. Services are checked over the finished tree: what a unit runs must be there.
 public import Recipes
@@ -49,9 +49,11 @@ public func provision(
     tree = try tree.applying(
         change(identifying: recipe, in: tree, moment: moment, read: read).placed(in: tree))
     tree = try tree.applying(change(fittingMachineTo: tree, moment: moment).placed(in: tree))
+    tree = try tree.applying(change(trimming: recipe.supervisor.trim, in: tree, moment: moment).placed(in: tree))
     tree = try tree.applying(change(writingFiles: recipe.files, in: tree, moment: moment, read: read))
     tree = try tree.applying(
-        change(writingServices: recipe.services, moment: moment, warnings: &report.warnings).placed(in: tree))
+        change(writingServicesOf: recipe, in: tree, moment: moment, warnings: &report.warnings, read: read)
+            .placed(in: tree))
     let (removal, removals) = try change(removing: recipe.remove, from: tree)
     tree = try tree.applying(removal)
     report.removals = removals

@@ -17,12 +17,11 @@ func checkServices(
         ])
     }
     var mistakes = [Failure]()
-    let needsReady = services.contains { $0.ready != nil }
     let parts = [
-        ("/etc/systemd/system/app-.service.d/10-visible.conf", true), ("/usr/lib/microvm/report-exit", true),
-        ("/usr/lib/microvm/ready", needsReady),
+        "/etc/systemd/system/app-.service.d/10-visible.conf", "/usr/lib/microvm/report-exit",
+        "/usr/lib/microvm/ready",
     ]
-    let missing = parts.filter { $0.1 && !isFile($0.0, in: tree) }.map(\.0)
+    let missing = parts.filter { !isFile($0, in: tree) }
     if !missing.isEmpty {
         mistakes.append(
             Failure(
@@ -30,6 +29,7 @@ func checkServices(
                 notes: missing.map { "missing: \($0)" }, hint: "add overlays/supervisor to overlays:"))
     }
     let users = try AccountTable("/etc/passwd", in: tree, read: read)?.names ?? ["root"]
+    let groups = try AccountTable("/etc/group", in: tree, read: read)?.names ?? ["root"]
     for service in services {
         mistakes += programMistakes(of: service, in: tree)
         mistakes += scriptMistakes(of: service, in: tree)
@@ -40,6 +40,14 @@ func checkServices(
                     "service \(service.name.value) runs as \(quoted(user)), a user whom the image does not have",
                     at: service.name.location,
                     hint: nearestName(to: user, among: users).map { "did you mean \($0)?" } ?? "add it to users:"))
+        }
+        if let group = service.group, UInt32(group.value) == nil, !groups.contains(group.value) {
+            mistakes.append(
+                Failure(
+                    "service \(service.name.value) runs in the group \(quoted(group.value)), which the image does not have",
+                    at: group.location ?? service.name.location,
+                    hint: nearestName(to: group.value, among: groups).map { "did you mean \($0)?" }
+                        ?? "groups come with packages; see /etc/group of the image"))
         }
     }
     if !mistakes.isEmpty { throw Failures(mistakes) }

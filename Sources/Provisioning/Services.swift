@@ -1,87 +1,56 @@
 internal import Recipes
 internal import RootfsModel
 
-/// Where the supervisor overlay keeps its scripts.
+/// Where the supervisor overlay keeps its programs.
 let supervisorDirectory: TreePath = "/usr/lib/microvm"
 
-/// The services as systemd units, enabled. What all of them share (where output goes, the report of a death)
-/// is the supervisor overlay's drop-in for `app-*.service`; a unit holds what is the service's own.
+/// The services for who starts them: units for systemd, else the small supervisor's configuration; and the file that
+/// keeps their deaths.
 func change(
-    writingServices services: [Recipe.Service], moment: Timestamp, warnings: inout [String]
+    writingServicesOf recipe: Recipe, in tree: FileTree, moment: Timestamp, warnings: inout [String],
+    read: (Blob) throws -> [UInt8]
 ) throws -> TreeChange {
-    var puts = [FileNode]()
+    let services = recipe.services
+    if services.isEmpty { return TreeChange() }
     var mistakes = [Failure]()
     var seen = Set<String>()
     for service in services {
-        let found =
-            mistakesIn(service, among: services)
-            + (seen.insert(service.name.value).inserted
-                ? [] : [Failure("service \(service.name.value) is there twice", at: service.name.location)])
-        mistakes += found
-        if !found.isEmpty { continue }
-        let units: TreePath = "/etc/systemd/system"
-        let wants: TreePath = "/etc/systemd/system/multi-user.target.wants"
-        puts.append(.text(units.appending(service.unitName.utf8), unit(of: service), moment: moment))
-        puts.append(.link(wants.appending(service.unitName.utf8), to: "../" + service.unitName, moment: moment))
+        mistakes += mistakesIn(service, among: services)
+        if !seen.insert(service.name.value).inserted {
+            mistakes.append(Failure("service \(service.name.value) is there twice", at: service.name.location))
+        }
         if let warning = unreachableLimit(of: service) { warnings.append(warning) }
     }
     if !mistakes.isEmpty { throw Failures(mistakes) }
-    return TreeChange(puts: puts)
+    return TreeChange(puts: unitNodes(of: recipe, moment: moment))
 }
 
-extension Recipe.Service {
-    var unitName: String { "app-\(name.value).service" }
-}
+/// The units, enabled. What all of them share (where output goes, the report of a death) is the supervisor overlay's
+/// drop-in for `app-*.service`; a unit holds what is the service's own.
+private func unitNodes(of recipe: Recipe, moment: Timestamp) -> [FileNode] {
+    let units: TreePath = "/etc/systemd/system"
+    let wants: TreePath = "/etc/systemd/system/multi-user.target.wants"
+    var nodes = [FileNode]()
+    for service in recipe.services {
+        nodes.append(.text(units.appending(service.unitName.utf8), unit(of: service), moment: moment))
+        nodes.append(.link(wants.appending(service.unitName.utf8), to: "../" + service.unitName, moment: moment))
+    }
+    let log = recipe.supervisor.log.value
+    if log != Recipe.Supervisor().log.value {
+        nodes.append(
+            .text(
+                units.appending("microvm-applog.service.d/50-recipe.conf"),
+                """
+                # The recipe's supervisor.log.
+                [Unit]
+                RequiresMountsFor=\(unitValue(log.parent?.description ?? "/"))
 
-/// The unit's text.
-func unit(of service: Recipe.Service) -> String {
-    var lines = [
-        "# From the recipe's service \(service.name.value). What all services share is in app-.service.d/10-visible.conf.",
-        "[Unit]",
-        "Description=\(service.name.value)",
-    ]
-    let after = service.after.map(\.value).map { isUnitName($0) ? $0 : "app-\($0).service" }
-    if !after.isEmpty {
-        // A unit with a readiness check counts as started when it is ready.
-        lines.append("Wants=" + after.joined(separator: " "))
-        lines.append("After=" + after.joined(separator: " "))
-    }
-    let restart = service.restart
-    let backoff = restart.backoff
-    lines.append("StartLimitIntervalSec=\(unitSpan(restart.limit.window))")
-    lines.append("StartLimitBurst=\(restart.limit.count)")
-    lines += ["", "[Service]", "Type=exec"]
-    if service.user.value != "root" { lines.append("User=\(unitValue(service.user.value))") }
-    lines += service.environment.map { "Environment=" + unitAssignment($0.name, $0.value) }
-    // report-exit pauses as this says: systemd learnt growing pauses with version 254 only.
-    lines.append(
-        "Environment=SUPERVISOR_BACKOFF=\(backoff.first.wholeMilliseconds)-\(backoff.longest.wholeMilliseconds)")
-    let words = service.command.enumerated().map { unitWord($1.value, isProgram: $0 == 0) }
-    lines.append("ExecStart=" + words.joined(separator: " "))
-    if let ready = service.ready {
-        let words =
-            ["\(supervisorDirectory)/ready"] + ready.probe.value.words + [String(ready.within.wholeMilliseconds)]
-        lines.append("ExecStartPost=" + words.map { unitWord($0) }.joined(separator: " "))
-        // The check says itself that time is up; this is for a check that hangs.
-        lines.append("TimeoutStartSec=\(unitSpan(ready.within + .seconds(15)))")
-    }
-    lines.append("Restart=\(restart.policy == .never ? "no" : restart.policy.rawValue)")
-    lines.append("RestartSec=100ms")
-    lines.append("TimeoutStopSec=\(unitSpan(max(.seconds(90), backoff.longest + .seconds(30))))")
-    lines += ["", "[Install]", "WantedBy=multi-user.target", ""]
-    return lines.joined(separator: "\n")
-}
+                [Service]
+                Environment=\(unitAssignment("APP_LOG", log.description))
 
-extension Recipe.ReadinessProbe {
-    /// What the ready script takes: the kind and its argument.
-    var words: [String] {
-        switch self {
-        case .http(let url): ["http", url]
-        case .tcp(let host, let port): ["tcp", "\(host):\(port)"]
-        case .unix(let path): ["unix", path.description]
-        case .file(let path): ["file", path.description]
-        }
+                """, moment: moment))
     }
+    return nodes
 }
 
 private func mistakesIn(_ service: Recipe.Service, among services: [Recipe.Service]) -> [Failure] {
@@ -104,12 +73,13 @@ private func mistakesIn(_ service: Recipe.Service, among services: [Recipe.Servi
     if let program = command.first, let sign = program.first, "@-:+!|".contains(sign) {
         mistake("runs \(quoted(program)): systemd takes the \(sign) for a prefix of its own")
     }
-    let texts = command + [user] + service.environment.map(\.value)
+    var probe = [String]()
+    if let ready = service.ready { probe = ready.probe.value.words }
+    let texts = command + [user] + service.environment.map(\.value) + probe
     if texts.contains(where: { $0.utf8.contains(0) }) { mistake("has a NUL in it, which no argument can hold") }
-    if user.isEmpty || user.utf8.contains(where: { $0 < 32 }) || user.hasPrefix(" ") || user.hasSuffix(" ")
-        || user.hasSuffix("\\")
-    {
-        mistake("has \(quoted(user)) as user, which a unit cannot hold")
+    let values = [("user", user), ("group", service.group?.value), ("directory", service.directory?.value.description)]
+    for case (let what, let value?) in values where !isUnitValue(value) {
+        mistake("has \(quoted(value)) as \(what), which a unit cannot hold")
     }
     for name in service.after.map(\.value)
     where !isUnitName(name) && !services.contains(where: { $0.name.value == name }) {
@@ -129,6 +99,12 @@ private func mistakesIn(_ service: Recipe.Service, among services: [Recipe.Servi
     }
     if service.restart.limit.count < 1 { mistake("may start less than once") }
     return mistakes
+}
+
+/// Whether systemd takes a text to the end of its line as it is.
+private func isUnitValue(_ text: String) -> Bool {
+    !text.isEmpty && !text.utf8.contains { $0 < 32 } && !text.hasPrefix(" ") && !text.hasSuffix(" ")
+        && !text.hasSuffix("\\")
 }
 
 /// `http://host[:port][/path]`, in printable ASCII.

@@ -25,6 +25,7 @@ public struct Recipe: Hashable, Sendable {
     public var remove: [Located<String>] = []
     /// In the order of the recipe.
     public var services: [Service] = []
+    public var supervisor = Supervisor()
     public var image = Image()
     public var machine = Machine()
     public var check = Check()

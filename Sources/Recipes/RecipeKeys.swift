@@ -113,7 +113,8 @@ extension ValueFormat where Value == Recipe.Boot {
     static let boot = Self.record(
         "boot",
         keys: [
-            RecipeKey("within", \.within, .positiveDuration, "default 120s"),
+            RecipeKey("within", \.within, .positiveDuration, "how long it may take until all is ready; default 120s"),
+            RecipeKey("soak", \.soak, .duration, "how long nothing may die after that; default 30s"),
             RecipeKey(
                 "expect", \.expect,
                 TextFormat.text("a text of the console", pattern: nil) { text in
@@ -182,6 +183,8 @@ extension ValueFormat where Value == Recipe {
                 "remove", \.remove, TextFormat.imagePattern.located().list(of: "patterns"),
                 "what is taken out, as absolute patterns"),
             RecipeKey("services", \.services, .services, "programs that are started at boot and kept running"),
+            RecipeKey(
+                "supervisor", \.supervisor, .supervisor, "what watches the services, and what is left out around them"),
             RecipeKey("image", \.image, .image, "the file system"),
             RecipeKey("machine", \.machine, .machine, "the virtual machine"),
             RecipeKey("check", \.check, .check, "the checks of the tree"),

@@ -10,6 +10,10 @@ extension Recipe {
         public var command: [Located<String>] = []
         /// Default: root.
         public var user = Located("root")
+        /// nil: the user's own.
+        public var group: Located<String>?
+        /// Where it starts; nil: the root.
+        public var directory: Located<TreePath>?
         /// Services that are ready before this one starts, by their names; units of systemd's own by their full names.
         public var after: [Located<String>] = []
         /// Sorted by name.
@@ -17,6 +21,9 @@ extension Recipe {
         public var restart = Restart()
         /// nil: ready when started.
         public var ready: Readiness?
+        /// Within this time it has to say again that it is well (sd_notify(3), WATCHDOG=1); nil: it is not asked.
+        public var watchdog: Duration?
+        public var resources = Resources()
 
         public init(name: Located<String>) {
             self.name = name
@@ -74,6 +81,18 @@ extension Recipe {
         }
     }
 
+    /// The most that a service may have.
+    public struct Resources: Hashable, Sendable {
+        /// Of memory, all its processes together; nil: the machine's.
+        public var memory: ByteCount?
+        /// Open files of a process; nil: 65536.
+        public var files: Int?
+        /// Processes and threads; nil: the system's.
+        public var tasks: Int?
+
+        public init() {}
+    }
+
     public enum ReadinessProbe: Hashable, Sendable {
         /// An http URL on this machine that answers with a status 200 … 299.
         case http(String)
@@ -83,6 +102,10 @@ extension Recipe {
         case file(TreePath)
         /// A unix socket that is there.
         case unix(TreePath)
+        /// A text in a line that the service printed.
+        case console(String)
+        /// A program and its arguments, run as the service's user, that ends with the status 0.
+        case command([Located<String>])
     }
 
     /// When a service counts as ready.
@@ -152,6 +175,8 @@ extension Recipe {
     public struct Boot: Hashable, Sendable {
         /// Default: 120s.
         public var within = Duration.seconds(120)
+        /// How long nothing may die after everything was ready. Default: 30s.
+        public var soak = Duration.seconds(30)
         /// Texts that come on the console, besides every service's readiness.
         public var expect: [Located<String>] = []
 

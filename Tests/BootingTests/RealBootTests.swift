@@ -50,6 +50,21 @@ import Testing
         }
     }
 
+    private func machine(
+        _ material: Material, _ folder: Folder, image: String, hasInitrd: Bool = true, arguments: [String],
+        expect: [String], memory: Int = 512, engine: Engine? = .tcg, soak: Duration = .zero
+    ) throws -> VirtualMachine {
+        let request = BootRequest(
+            kernel: try folder.file("vmlinux", material.kernel.bytes),
+            initrd: hasInitrd ? try folder.file("initrd", material.initrd()) : nil, image: image,
+            arguments: ["console=ttyS0", "reboot=k", "panic=1"] + arguments, memory: memory, vcpus: 1, expect: expect,
+            isSupervised: false, deadline: .seconds(150), soak: soak)
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin"
+        var machine = VirtualMachine(request, engines: EngineChoice(wanted: engine, path: path))
+        machine.scratch = folder.url.path
+        return machine
+    }
+
     @Test func theInitrdHandsOverToTheImagesInit() throws {
         guard let material = try Material() else { return }
         let decision = try initrdNeeded(mode: .auto, config: material.config, modules: material.modules)
@@ -65,42 +80,42 @@ import Testing
             /bin/busybox mount -t proc proc /proc
             echo "mounts: $(/bin/busybox grep -c . /proc/mounts) $(/bin/busybox grep ' / ' /proc/mounts | /bin/busybox tail -n1)"
             echo "the image is done"
-            exec /bin/busybox sleep 60
+            trap '/bin/busybox reboot -f' INT
+            echo 0 >/proc/sys/kernel/ctrl-alt-del
+            while :; do /bin/busybox sleep 1; done
 
             """
         let image = try folder.image(files: ["bin/busybox": material.busybox, "sbin/init": Array(script.utf8)])
-        let machine = VirtualMachine(
-            kernel: try folder.file("vmlinux", material.kernel.bytes),
-            initrd: try folder.file("initrd", material.initrd()), image: image,
-            arguments: ["console=ttyS0", "reboot=k", "panic=1", "quiet", "--", "two", "words"], memory: 512, vcpus: 1)
+        let machine = try machine(
+            material, folder, image: image, arguments: ["quiet", "--", "two", "words"],
+            expect: ["the image says hello", "the image is done"])
         let before = try Data(contentsOf: URL(fileURLWithPath: image))
-        let report = try machine.boot(
-            expecting: ["the image says hello", "the image is done"], within: .seconds(120))
-        #expect(report.succeeded, "\(report.failure?.description ?? "")")
-        #expect(report.stoppedCleanly)
-        let text = report.lines.map(\.text)
+        var text = [String]()
+        let report = try machine.boot { text.append($0.text) }
+        #expect(report.verdict.kind == .proven, "\(report.verdict)")
+        // Ctrl-Alt-Del came to the image's init as SIGINT.
+        #expect(report.shutdown == .clean)
         #expect(text.contains("init got: /sbin/init two words"), "\(text)")
         #expect(text.contains { $0.hasPrefix("in dev: /dev/console") })
         #expect(text.contains("in proc: "))
         #expect(text.contains { $0.contains("/dev/vda / ext4 rw") }, "\(text)")
         #expect(try Data(contentsOf: URL(fileURLWithPath: image)) == before)
-        print(report.summary)
+        print(report.verdict.summary)
     }
 
-    /// Whether or not KVM works here, `auto` boots.
-    @Test func kvmIsTakenOnlyWhereItsProbeComesThrough() throws {
+    /// Whether or not KVM works here, a boot goes on, and what does not work is told.
+    @Test func theBestEngineThatWorksIsTaken() throws {
         guard let material = try Material() else { return }
         let folder = try Folder()
         defer { folder.remove() }
         let script = Array("#!/bin/busybox sh\necho the image says hello\nexec /bin/busybox sleep 60\n".utf8)
-        let machine = VirtualMachine(
-            kernel: try folder.file("vmlinux", material.kernel.bytes),
-            initrd: try folder.file("initrd", material.initrd()),
-            image: try folder.image(files: ["bin/busybox": material.busybox, "sbin/init": script]),
-            arguments: ["quiet"], memory: 512, vcpus: 1, acceleration: .auto)
-        let report = try machine.boot(expecting: ["the image says hello"], within: .seconds(120))
-        #expect(report.succeeded, "\(report.failure?.description ?? "")")
-        print("auto took \(report.accelerator): \(report.summary)")
+        let machine = try machine(
+            material, folder, image: folder.image(files: ["bin/busybox": material.busybox, "sbin/init": script]),
+            arguments: ["quiet"], expect: ["the image says hello"], engine: nil)
+        let report = try machine.boot()
+        #expect(report.verdict.kind == .proven, "\(report.verdict)")
+        #expect(report.engine != .tcg || report.engineNotes.contains { $0.contains("KVM cannot be used: ") })
+        print("\(report.engine): \(report.verdict.summary) \(report.engineNotes)")
     }
 
     @Test func theModulesOfAMachineComeInTheOrderTheyNeed() throws {
@@ -122,69 +137,70 @@ import Testing
         #expect(loaded.isSuperset(of: ["virtio_rng", "virtio_blk", "vsock"]) && !loaded.contains("ext4"))
     }
 
-    /// ROOTFS_BUILD_TEST_IMAGE names an ext4 image with an init that asks for a login on the console.
-    @Test func aWholeImageComesToItsLoginPrompt() throws {
-        guard let material = try Material() else { return }
-        guard let image = ProcessInfo.processInfo.environment["ROOTFS_BUILD_TEST_IMAGE"] else {
-            print("skipped: ROOTFS_BUILD_TEST_IMAGE names no image")
-            return
-        }
-        let folder = try Folder()
-        defer { folder.remove() }
-        let machine = VirtualMachine(
-            kernel: try folder.file("vmlinux", material.kernel.bytes),
-            initrd: try folder.file("initrd", material.initrd()), image: image,
-            arguments: ["console=ttyS0", "reboot=k", "panic=1", "quiet", "loglevel=3"], memory: 1024, vcpus: 2)
-        let report = try machine.boot(expecting: ["login:"], within: .seconds(180)) { print($0.description) }
-        #expect(report.succeeded, "\(report.failure?.description ?? "")")
-        print(report.summary, "kernel", Digest(hashing: material.kernel.bytes), material.kernel.banner ?? "")
-        print(material.kernel.buildID ?? "no build-id", material.kernel.hasPVHEntry, material.kernel.origin)
-    }
-
     @Test func aRootDeviceThatIsNotThereIsSaidNotWaitedForInSilence() throws {
         guard let material = try Material() else { return }
         let folder = try Folder()
         defer { folder.remove() }
-        let machine = VirtualMachine(
-            kernel: try folder.file("vmlinux", material.kernel.bytes),
-            initrd: try folder.file("initrd", material.initrd()), image: try folder.image(files: [:]),
-            arguments: ["root=/dev/vdb", "ro", "quiet"], memory: 512, vcpus: 1)
-        let report = try machine.boot(expecting: ["login:"], within: .seconds(120))
-        #expect(report.ending == .guestStopped)
-        let text = report.lines.map(\.text)
-        #expect(text.contains("initrd: FATAL: root device /dev/vdb did not appear within 10 s"), "\(text)")
-        #expect(text.contains("initrd: block devices: vda"), "\(text)")
-        #expect(text.contains("initrd: virtio devices: virtio0 (0x0002)"), "\(text)")
+        let machine = try machine(
+            material, folder, image: folder.image(files: [:]), arguments: ["root=/dev/vdb", "ro", "quiet"],
+            expect: ["login:"])
+        let verdict = try machine.boot().verdict
+        #expect(verdict.kind == .noRootDevice)
+        #expect(verdict.summary == "the initrd says: root device /dev/vdb did not appear within 10 s")
+        let text = verdict.evidence.map(\.text)
+        #expect(text.contains { $0.hasSuffix(": block devices: vda") }, "\(text)")
+        #expect(text.contains { $0.hasSuffix(": virtio devices: virtio0 (0x0002)") }, "\(text)")
     }
 
     @Test func nomoduleOnTheCommandLineIsNamedAsTheCause() throws {
         guard let material = try Material() else { return }
         let folder = try Folder()
         defer { folder.remove() }
-        let machine = VirtualMachine(
-            kernel: try folder.file("vmlinux", material.kernel.bytes),
-            initrd: try folder.file("initrd", material.initrd()), image: try folder.image(files: [:]),
-            arguments: ["nomodule", "quiet"], memory: 512, vcpus: 1)
-        let report = try machine.boot(expecting: ["login:"], within: .seconds(120))
-        let text = report.lines.map(\.text)
+        let machine = try machine(
+            material, folder, image: folder.image(files: [:]), arguments: ["nomodule", "quiet"], expect: ["login:"])
+        let verdict = try machine.boot().verdict
+        #expect(verdict.kind == .noRootDevice)
+        let text = verdict.evidence.map(\.text)
         #expect(
-            text.contains("initrd: hint: nomodule is on the command line, and the drivers are modules: remove it"),
+            text.contains {
+                $0.hasSuffix(": hint: nomodule is on the command line, and the drivers are modules: remove it")
+            },
             "\(text)")
     }
 
-    @Test func withoutAnInitrdAModularKernelPanicsAndThePanicIsTheReason() throws {
+    @Test func withoutAnInitrdAModularKernelFindsNoRootDevice() throws {
         guard let material = try Material() else { return }
         let folder = try Folder()
         defer { folder.remove() }
-        let machine = VirtualMachine(
-            kernel: try folder.file("vmlinux", material.kernel.bytes), initrd: nil,
-            image: try folder.image(files: [:]), arguments: [], memory: 512, vcpus: 1)
-        let report = try machine.boot(expecting: ["login:"], within: .seconds(120))
-        guard case .panic(let line) = report.ending else {
-            Issue.record("\(report.summary)")
-            return
-        }
-        #expect(line.contains("VFS: Unable to mount root fs"))
+        let machine = try machine(
+            material, folder, image: folder.image(files: [:]), hasInitrd: false, arguments: [], expect: ["login:"])
+        let verdict = try machine.boot().verdict
+        #expect(verdict.kind == .noRootDevice)
+        #expect(verdict.summary.contains("VFS: Unable to mount root fs"))
+        #expect(verdict.evidence.count > 5, "the call trace is there")
+    }
+
+    @Test func anImageWithoutInitSaysSo() throws {
+        guard let material = try Material() else { return }
+        let folder = try Folder()
+        defer { folder.remove() }
+        let machine = try machine(
+            material, folder, image: folder.image(files: [:]), arguments: ["quiet"], expect: ["login:"])
+        #expect(try machine.boot().verdict.kind == .noInit)
+    }
+
+    @Test func aMachineWithoutSerialConsoleIsToldFromASlowOne() throws {
+        guard let material = try Material() else { return }
+        let folder = try Folder()
+        defer { folder.remove() }
+        let script = Array("#!/bin/busybox sh\necho the image says hello\nexec /bin/busybox sleep 600\n".utf8)
+        var machine = try machine(
+            material, folder, image: folder.image(files: ["bin/busybox": material.busybox, "sbin/init": script]),
+            arguments: ["quiet"], expect: ["login:"])
+        machine.request.arguments = ["console=tty0", "reboot=k", "panic=1"]
+        let verdict = try machine.boot().verdict
+        #expect(verdict.kind == .noConsole)
+        #expect(verdict.summary.hasSuffix("the kernel's arguments say console=tty0, and the machine has ttyS0"))
     }
 }
 

@@ -70,7 +70,7 @@ import Testing
         (["explain", "--keep", "x", "a.manifest"], "Error: There is no rule 'x' of normalising; --help lists them."),
         (["--quiet", "--verbose", "a.manifest"], "Error: --quiet and --verbose exclude each other."),
         (["--ofline", "a.manifest"], "Error: Unknown option '--ofline'. Did you mean '--offline'?"),
-        (["boot", "--accel", "xen", "out/x"], "Error: --accel takes tcg, kvm or auto, not 'xen'."),
+        (["boot", "--engine", "xen", "out/x"], "Error: --engine takes auto, firecracker, kvm, tcg, not 'xen'."),
         (["inspect", "cat", "a.ext4"], "Error: Missing expected argument '<path>'"),
         (["inject", "a.ext4", "-o", "b.ext4"], "Error: Missing expected argument '--overlay <directory> ...'"),
         (["kernel", "extract", "bzImage"], "Error: Missing expected argument '--output <vmlinux>'"),

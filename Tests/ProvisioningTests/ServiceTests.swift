@@ -39,7 +39,7 @@ private func execStart(_ command: [String]) throws -> String {
                 Environment="TEXT=a \"b\" \\ 5%% $X"
                 Environment=SUPERVISOR_BACKOFF=500-20000
                 ExecStart=/usr/bin/node --title=50%% "a b"
-                ExecStartPost=/usr/lib/microvm/ready http "http://127.0.0.1:8080/healthz?a=1" 2500
+                ExecStartPost=/usr/lib/microvm/ready 2500 http "http://127.0.0.1:8080/healthz?a=1"
                 TimeoutStartSec=17500ms
                 Restart=on-failure
                 RestartSec=100ms
@@ -52,6 +52,61 @@ private func execStart(_ command: [String]) throws -> String {
         #expect(
             tree["etc/systemd/system/multi-user.target.wants/app-webrtc.service"]?.linkTarget
                 == Array("../app-webrtc.service".utf8))
+    }
+
+    @Test func limitsPlaceGroupAndWatchdogStandInTheUnit() throws {
+        var limited = service("x", ["/usr/bin/node"])
+        limited.group = Located("video")
+        limited.directory = Located("/opt/50%")
+        limited.watchdog = .seconds(15)
+        limited.resources.memory = ByteCount(bytes: 512 << 20)
+        limited.resources.files = 4096
+        limited.resources.tasks = 200
+        let unit = try text("etc/systemd/system/app-x.service", in: serve(limited))
+        #expect(
+            unit.contains(
+                """
+                [Service]
+                Type=notify
+                NotifyAccess=all
+                WatchdogSec=15s
+                Group=video
+                WorkingDirectory=/opt/50%%
+                Environment=SUPERVISOR_BACKOFF=1000-30000
+                ExecStart=/usr/bin/node
+                ExecStartPost=/usr/lib/microvm/ready 30000 start
+                TimeoutStartSec=45s
+                MemoryMax=536870912
+                MemorySwapMax=0
+                LimitNOFILE=4096
+                TasksMax=200
+                Restart=always
+
+                """))
+    }
+
+    @Test func everyStartSaysWhenItIsReady() throws {
+        func line(_ probe: Recipe.ReadinessProbe?) throws -> String {
+            let unit = try text(
+                "etc/systemd/system/app-x.service", in: serve(service("x", ["/bin/sh"], ready: probe)))
+            return unit.split(separator: "\n").first { $0.hasPrefix("ExecStartPost=") }.map(String.init) ?? ""
+        }
+        #expect(try line(nil) == "ExecStartPost=/usr/lib/microvm/ready 30000 start")
+        // Only root reads the journal.
+        #expect(
+            try line(.console("up: 100%")) == #"ExecStartPost=+/usr/lib/microvm/ready 30000 console "up: 100%%""#)
+        #expect(
+            try line(.command([Located("/bin/test"), Located("-e"), Located("$X")]))
+                == "ExecStartPost=/usr/lib/microvm/ready 30000 command /bin/test -e $$X")
+    }
+
+    @Test func anotherLogIsTheLogsUnitToldOf() throws {
+        var recipe = plain(services: [service("x", ["/bin/sh"])])
+        let path: TreePath = "etc/systemd/system/microvm-applog.service.d/50-recipe.conf"
+        #expect(try provisioned(recipe).tree[path] == nil)
+        recipe.supervisor.log = Located("/srv/50%.log")
+        let dropIn = try text(path, in: try provisioned(recipe).tree)
+        #expect(dropIn.hasSuffix("RequiresMountsFor=/srv\n\n[Service]\nEnvironment=\"APP_LOG=/srv/50%%.log\"\n"))
     }
 
     @Test(arguments: [
@@ -170,6 +225,13 @@ private func execStart(_ command: [String]) throws -> String {
                 hint: add the package systemd-sysv to a layer
                 """)
         let unwatched = try baseTree().applying(TreeChange(removals: ["usr/lib/microvm"]))
+        var foreign = service("a", ["/bin/sh"])
+        foreign.group = Located("vidio")
+        #expect(
+            complaint { _ = try serve(foreign) } == """
+                error: service a runs in the group 'vidio', which the image does not have
+                hint: did you mean video?
+                """)
         #expect(
             complaint { _ = try serve(unit, over: unwatched) } == """
                 error: the recipe has services, but the image has no supervisor to watch them

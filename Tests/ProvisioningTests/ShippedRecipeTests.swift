@@ -76,7 +76,7 @@ private func packages() throws -> FileTree {
 
     @Test func theSupervisorsScriptsAreExecutableAndItsUnitsEnabled() throws {
         let folder = try folder("overlays/supervisor")
-        for script in ["report-exit", "report-failed", "ready", "net-up"] {
+        for script in ["report-exit", "report-failed", "report-booted", "ready", "net-up"] {
             let scripts: TreePath = "usr/lib/microvm"
             let node = try #require(folder[scripts.appending(script.utf8)])
             let blob = try #require(node.blob)

@@ -99,6 +99,16 @@ import Testing
         ("service-ready-two", "services: {web: {command: [/bin/a], ready: {tcp: 8080, file: /run/x}}}"),
         ("service-ready-https", "services: {web: {command: [/bin/a], ready: {http: \"https://127.0.0.1/\"}}}"),
         ("service-ready-tcp", "services: {web: {command: [/bin/a], ready: {tcp: 80800}}}"),
+        (
+            "service-limits",
+            "services: {web: {command: [/bin/a], watchdog: 0s, directory: opt, group: Video, resources: {memory: 100kB, files: 3, tasks: many, cpu: 2}}}"
+        ),
+        (
+            "service-ready-words",
+            "services: {a: {command: [/bin/a], ready: {command: [test, -e, /x]}}, b: {command: [/bin/b], ready: {console: \"\"}}, c: {command: [/bin/c], ready: {console: \"a\\nb\"}}, d: {command: [/bin/d], ready: {command: []}}}"
+        ),
+        ("supervisor-words", "supervisor: {trim: [fstrm], log: app.log}"),
+        ("supervisor-trim", "supervisor: {trim: yes, lgo: /x}"),
         ("service-environment", "services: {web: {command: [/bin/a], environment: {MY-NAME: x}}}"),
         ("merge-key", "image: &a {label: x}\nmachine:\n  <<: *a"),
         ("alias-unknown", "hostname: *nam"),

@@ -131,12 +131,13 @@ import Testing
         #expect(recipe.services.map(\.user.value) == ["agent", "agent", "agent"])
     }
 
-    @Test func readinessHasFourKinds() throws {
+    @Test func readinessHasSixKinds() throws {
         let probes: [(String, Recipe.ReadinessProbe)] = [
             ("http: \"http://[::1]:80/x?y\"", .http("http://[::1]:80/x?y")),
             ("tcp: 8080", .tcp(host: "127.0.0.1", port: 8080)),
             ("tcp: \"[::1]:80\"", .tcp(host: "::1", port: 80)), ("tcp: localhost:1", .tcp(host: "localhost", port: 1)),
             ("file: /run/x", .file("/run/x")), ("unix: /run/s.sock", .unix("/run/s.sock")),
+            ("console: \"listening on: 80\"", .console("listening on: 80")),
         ]
         for (text, probe) in probes {
             let recipe = try load(
@@ -145,5 +146,33 @@ import Testing
             #expect(recipe.services[0].ready?.within == .milliseconds(1500))
             #expect(recipe.services[0].restart.policy == .never)
         }
+    }
+    @Test func aServiceHasLimitsAPlaceAndAWatchdog() throws {
+        let recipe = try load(
+            least + """
+                services:
+                  web:
+                    command: [/bin/a]
+                    group: video
+                    directory: /opt/web/
+                    watchdog: 15s
+                    resources: {memory: 512MiB, files: 4096, tasks: 200}
+                    ready: {command: [/usr/bin/test, -e, /run/x]}
+                supervisor: {trim: [fstrim, apt-timers, fstrim], log: /srv/all.log}
+
+                """)
+        let web = recipe.services[0]
+        #expect(web.group?.value == "video")
+        #expect(web.directory?.value == "/opt/web")
+        #expect(web.watchdog == .seconds(15))
+        #expect(web.resources.memory == ByteCount(bytes: 512 << 20))
+        #expect(web.resources.files == 4096)
+        #expect(web.resources.tasks == 200)
+        guard case .command(let words)? = web.ready?.probe.value else { throw CancellationError() }
+        #expect(words.map(\.value) == ["/usr/bin/test", "-e", "/run/x"])
+        #expect(recipe.supervisor.trim == [.aptTimers, .fstrim])
+        #expect(recipe.supervisor.log.value == "/srv/all.log")
+        #expect(try load(least + "supervisor: {trim: false}\n").supervisor.trim == [])
+        #expect(try load(least).supervisor.trim == Recipe.TrimStep.allCases)
     }
 }

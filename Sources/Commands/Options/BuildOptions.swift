@@ -34,6 +34,34 @@ struct StoreOptions: ParsableArguments {
 
 /// What a build or a lock takes besides its recipes.
 struct BuildOptions: ParsableArguments {
+    @OptionGroup var sources: SourceOptions
+
+    @Option(
+        name: .long, parsing: .singleValue,
+        help: ArgumentHelp(
+            "Switch a rule of normalising off (can be repeated): \(normalizationRules.joined(separator: ", ")).",
+            valueName: "rule"))
+    var keep: [String] = []
+
+    func validate() throws {
+        for rule in keep where !normalizationRules.contains(rule) {
+            let near = nearestName(to: rule, among: normalizationRules)
+            throw ValidationError(
+                "There is no rule '\(rule)' of normalising; "
+                    + (near.map { "did you mean '\($0)'?" } ?? "--help lists them."))
+        }
+    }
+
+    /// The settings of a build, with all that is read from outside.
+    func settings(progress: @escaping ProgressSink) throws -> BuildSettings {
+        var settings = try sources.settings(progress: progress)
+        settings.kept = Set(keep)
+        return settings
+    }
+}
+
+/// Where what a recipe asks for comes from, and how it is worked on.
+struct SourceOptions: ParsableArguments {
     @OptionGroup var store: StoreOptions
 
     @Option(
@@ -58,13 +86,6 @@ struct BuildOptions: ParsableArguments {
     var assignments: [String] = []
 
     @Option(
-        name: .long, parsing: .singleValue,
-        help: ArgumentHelp(
-            "Switch a rule of normalising off (can be repeated): \(normalizationRules.joined(separator: ", ")).",
-            valueName: "rule"))
-    var keep: [String] = []
-
-    @Option(
         name: .shortAndLong,
         help: ArgumentHelp("How many things to do at once (default: the processors).", valueName: "n"))
     var jobs: Int?
@@ -77,12 +98,6 @@ struct BuildOptions: ParsableArguments {
         if let jobs, jobs < 1 || jobs > 1024 { throw ValidationError("--jobs takes a number from 1 to 1024.") }
         for assignment in assignments where !assignment.dropFirst().contains("=") || assignment.hasPrefix("=") {
             throw ValidationError("--set takes name=value, not '\(assignment)'.")
-        }
-        for rule in keep where !normalizationRules.contains(rule) {
-            let near = nearestName(to: rule, among: normalizationRules)
-            throw ValidationError(
-                "There is no rule '\(rule)' of normalising; "
-                    + (near.map { "did you mean '\($0)'?" } ?? "--help lists them."))
         }
     }
 
@@ -102,7 +117,6 @@ struct BuildOptions: ParsableArguments {
             toolVersion: toolVersion,
             measure: measureNow,
             progress: progress)
-        settings.kept = Set(keep)
         settings.packageDirectories = try packageDirectories.map { name in
             let path = try absolutePath(name)
             if isDirectory(path) { return path }
