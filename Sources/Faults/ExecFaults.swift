@@ -36,7 +36,7 @@ extension Fault {
             name: "cpu-avx2", summary: "the program executes AVX2 on a processor without it, and says so nowhere",
             verdict: "unit-failed", cause: ["SIGILL", "illegal instruction: built for a newer CPU"], finding: nil
         ) { image throws(Failure) in
-            try image.program(FaultProgram(usesAVX2: true).bytes, processor: "qemu64")
+            try image.program(FaultProgram(usesAVX2: true).bytes, needsOldProcessor: true)
         },
         Fault(
             name: "cpu-level", summary: "the program is marked for x86-64-v3, the processor is older",
@@ -45,7 +45,7 @@ extension Fault {
         ) { image throws(Failure) in
             try image.program(
                 FaultProgram(interpreter: try image.loader(), needed: ["libc.so.6"], neededISA: 4).bytes,
-                processor: "qemu64")
+                needsOldProcessor: true)
         },
         Fault(
             name: "not-executable", summary: "the program's mode is 0644", verdict: "unit-failed",

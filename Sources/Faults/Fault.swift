@@ -12,6 +12,8 @@ public struct Fault: Sendable {
     public let cause: [String]
     /// The finding of `check` that foresees it; nil where an image alone does not show it.
     public let finding: String?
+    /// How long the machine is watched after all was ready, in seconds: some faults show late.
+    public var soak = 5
     let plant: @Sendable (FaultyImage) throws(Failure) -> Planting
 
     /// What has to be changed of this image and its machine.
@@ -45,8 +47,8 @@ public struct Planting: Sendable {
     /// Kernel arguments that go, by name, and those that come behind the others.
     public var withoutArguments: Set<String> = []
     public var arguments: [String] = []
-    /// The processor that the machine must have, as QEMU names it: the fault shows on no other.
-    public var processor: String?
+    /// Whether the fault shows on a processor of the least level alone, x86-64.
+    public var needsOldProcessor = false
 
     /// The recipe's kernel arguments with the change.
     public func changed(_ arguments: [String]) -> [String] {
@@ -89,6 +91,8 @@ public struct FaultyImage: Sendable {
 
     /// Settings for the service's unit, in a file that wins over all others.
     func settings(_ lines: [String], and puts: [FileNode] = []) throws(Failure) -> Planting {
+        // A service that cannot live is given up soon.
+        let lines = lines + ["Environment=SUPERVISOR_BACKOFF=200-400"]
         let text = "[Service]\n" + lines.map { $0 + "\n" }.joined()
         let drop = try file("/etc/systemd/system/app-\(service).service.d/99-fault.conf", Array(text.utf8), mode: 0o644)
         guard tree.resolvedNode(unit)?.blob != nil else {
@@ -103,10 +107,10 @@ public struct FaultyImage: Sendable {
     }
 
     /// Likewise a planted file.
-    func program(_ bytes: [UInt8], mode: UInt16 = 0o755, processor: String? = nil) throws(Failure) -> Planting {
+    func program(_ bytes: [UInt8], mode: UInt16 = 0o755, needsOldProcessor: Bool = false) throws(Failure) -> Planting {
         let path = "/usr/local/bin/planted"
         var planting = try command(path, and: [try file(path, bytes, mode: mode)])
-        planting.processor = processor
+        planting.needsOldProcessor = needsOldProcessor
         return planting
     }
 

@@ -12,7 +12,7 @@ extension Fault {
         },
         Fault(
             name: "helper-killed", summary: "a helper process of the service is killed after it was ready",
-            verdict: "died", cause: ["helper ended: 137", "exit status 70"], finding: nil
+            verdict: "died", cause: ["helper ended: 137", "exit status 70"], finding: nil, soak: 90
         ) { image throws(Failure) in
             let script = """
                 #!/bin/sh
@@ -30,7 +30,7 @@ extension Fault {
         },
         Fault(
             name: "watchdog", summary: "the service stops answering its watchdog", verdict: "died",
-            cause: ["Watchdog timeout", "it stopped answering its watchdog"], finding: nil
+            cause: ["Watchdog timeout", "it stopped answering its watchdog"], finding: nil, soak: 120
         ) { image throws(Failure) in
             let script = """
                 #!/bin/sh

@@ -63,7 +63,9 @@ import Testing
             Issue.record("no file")
             return
         }
-        #expect(String(decoding: bytes, as: UTF8.self) == "[Service]\nExecStart=\nExecStart=/usr/local/bin/absent\n")
+        #expect(
+            String(decoding: bytes, as: UTF8.self)
+                == "[Service]\nExecStart=\nExecStart=/usr/local/bin/absent\nEnvironment=SUPERVISOR_BACKOFF=200-400\n")
     }
 
     @Test("kernel arguments go by their name") func arguments() throws {
