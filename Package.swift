@@ -34,6 +34,7 @@ let package = Package(
         .target(name: "Solving", dependencies: [model, "Debian"]),
         .target(name: "Provisioning", dependencies: [model, "Recipes"]),
         .target(name: "Normalization", dependencies: [model]),
+        .target(name: "Faults", dependencies: [model]),
         .target(name: "Checks", dependencies: [model, "Debian"]),
         .target(name: "Verity", dependencies: [model, .product(name: "Crypto", package: "swift-crypto")]),
 
@@ -58,7 +59,8 @@ let package = Package(
             name: "Pipeline",
             dependencies: [
                 model, "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "LibArchive", "Storage",
-                "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "Checks", "CLinux",
+                "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "Checks", "Faults",
+                "CLinux",
                 systemPackage,
             ]),
         .target(
@@ -99,6 +101,7 @@ let package = Package(
         .testTarget(name: "SolvingTests", dependencies: [model, "Debian", "Solving", "TestSupport"]),
         .testTarget(name: "ProvisioningTests", dependencies: [model, "Recipes", "Provisioning"]),
         .testTarget(name: "NormalizationTests", dependencies: [model, "Normalization"]),
+        .testTarget(name: "FaultsTests", dependencies: [model, "Faults"]),
         .testTarget(name: "ChecksTests", dependencies: [model, "Debian", "Checks", "TestSupport"]),
         .testTarget(name: "StorageTests", dependencies: [model, "Storage", "CLinux", systemPackage]),
         .testTarget(

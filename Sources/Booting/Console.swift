@@ -11,6 +11,9 @@ public struct ConsoleLine: Hashable, Sendable {
         self.text = text
     }
 
+    /// When the guest says that it wrote it, by its own clock; nil where it says nothing of that.
+    public var guestTime: Duration? { GuestLine(text).stamp }
+
     /// The time in seconds as `   12.345 `, and the text.
     public var description: String {
         "\(seconds(time, width: 8)) \(text)"

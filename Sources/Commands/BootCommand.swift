@@ -16,6 +16,9 @@ struct BootCommand: AsyncParsableCommand {
             what went wrong, with the lines that show it and the finding of 'rootfs-build check' that said so before. \
             boot.json and console.log go beside the image, which is never written to; image.json says whether it is proven.
 
+            --fault shows that it would: a copy gets a known fault, and the exit status is 0 if the boot ends with that \
+            fault's verdict, its cause on the console within 2 s, and the check has said so where an image shows it.
+
             A recipe is built first. docs/boot.md has the verdicts and the keys of boot.json. The exit status is 1 for \
             every verdict but proven.
 
@@ -69,6 +72,15 @@ struct BootCommand: AsyncParsableCommand {
         help: ArgumentHelp("Exit with 0 if this is the verdict, and with 1 for every other.", valueName: "verdict"))
     var expectFail: String?
 
+    @Option(
+        name: .customLong("fault"), parsing: .singleValue,
+        help: ArgumentHelp(
+            "Plant this known fault into a copy first, or each of them: all (can be repeated).", valueName: "name"))
+    var faultNames: [String] = []
+
+    @Option(name: .long, help: ArgumentHelp("The service to break (default: the last one).", valueName: "name"))
+    var faultService: String?
+
     @Flag(name: .long, help: "Attach this terminal to the console; nothing is proven or written. Ctrl-] ends it.")
     var interactive = false
 
@@ -96,8 +108,22 @@ struct BootCommand: AsyncParsableCommand {
                     + (near.map { "did you mean '\($0)'?" } ?? "they are \(bootVerdicts.joined(separator: ", ")).")
             )
         }
-        if interactive, keep || output.json || expectFail != nil {
-            throw ValidationError("--interactive comes to no verdict: it excludes --keep, --json and --expect-fail.")
+        if interactive, keep || output.json || expectFail != nil || !faultNames.isEmpty {
+            throw ValidationError(
+                "--interactive comes to no verdict: it excludes --keep, --json, --expect-fail and --fault.")
+        }
+        for name in faultNames where name != "all" && !faults.contains(where: { $0.name == name }) {
+            let near = nearestName(to: name, among: faults.map(\.name))
+            throw ValidationError(
+                "There is no fault '\(name)'; "
+                    + (near.map { "did you mean '\($0)'?" } ?? "docs/boot.md lists them."))
+        }
+        if faultNames.isEmpty, faultService != nil {
+            throw ValidationError("--fault-service says which service --fault breaks, and there is no --fault.")
+        }
+        if !faultNames.isEmpty, keep || expectFail != nil {
+            throw ValidationError(
+                "--fault knows what to expect, and keeps nothing: it excludes --expect-fail and --keep.")
         }
     }
 
@@ -120,6 +146,7 @@ struct BootCommand: AsyncParsableCommand {
             var image = path
             if isRecipe { image = try await command.build(progress) }
             if command.interactive { return try command.attach(image, settings) }
+            if !command.faultNames.isEmpty { return try command.plant(image, settings, progress) }
             let result = try boot(at: image, settings, progress: progress)
             print(command.output.json ? jsonText(result) : bootText(result))
             if let reason = result.notKeptBecause { progress(.warning("nothing of this boot was kept: \(reason)")) }
@@ -133,6 +160,21 @@ struct BootCommand: AsyncParsableCommand {
         settings.outputDirectory = try outputDirectory.map { try absolutePath($0) }
         settings.outputParent = try absolutePath("out")
         return FilePath(try await Pipeline.build(recipes: [subject], settings: settings)[0].directory)
+    }
+
+    /// Plants faults and tells how each was found.
+    private func plant(
+        _ image: FilePath, _ settings: BootSettings, _ progress: @escaping ProgressSink
+    ) throws -> ExitStatus {
+        let names = faultNames.contains("all") ? faults.map(\.name) : faultNames
+        var results = [FaultResult]()
+        try bootFaults(names, service: faultService, of: image, settings, progress: progress) { result in
+            results.append(result)
+            if !output.json { print(faultText(result)) }
+        }
+        if output.json { print(jsonText(results)) } else { print(faultSummary(results)) }
+        return results.allSatisfy { $0.isAsPromised || $0.notPlantedBecause != nil && names.count > 1 }
+            ? .done : .negative
     }
 
     private func attach(_ image: FilePath, _ settings: BootSettings) throws -> ExitStatus {

@@ -72,23 +72,40 @@ public func boot(
     at path: FilePath, _ settings: BootSettings, progress: @escaping ProgressSink
 ) throws -> BootResult {
     let subject = try BootSubject(at: path)
-    try checkArchitecture(of: subject, settings)
-    let request = try subject.request(settings)
-    var log = ConsoleLog()
-    let report = try machine(request, settings).boot(isKept: settings.isKept) { line in
-        log.add(line)
-        progress(.note(line.description))
-    }
-    var record = BootRecord(subject, request, report, log, toolVersion: settings.toolVersion)
-    record.predictedBy = try BootPrediction(for: subject, hostArchitecture: settings.hostArchitecture)
-        .findings(for: report.verdict)
-    let obstacle = try BootProof(subject: subject, record: record, log: log.bytes).keep()
+    let boot = try WatchedBoot(of: subject, try subject.request(settings), settings, progress: progress)
+    let obstacle = try BootProof(subject: subject, record: boot.record, log: boot.log.bytes).keep()
+    let report = boot.report
     return BootResult(
-        imagePath: subject.image.string, record: record,
+        imagePath: subject.image.string, record: boot.record,
         forwards: Dictionary(report.forwards.map { (String($0), $1) }, uniquingKeysWith: { $1 }),
         kept: report.kept.map {
             .init(pid: $0.pid, console: "\($0.directory)/console", monitor: "\($0.directory)/monitor")
         }, notKeptBecause: obstacle)
+}
+
+/// A boot that came to its verdict.
+struct WatchedBoot {
+    var record: BootRecord
+    var report: BootReport
+    var log = ConsoleLog()
+
+    /// - Parameter processor: what the check is told of the machine's processor.
+    init(
+        of subject: BootSubject, _ request: BootRequest, _ settings: BootSettings, processor: String? = nil,
+        progress: @escaping ProgressSink, line: (ConsoleLine) -> Void = { _ in }
+    ) throws {
+        try checkArchitecture(of: subject, settings)
+        var log = ConsoleLog()
+        report = try machine(request, settings).boot(isKept: settings.isKept) {
+            log.add($0)
+            line($0)
+            progress(.note($0.description))
+        }
+        record = BootRecord(subject, request, report, log, toolVersion: settings.toolVersion)
+        let check = CheckSettings(cpu: processor, hostArchitecture: settings.hostArchitecture)
+        record.predictedBy = try BootPrediction(for: subject, check).findings(for: report.verdict)
+        self.log = log
+    }
 }
 
 /// Boots with a terminal at the console. Nothing is waited for, proven or written.

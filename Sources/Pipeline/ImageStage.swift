@@ -31,6 +31,19 @@ struct FinishedTree {
     }
 }
 
+extension ImageRecord {
+    /// Takes what an image that was made from another tree has otherwise; nothing is proven of it.
+    mutating func describe(_ finished: FinishedTree, _ written: Ext4Image) {
+        contentHash = finished.contentHash.description
+        imageHash = written.digest.description
+        imageSize = written.size
+        imageFree = written.freeBytes
+        verity = written.hashTree.map { .init($0, verityObstacle: kernel?.verityObstacle) }
+        paths = finished.tree.nodes.count
+        proof = nil
+    }
+}
+
 extension ImageRecord.FileSystemEntry {
     init(_ image: Recipe.Image, moment: Timestamp) {
         self.label = image.label.value

@@ -50,15 +50,9 @@ public func inject(
             finished, to: staging.path.appending("image"), record.fileSystem, jobs: jobs,
             progress: { progress(.advanced(recipe: name, stage: "image", done: $0, total: $1, unit: .bytes)) })
         progress(.finished(recipe: name, stage: "image", detail: byteText(written.size)))
-        record.contentHash = finished.contentHash.description
-        record.imageHash = written.digest.description
-        record.imageSize = written.size
-        record.imageFree = written.freeBytes
-        record.verity = written.hashTree.map { .init($0, verityObstacle: record.kernel?.verityObstacle) }
-        record.paths = finished.tree.nodes.count
+        record.describe(finished, written)
         record.lockDigest = nil
         record.recipeDigest = nil
-        record.proof = nil
         record.normalization.rules += finished.reports
         try writeFile(try recordBytes(record), to: staging.path.appending("record"))
         try moveItem(at: staging.path.appending("image"), to: destination)

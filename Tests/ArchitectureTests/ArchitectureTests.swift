@@ -13,6 +13,7 @@ import Testing
         "Solving": ["RootfsModel", "Debian"],
         "Provisioning": ["RootfsModel", "Recipes"],
         "Normalization": ["RootfsModel"],
+        "Faults": ["RootfsModel"],
         // Synchronization for what several rules read once.
         "Checks": ["RootfsModel", "Debian", "Synchronization"],
         "Verity": ["RootfsModel", "Crypto"],
@@ -28,7 +29,7 @@ import Testing
         "Booting": Set(["RootfsModel", "CBooting"]).union(system),
         "Pipeline": Set([
             "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "LibArchive", "Storage",
-            "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "Checks",
+            "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "Checks", "Faults",
             "FoundationEssentials",
         ]).union(system),
         "Commands": Set([
@@ -46,7 +47,8 @@ import Testing
 
     /// Modules of values: no file system, clock, environment or process, not even by the back door.
     static let values = [
-        "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Checks", "Verity", "Kernels",
+        "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Checks", "Faults", "Verity",
+        "Kernels",
     ]
 
     static let sources = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
