@@ -29,7 +29,7 @@ SERVER = f"http://{GUEST}:8080"
 # How far a channel may be off: the page's colour goes through BT.601 at a low bit rate and back.
 TOLERANCE = 10
 # In seconds; an emulated machine on a busy host is slow, and nothing is tried twice.
-READY, PICTURE, COUNTED = 900, 300, 120
+READY, PICTURE, COUNTED = 1200, 900, 300
 
 
 class Shortcoming(Exception):

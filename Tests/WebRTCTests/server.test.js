@@ -78,7 +78,7 @@ served('a session is made, counted and deleted', { FPS: '7', BITRATE: '123456', 
   assert.match(answer.headers.get('location'), /^\/whep\/[0-9a-f-]{36}$/);
   assert.match(answer.headers.get('access-control-expose-headers'), /Location/);
   assert.equal(await answer.text(), 'v=0\r\ns=answer ' + script.replace('webrtc-server.js', 'gst-webrtc.py')
-    + ' --fps 7 --bitrate 123456 --most-sessions 3\r\n');
+    + ' --fps 7 --bitrate 123456 --most-sessions 3 --offer-seconds 90\r\n');
   await server.says('connected after 0.5 s');
   assert.equal(await server.metric('webrtc_sessions{state="connected"}'), '1');
   const session = answer.headers.get('location');

@@ -7,8 +7,8 @@ const element = (id) => document.getElementById(id);
 const video = element('video');
 const token = new URLSearchParams(location.hash.slice(1)).get('token');
 const gatheringTime = 3_000;
-// An emulated machine takes up to 30 seconds for its first picture.
-const firstPictureTime = 90_000;
+// From the answer on, which the server gives when it has frames.
+const firstPictureTime = 60_000;
 const stallTime = 15_000;
 const longestPause = 30_000;
 
@@ -62,6 +62,7 @@ class Session {
     const text = await answer.text();
     if (answer.status !== 201) throw new Error(`The server says: ${text.trim()} (${answer.status})`);
     this.address = new URL(answer.headers.get('Location'), answer.url);
+    this.lastFrame = performance.now();
     if (this.isOver) this.remove();
     else await this.peer.setRemoteDescription({ type: 'answer', sdp: text });
   }
@@ -78,7 +79,7 @@ class Session {
       this.lastFrame = now;
       pause = 1_000;
       show('live', 'Live');
-    } else if (now - this.lastFrame > (this.frames > 0 ? stallTime : firstPictureTime)) {
+    } else if (this.address && now - this.lastFrame > (this.frames > 0 ? stallTime : firstPictureTime)) {
       this.end(this.frames > 0 ? 'The picture stands still' : 'No picture came');
       return;
     }

@@ -29,7 +29,7 @@ if (mistakes.length > 0) process.exit(badConfiguration);
 
 const pages = readPages(__dirname);
 const helper = new Helper(settings, path.join(__dirname, 'gst-webrtc.py'), log);
-const sessions = new Sessions(helper, log);
+const sessions = new Sessions(helper, settings, log);
 const supervision = new Supervision(helper, process.env, log);
 const metrics = new Metrics({ helper, sessions, supervision });
 const router = new Router({ settings, pages, helper, sessions, supervision, metrics, log });

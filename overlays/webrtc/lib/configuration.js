@@ -32,6 +32,7 @@ const variables = {
   fps: { name: 'FPS', initial: 30, ...number(1, 120) },
   bitrate: { name: 'BITRATE', initial: 2_500_000, ...number(10_000, 100_000_000) },
   mostSessions: { name: 'MAX_SESSIONS', initial: 8, ...number(1, 1000) },
+  offerSeconds: { name: 'OFFER_SECONDS', initial: 90, ...number(10, 3600) },
   allowedOrigin: { name: 'ALLOW_ORIGIN', initial: '*', ...origin },
   token: { name: 'TOKEN', initial: null, ...token },
   logLevel: { name: 'LOG_LEVEL', initial: 'info', ...choice(levels) },

@@ -20,7 +20,8 @@ class Helper extends EventEmitter {
     this.began = process.hrtime.bigint();
     this.waiting = new Map();
     this.last = 0;
-    const options = ['--fps', settings.fps, '--bitrate', settings.bitrate, '--most-sessions', settings.mostSessions];
+    const options = ['--fps', settings.fps, '--bitrate', settings.bitrate];
+    options.push('--most-sessions', settings.mostSessions, '--offer-seconds', settings.offerSeconds);
     // Its stderr is ours: its last words need nobody to pass them on.
     this.process = spawn(settings.python, ['-u', script, ...options.map(String)], { stdio: ['pipe', 'pipe', 'inherit'] });
     this.process.on('error', (error) => this.ended(`could not be started: ${error.message}`, null));

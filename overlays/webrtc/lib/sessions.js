@@ -3,13 +3,12 @@
 
 const { randomUUID } = require('node:crypto');
 
-// The first session of a process opens plugins and makes a certificate: 7 to 25 seconds on an emulated machine.
-const offerTimeout = 90_000;
 const closeTimeout = 10_000;
 
 class Sessions {
-  constructor(helper, log) {
+  constructor(helper, settings, log) {
     this.helper = helper;
+    this.offerTimeout = settings.offerSeconds * 1000;
     this.log = log;
     this.open = new Map();
     this.answered = 0;
@@ -40,7 +39,7 @@ class Sessions {
     this.open.set(name, { isConnected: false });
     this.log.debug(`session ${name}: ${viewer} asks for a session`);
     try {
-      const { sdp: answer } = await this.helper.call({ do: 'offer', session: name, sdp }, offerTimeout);
+      const { sdp: answer } = await this.helper.call({ do: 'offer', session: name, sdp }, this.offerTimeout);
       this.answered += 1;
       this.log.info(`session ${name} of ${viewer} answered in ${((Date.now() - began) / 1000).toFixed(1)} s`);
       return { name, answer };
