@@ -146,8 +146,8 @@ struct BootCommand: AsyncParsableCommand {
             var image = path
             if isRecipe { image = try await command.build(progress) }
             if command.interactive { return try command.attach(image, settings) }
-            if !command.faultNames.isEmpty { return try command.plant(image, settings, progress) }
-            let result = try boot(at: image, settings, progress: progress)
+            if !command.faultNames.isEmpty { return try await command.plant(image, settings, progress) }
+            let result = try await boot(at: image, settings, progress: progress)
             print(command.output.json ? jsonText(result) : bootText(result))
             if let reason = result.notKeptBecause { progress(.warning("nothing of this boot was kept: \(reason)")) }
             return result.record.verdict.kind == command.expectFail ?? "proven" ? .done : .negative
@@ -165,10 +165,10 @@ struct BootCommand: AsyncParsableCommand {
     /// Plants faults and tells how each was found.
     private func plant(
         _ image: FilePath, _ settings: BootSettings, _ progress: @escaping ProgressSink
-    ) throws -> ExitStatus {
+    ) async throws -> ExitStatus {
         let names = faultNames.contains("all") ? faults.map(\.name) : faultNames
         var results = [FaultResult]()
-        try bootFaults(names, service: faultService, of: image, settings, progress: progress) { result in
+        try await bootFaults(names, service: faultService, of: image, settings, progress: progress) { result in
             results.append(result)
             if !output.json { print(faultText(result)) }
         }

@@ -21,10 +21,12 @@ public struct LayerRequest: Sendable {
     /// The packages as dpkg is to configure them, a run of it for each batch.
     public var configureBatches: [[String]]
     public var hostname: String
+    /// Run in this order when all packages are configured.
+    public var scripts: [LayerScript]
 
     public init(
         moment: Timestamp, architecture: String, isBase: Bool, below: FileTree, lower: [FilePath],
-        packages: [LayerPackage], configureBatches: [[String]], hostname: String
+        packages: [LayerPackage], configureBatches: [[String]], hostname: String, scripts: [LayerScript] = []
     ) {
         self.moment = moment
         self.architecture = architecture
@@ -34,6 +36,7 @@ public struct LayerRequest: Sendable {
         self.packages = packages
         self.configureBatches = configureBatches
         self.hostname = hostname
+        self.scripts = scripts
     }
 
     /// Where the packages' files go: the same for a layer that is made and one that is taken from the store.
@@ -63,6 +66,8 @@ public enum LayerStep: Hashable, Sendable {
     case unpacking(package: String, reason: String)
     case configured(Int, of: Int, package: String)
     case fontCache
+    /// One of the recipe's own.
+    case script(name: String)
     /// A program ran in the sandbox: its CPU time in nanoseconds.
     case ran(cpu: UInt64)
 }
@@ -153,6 +158,8 @@ public struct LayerBuilder {
             try directory.remove(MaintainerScripts.policyPath)
         }
         try FontCache(request: request, placement: placement, root: root, below: after).build(
+            in: sandbox, output: output, progress: progress, onFailure: onFailure)
+        try LayerScripts(request: request, root: root, below: after).run(
             in: sandbox, output: output, progress: progress, onFailure: onFailure)
         try root.finish(sandbox, after: after)
         var directory = try UpperDirectory.open(root.upper, below: after)

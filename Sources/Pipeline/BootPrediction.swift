@@ -9,13 +9,13 @@ struct BootPrediction {
     private let report: CheckReport
 
     /// check.json beside the image where it is of this image; else the image is checked now.
-    init(for subject: BootSubject, _ settings: CheckSettings) throws {
+    init(for subject: BootSubject, _ settings: CheckSettings) async throws {
         let path = subject.image.removingLastComponent().appending(CheckReport.fileName)
         if subject.isBuild, exists(path), let report = parseRecord(CheckReport.self, from: try readFile(at: path)) {
             self.report = report
             return
         }
-        report = try checkImage(at: subject.image, settings)
+        report = try await checkImage(at: subject.image, settings)
     }
 
     init(_ report: CheckReport) {

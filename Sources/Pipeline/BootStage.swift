@@ -70,9 +70,9 @@ public let bootEngines = Engine.allCases.map(\.rawValue)
 /// - Throws: where it cannot be booted at all. A boot that goes wrong is a result.
 public func boot(
     at path: FilePath, _ settings: BootSettings, progress: @escaping ProgressSink
-) throws -> BootResult {
+) async throws -> BootResult {
     let subject = try BootSubject(at: path)
-    let boot = try WatchedBoot(of: subject, try subject.request(settings), settings, progress: progress)
+    let boot = try await WatchedBoot(of: subject, try subject.request(settings), settings, progress: progress)
     let obstacle = try BootProof(subject: subject, record: boot.record, log: boot.log.bytes).keep()
     let report = boot.report
     return BootResult(
@@ -93,7 +93,7 @@ struct WatchedBoot {
     init(
         of subject: BootSubject, _ request: BootRequest, _ settings: BootSettings, processor: String? = nil,
         progress: @escaping ProgressSink, line: (ConsoleLine) -> Void = { _ in }
-    ) throws {
+    ) async throws {
         try checkArchitecture(of: subject, settings)
         var log = ConsoleLog()
         report = try machine(request, settings).boot(isKept: settings.isKept) {
@@ -103,7 +103,7 @@ struct WatchedBoot {
         }
         record = BootRecord(subject, request, report, log, toolVersion: settings.toolVersion)
         let check = CheckSettings(cpu: processor, hostArchitecture: settings.hostArchitecture)
-        record.predictedBy = try BootPrediction(for: subject, check).findings(for: report.verdict)
+        record.predictedBy = try await BootPrediction(for: subject, check).findings(for: report.verdict)
         self.log = log
     }
 }

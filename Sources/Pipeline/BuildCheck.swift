@@ -107,7 +107,8 @@ extension RecipeBuild {
         if case .unavailable(let failure) = Sandbox.availability() { throw failure }
         try checkOwners(of: settings.store)
         let lock = held.lock
-        let use = try UsedEntries(of: held, settings: settings).use()
+        try files.checkScripts(of: recipe, lock: lock)
+        let use = try UsedEntries(of: held, scripts: files.scripts, settings: settings).use()
         defer { use.end() }
         visit.use(lock)
         let sources = Sources(held: held, files: files, inputs: [], unpinned: [], previous: nil)

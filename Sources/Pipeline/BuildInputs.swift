@@ -1,4 +1,5 @@
 internal import Debian
+internal import Dpkg
 internal import Provisioning
 internal import Recipes
 internal import RootfsModel
@@ -10,18 +11,38 @@ struct LocalFiles: Sendable {
     var overlays: [(overlay: Recipe.Overlay, content: FileTree)]
     /// The kernel that the recipe names as a file.
     var kernel: [UInt8]?
+    /// What each layer runs, by the layers' names.
+    var scripts: [String: [LayerScript]] = [:]
 
     init(of recipe: Recipe) throws {
         overlays = try recipe.overlays.map { overlay in
             let folder = try scanDirectory(FilePath(recipe.resolve(overlay.source.value)), digesting: true)
             return (overlay, try overlayContent(folder))
         }
-        if case .file(let path)? = recipe.kernel?.source {
-            do {
-                kernel = try readFile(at: FilePath(recipe.resolve(path.value)))
-            } catch {
-                throw Failure(error.message, at: path.location, hint: error.hint)
+        if case .file(let path)? = recipe.kernel?.source { kernel = try Self.read(path, of: recipe) }
+        for layer in recipe.layers where !layer.run.isEmpty {
+            scripts[layer.name.value] = try layer.run.map {
+                LayerScript(name: $0.value, bytes: try Self.read($0, of: recipe))
             }
+        }
+    }
+
+    private static func read(_ path: Located<String>, of recipe: Recipe) throws(Failure) -> [UInt8] {
+        do {
+            return try readFile(at: FilePath(recipe.resolve(path.value)))
+        } catch {
+            throw Failure(error.message, at: path.location, hint: error.hint)
+        }
+    }
+
+    /// A layer that installs nothing is none, and its scripts would run nowhere.
+    func checkScripts(of recipe: Recipe, lock: Lock) throws(Failure) {
+        let made = Set(lock.layers.map(\.name))
+        for layer in recipe.layers where !made.contains(layer.name.value) {
+            guard let script = layer.run.first else { continue }
+            throw Failure(
+                "the layer \(layer.name.value) has scripts and installs nothing: the layers below have all its packages",
+                at: script.location, hint: "let a layer run them that installs something")
         }
     }
 }
@@ -49,6 +70,12 @@ func buildInputs(_ recipe: Recipe, _ held: HeldLock, files: LocalFiles, settings
         let count = files.overlays[..<index].count { $0.overlay.source.value == overlay.source.value }
         let name = "overlay \(overlay.source.value)" + (count > 0 ? " (\(count + 1))" : "")
         inputs.append(Input(name, Digest(hashing: try Listing.bytes(of: content)).description))
+    }
+    for layer in recipe.layers {
+        for (index, script) in (files.scripts[layer.name.value] ?? []).enumerated() {
+            let name = "script \(index + 1) of layer \(layer.name.value) \(script.name)"
+            inputs.append(Input(name, Digest(hashing: script.bytes).description))
+        }
     }
     if let kernel = files.kernel { inputs.append(Input("kernel file", Digest(hashing: kernel).description)) }
     return inputs

@@ -79,7 +79,7 @@ private struct Explainer {
         let inputs = try buildInputs(recipe, held, files: local, settings: settings)
         let previous = PreviousBuild(in: settings.directory(of: recipe))
         let because = try previous.staleness(for: inputs, acceptingFindings: settings.acceptsFindings)
-        let keys = LayerKey.all(of: held.lock)
+        let keys = LayerKey.all(of: held.lock, scripts: local.scripts)
         // Fresh outputs need nothing of the store.
         let isFresh = because.isEmpty
         var stages = isFresh ? ["fetch", "unpack"].map { Explanation.Stage($0, []) } : storeStages(held.lock)

@@ -47,13 +47,13 @@ public let faults = Fault.all.map { (name: $0.name, summary: $0.summary) }
 public func bootFaults(
     _ names: [String], service: String?, of path: FilePath, _ settings: BootSettings, progress: @escaping ProgressSink,
     each: (FaultResult) -> Void
-) throws {
+) async throws {
     let chosen = try names.map { name throws(Failure) in try Fault.named(name) }
     let subject = try BootSubject(at: path)
     let bed = try FaultBed(subject, service: service)
     for fault in chosen {
         try Task.checkCancellation()
-        each(try bed.boot(fault, settings, progress))
+        each(try await bed.boot(fault, settings, progress))
     }
 }
 
@@ -70,7 +70,7 @@ private struct FaultBed {
             moment: Timestamp(seconds: subject.record.fileSystem.moment), read: { try $0.readAll() })
     }
 
-    func boot(_ fault: Fault, _ settings: BootSettings, _ progress: @escaping ProgressSink) throws -> FaultResult {
+    func boot(_ fault: Fault, _ settings: BootSettings, _ progress: @escaping ProgressSink) async throws -> FaultResult {
         var result = FaultResult(
             fault: fault.name, summary: fault.summary, expectedVerdict: fault.verdict, finding: fault.finding)
         let planting: Planting
@@ -88,7 +88,7 @@ private struct FaultBed {
         var request = try planted.request(settings)
         if planting.needsOldProcessor { request.cpu = "qemu64" }
         var console = [ConsoleLine]()
-        let boot = try WatchedBoot(
+        let boot = try await WatchedBoot(
             of: planted, request, settings, processor: planting.needsOldProcessor ? "x86-64" : nil, progress: progress
         ) { line in
             if console.count < 100_000 { console.append(line) }

@@ -5,9 +5,9 @@ internal import RootfsModel
 internal import Storage
 internal import SystemPackage
 
-/// Every mistake about the files of the host that a recipe names: overlays, the kernel's file, Node's tarball, the
-/// keyrings; and a kernel command line that no kernel reads. Looked for before anything is resolved, so that a long
-/// build does not end with one of them. Not the mirror: a complete store needs none.
+/// Every mistake about the files of the host that a recipe names: overlays, the layers' scripts, the kernel's file,
+/// Node's tarball, the keyrings; and a kernel command line that no kernel reads. Looked for before anything is resolved,
+/// so that a long build does not end with one of them. Not the mirror: a complete store needs none.
 func hostMistakes(_ recipe: Recipe) throws -> [Failure] {
     var mistakes = [Failure]()
     func check(_ body: () throws -> Void) throws {
@@ -34,6 +34,7 @@ func hostMistakes(_ recipe: Recipe) throws -> [Failure] {
         }
         try check { try checkCommandLine(of: kernel) }
     }
+    for script in recipe.layers.flatMap(\.run) { try check { try checkFile(script, of: recipe, "script") } }
     for overlay in recipe.overlays {
         try check {
             let path = FilePath(recipe.resolve(overlay.source.value))

@@ -60,7 +60,7 @@ struct LayerStage {
         let packages = batches.joined().compactMap { byName[$0] }
         let request = LayerRequest(
             moment: key.moment, architecture: architecture, isBase: layers.isEmpty, below: tree, lower: [],
-            packages: packages, configureBatches: batches, hostname: LayerKey.hostname)
+            packages: packages, configureBatches: batches, hostname: LayerKey.hostname, scripts: key.scripts)
         let asked = clock.now
         let making = LayerMaking(
             request: request, key: key, below: layers, previous: previous, workshop: workshop, clock: clock,
@@ -170,7 +170,7 @@ private final class LayerMaking: Sendable {
                 switch step {
                 case .configured(let done, let total, _): stage.advance(UInt64(done), of: UInt64(total), .packages)
                 case .ran(let cpu): stage.add(cpu: cpu)
-                case .linking, .preinst, .unpacking, .fontCache: break
+                case .linking, .preinst, .unpacking, .fontCache, .script: break
                 }
             }, onFailure: { openShell(in: $0, moment: moment, workshop: self.workshop) })
         let (delta, change, digest) = try StoredLayer.keep(

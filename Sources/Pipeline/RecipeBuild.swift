@@ -73,7 +73,8 @@ struct RecipeBuild: Sendable {
         let files = try LocalFiles(of: recipe)
         let inputs = try buildInputs(recipe, held, files: files, settings: settings)
         let previous = PreviousBuild(in: directory)
-        let entries = UsedEntries(of: held, settings: settings)
+        try files.checkScripts(of: recipe, lock: held.lock)
+        let entries = UsedEntries(of: held, scripts: files.scripts, settings: settings)
         if try previous.staleness(for: inputs, acceptingFindings: settings.acceptsFindings).isEmpty,
             let record = previous.image
         {
@@ -100,7 +101,7 @@ struct RecipeBuild: Sendable {
     /// The packages of a lock, as they arrive.
     func supply(of held: HeldLock, in workshop: Workshop) -> PackageSupply {
         PackageSupply(
-            held, of: path, layers: LayerKey.all(of: held.lock).map(\.name),
+            held, of: path, layers: held.lock.layers.map(\.name),
             resolution: Resolution(recipe, hostArchitecture: settings.hostArchitecture), workshop: workshop,
             clock: clock)
     }
@@ -151,7 +152,7 @@ struct RecipeBuild: Sendable {
     func makeBase(_ sources: Sources, _ supply: PackageSupply, _ visit: Visit) async throws -> Base {
         let lock = sources.held.lock
         let stored = StoredTree(of: sources.held, settings: settings)
-        let keys = LayerKey.all(of: lock)
+        let keys = LayerKey.all(of: lock, scripts: sources.files.scripts)
         // While the store's packages are looked at, damaged ones are unpacked again: nothing reads them meanwhile.
         if try keys.allSatisfy({ try StoredLayer.digest(of: $0.digest, in: settings.store) != nil }) {
             for index in lock.packages.indices { _ = try await supply.package(index) }
@@ -196,7 +197,7 @@ struct RecipeBuild: Sendable {
         var stage = LayerStage(
             workshop: visit.workshop, clock: clock, architecture: architecture, previous: sources.previous,
             completeness: LockCompleteness(of: lock, at: sources.held.path, recipePath: path))
-        for layer in LayerKey.all(of: lock) {
+        for layer in LayerKey.all(of: lock, scripts: sources.files.scripts) {
             let free = clock.now
             var members = [(payload: Payload, deb: FilePath)]()
             var last: (label: String, time: Double)?

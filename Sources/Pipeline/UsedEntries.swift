@@ -1,4 +1,5 @@
 internal import Debian
+internal import Dpkg
 internal import RootfsModel
 internal import Storage
 
@@ -9,10 +10,10 @@ struct UsedEntries {
     private let layers: [Digest]
     private let trees: [Digest]
 
-    init(of held: HeldLock, settings: BuildSettings) {
+    init(of held: HeldLock, scripts: [String: [LayerScript]], settings: BuildSettings) {
         store = settings.store
         packages = held.lock.packages.map(\.sha256)
-        layers = LayerKey.all(of: held.lock).map(\.digest)
+        layers = LayerKey.all(of: held.lock, scripts: scripts).map(\.digest)
         trees = [StoredTree(of: held, settings: settings).key]
     }
 

@@ -154,7 +154,7 @@ extension ValueFormat where Value == Recipe.Layer {
         ],
         initial: { Recipe.Layer() },
         finish: { layer, node, reader in
-            if node.items("packages").isEmpty && node.items("run").isEmpty
+            if node.items("packages").isEmpty
                 && (node.value("packages").map { $0.isNull || $0.isList } ?? true)
             {
                 reader.report("a layer without packages", at: node.value("packages")?.place ?? node.place)

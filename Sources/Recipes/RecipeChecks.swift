@@ -26,7 +26,6 @@ extension Recipe {
         }
         for layer in layers {
             if layer.recommends.value { refuse("layers.recommends: true", at: layer.recommends.location) }
-            if let step = layer.run.first { refuse("layers.run", at: step.location) }
         }
         if let kernel, kernel.format.value != .vmlinux {
             refuse("kernel.format: \(kernel.format.value.rawValue)", at: kernel.format.location)

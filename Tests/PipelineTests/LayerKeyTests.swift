@@ -1,4 +1,5 @@
 import Debian
+import Dpkg
 import RootfsModel
 import Testing
 
@@ -34,12 +35,12 @@ import Testing
     private func stale(_ change: (inout Lock) -> Void) -> [String] {
         var lock = Self.lock
         change(&lock)
-        let kept = Set(LayerKey.all(of: Self.lock).map(\.digest))
-        return LayerKey.all(of: lock).filter { !kept.contains($0.digest) }.map(\.name)
+        let kept = Set(LayerKey.all(of: Self.lock, scripts: [:]).map(\.digest))
+        return LayerKey.all(of: lock, scripts: [:]).filter { !kept.contains($0.digest) }.map(\.name)
     }
 
     @Test func theLayersAreTheBaseAndThoseOfTheRecipeInItsOrder() {
-        #expect(LayerKey.all(of: Self.lock).map(\.name) == ["base", "system", "app"])
+        #expect(LayerKey.all(of: Self.lock, scripts: [:]).map(\.name) == ["base", "system", "app"])
     }
 
     @Test func aPackageMakesItsLayerStaleAndThoseAbove() {
@@ -68,7 +69,10 @@ import Testing
         }
         #expect(moved(["base": 1_700_000_000, "system": 1_700_000_000]) == ["app"])
         #expect(moved(["base": 1_700_000_000]) == ["system", "app"])
-        #expect(LayerKey.all(of: Self.lock).map(\.moment.seconds) == [1_700_000_000, 1_700_000_000, 1_700_000_000])
+        #expect(
+            LayerKey.all(of: Self.lock, scripts: [:]).map(\.moment.seconds) == [
+                1_700_000_000, 1_700_000_000, 1_700_000_000,
+            ])
     }
 
     @Test func namesAndPlacesMakeNoLayerStale() {
@@ -85,8 +89,19 @@ import Testing
             } == [])
     }
 
+    @Test func aScriptMakesItsLayerStaleAndThoseAbove() {
+        func digests(_ texts: [String]) -> [Digest] {
+            let scripts = texts.map { LayerScript(name: "scripts/a", bytes: Array($0.utf8)) }
+            return LayerKey.all(of: Self.lock, scripts: ["system": scripts]).map(\.digest)
+        }
+        let all = [[], ["one"], ["two"], ["one", "one"]].map(digests)
+        #expect(Set(all.map { $0[0] }).count == 1)
+        #expect(Set(all.map { $0[1] }).count == 4 && Set(all.map { $0[2] }).count == 4)
+        #expect(digests([]) == LayerKey.all(of: Self.lock, scripts: [:]).map(\.digest))
+    }
+
     @Test func everyInputHasANameOfItsOwn() {
-        for key in LayerKey.all(of: Self.lock) {
+        for key in LayerKey.all(of: Self.lock, scripts: [:]) {
             #expect(Set(key.inputs.map(\.name)).count == key.inputs.count)
             #expect(key.inputs.first?.name == "the layer below")
         }

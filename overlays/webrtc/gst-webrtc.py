@@ -1,17 +1,24 @@
 #!/usr/bin/python3
 """Captures the X display and sends it over WebRTC: the media half of webrtc-server.js.
 
-JSON lines on stdin: {"id", "do": "ping"}, {"id", "do": "offer", "session", "sdp"}, {"id", "do": "close", "session"}.
-JSON lines on stdout: the answers by id, {"event": "frame"} after the first captured frame, {"event": "closed"} when a
-session ends by itself. One pipeline for each session. What goes wrong is said on stderr; status 78 is for what a
-restart does not help.
+JSON lines on stdin, each with an "id" that its answer has too:
+  {"do": "ping"}                            counters of all sessions so far
+  {"do": "offer", "session", "sdp"}         the answer's "sdp", or "error" and an HTTP "status"
+  {"do": "close", "session"}
+  {"do": "notify", "state"}                 sd_notify(3), which Node has no sockets for
+JSON lines on stdout: the answers, and events: "frame" and "no-frame" of the probe, which captures one frame every ten
+seconds; "connected" and "closed" of a session. One pipeline for each session. What goes wrong is said on stderr; status
+78 is for what a restart does not help.
 """
+import argparse
 import json
 import os
 import re
 import signal
+import socket
 import sys
 import threading
+import time
 import traceback
 
 try:
@@ -22,38 +29,31 @@ try:
     gi.require_version("GstWebRTC", "1.0")
     from gi.repository import GLib, Gst, GstSdp, GstWebRTC
 except (ImportError, ValueError) as error:
-    print(f"gst-webrtc: {error} (packages python3-gi, gir1.2-gst-plugins-bad-1.0)", file=sys.stderr)
+    print(f"gst-webrtc: error: {error} (packages python3-gi, gir1.2-gst-plugins-bad-1.0)", file=sys.stderr)
     sys.exit(78)
 
 ELEMENTS = {
     "ximagesrc": "gstreamer1.0-x or gstreamer1.0-plugins-good",
     "videoconvert": "gstreamer1.0-plugins-base",
-    "videoscale": "gstreamer1.0-plugins-base",
     "queue": "libgstreamer1.0-0",
+    "identity": "libgstreamer1.0-0",
     "vp8enc": "gstreamer1.0-plugins-good",
     "rtpvp8pay": "gstreamer1.0-plugins-good",
     "rtpbin": "gstreamer1.0-plugins-good",
     "webrtcbin": "gstreamer1.0-plugins-bad",
     "dtlssrtpenc": "gstreamer1.0-plugins-bad",
+    "dtlssrtpdec": "gstreamer1.0-plugins-bad",
     "srtpenc": "gstreamer1.0-plugins-bad",
+    "srtpdec": "gstreamer1.0-plugins-bad",
     "nicesrc": "gstreamer1.0-nice",
+    "nicesink": "gstreamer1.0-nice",
 }
-CAPS_SECONDS = 40
+# In seconds.
 GATHERING_SECONDS = 10
-LOST_SECONDS = 15
-MOST_SESSIONS = 8
+LOST_SECONDS = 30
+PROBE_SECONDS = 10
+RETRY_SECONDS = 1
 
-
-def number(name, default, most):
-    text = os.environ.get(name, str(default))
-    if not text.isdigit() or not 1 <= int(text) <= most:
-        print(f"gst-webrtc: {name} is '{text}', which is no number from 1 to {most}", file=sys.stderr)
-        sys.exit(78)
-    return int(text)
-
-
-FPS = number("FPS", 30, 120)
-BITRATE = number("BITRATE", 2_500_000, 100_000_000)
 out_lock = threading.Lock()
 
 
@@ -64,29 +64,60 @@ def say(message):
 
 
 def complain(text):
-    print(f"gst-webrtc: {text}", file=sys.stderr, flush=True)
+    print(f"gst-webrtc: error: {text}", file=sys.stderr, flush=True)
+
+
+def words(error):
+    """An error in one line, with its place."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({place.name}, line {place.lineno})"
+
+
+def payload_type(sdp):
+    """The offer's number for VP8, not one of our own: a browser drops what it did not name. None without VP8."""
+    found = re.search(r"^a=rtpmap:(\d+) VP8/90000\s*$", sdp, re.MULTILINE | re.IGNORECASE)
+    return int(found.group(1)) if found else None
+
+
+def description(kind, sdp):
+    result, message = GstSdp.SDPMessage.new_from_text(sdp)
+    if result != GstSdp.SDPResult.OK:
+        return None
+    return GstWebRTC.WebRTCSessionDescription.new(kind, message)
+
+
+class Refusal(Exception):
+    """What an offer is answered with instead of a session."""
+
+    def __init__(self, text, status):
+        super().__init__(text)
+        self.status = status
 
 
 class Session:
-    """One viewer: an offer, its answer, and the pipeline in between."""
+    """One viewer: an offer, its answer, and the pipeline in between.
 
-    def __init__(self, name, request, sdp, ended):
-        self.name, self.request, self.sdp, self.ended = name, request, sdp, ended
-        self.pipeline = None
-        self.answered = False
-        payload = re.search(r"^a=rtpmap:(\d+) VP8/90000\s*$", sdp, re.MULTILINE | re.IGNORECASE)
-        if not payload:
-            self.refuse("the offer has no VP8", 406)
-            return
-        # The offer's payload type, not one of our own: a browser drops what it did not name.
-        pt = int(payload.group(1))
+    webrtcbin calls from threads of its own; `later` brings everything to the main loop's.
+    """
+
+    def __init__(self, name, request, sdp, options, ended):
+        self.name, self.request, self.options, self.ended = name, request, options, ended
+        self.began = time.monotonic()
+        self.answered = self.connected = False
+        pt = payload_type(sdp)
+        if pt is None:
+            raise Refusal("the offer has no VP8", 422)
+        self.offer = description(GstWebRTC.WebRTCSDPType.OFFER, sdp)
+        if not self.offer:
+            raise Refusal("the offer is no SDP", 400)
         # VP8 means BT.601; without saying so 720p is converted as BT.709 and every colour is off.
         self.pipeline = Gst.parse_launch(
             f"webrtcbin name=rtc bundle-policy=max-bundle "
-            f"ximagesrc use-damage=0 show-pointer=1 ! video/x-raw,framerate={FPS}/1 ! videoconvert ! videoscale "
-            f"! video/x-raw,format=I420,colorimetry=bt601 "
+            f"ximagesrc use-damage=0 show-pointer=0 ! video/x-raw,framerate={options.fps}/1 ! videoconvert "
+            f"! video/x-raw,format=I420,colorimetry=bt601 ! identity name=captured "
             f"! queue leaky=downstream max-size-buffers=2 max-size-bytes=0 max-size-time=0 "
-            f"! vp8enc deadline=1 cpu-used=8 threads=2 end-usage=cbr target-bitrate={BITRATE} keyframe-max-dist={FPS * 4} "
+            f"! vp8enc deadline=1 cpu-used=8 threads=2 end-usage=cbr target-bitrate={options.bitrate} "
+            f"keyframe-max-dist={options.fps * 4} ! identity name=encoded "
             f"! rtpvp8pay pt={pt} picture-id-mode=15-bit "
             f"! application/x-rtp,media=video,encoding-name=VP8,payload={pt} ! rtc."
         )
@@ -99,30 +130,31 @@ class Session:
         # Playing first: an answer made before the payloader knows its SSRC announces `ssrc-group:FID 0`, and the
         # viewer connects, decodes and shows nothing.
         self.pipeline.set_state(Gst.State.PLAYING)
-        self.waited = 0
         self.timer(20, self.await_caps)
+
+    def counters(self):
+        """Frames captured, frames encoded, bytes encoded."""
+        captured, encoded = (self.pipeline.get_by_name(name).get_property("stats") for name in ("captured", "encoded"))
+        return [captured.get_value("num-buffers"), encoded.get_value("num-buffers"), encoded.get_value("num-bytes")]
+
+    # ---- the main loop's thread, and what a mistake there ends
 
     def timer(self, milliseconds, function):
         GLib.timeout_add(milliseconds, self.guarded, function)
 
-    def await_caps(self):
-        caps = self.rtc.get_static_pad("sink_0").get_current_caps()
-        if caps and caps.get_size() and caps.get_structure(0).has_field("ssrc"):
-            self.negotiate()
-            return False
-        self.waited += 20
-        if self.waited >= CAPS_SECONDS * 1000:
-            self.refuse(f"no frame came from the display within {CAPS_SECONDS} s", 503)
-            return False
-        return True
+    def later(self, function, *arguments):
+        GLib.idle_add(self.guarded, function, *arguments)
 
-    def negotiate(self):
-        result, message = GstSdp.SDPMessage.new_from_text(self.sdp)
-        if result != GstSdp.SDPResult.OK:
-            self.refuse("the offer is no SDP", 400)
-            return
-        offer = GstWebRTC.WebRTCSessionDescription.new(GstWebRTC.WebRTCSDPType.OFFER, message)
-        self.rtc.emit("set-remote-description", offer, self.promise(self.on_offer_set))
+    def guarded(self, function, *arguments):
+        """A mistake ends this session, with its words, and no other."""
+        if not self.pipeline:
+            return False
+        try:
+            return bool(function(*arguments))
+        except Exception as error:
+            complain(f"session {self.name}: {words(error)}")
+            self.fail(words(error))
+            return False
 
     def promise(self, function):
         """Kept on webrtcbin's thread; what it says is read there, for the reply is gone afterwards."""
@@ -140,50 +172,36 @@ class Session:
 
         return Gst.Promise.new_with_change_func(kept)
 
-    def later(self, function, *arguments):
-        """On the main loop's thread, where everything else happens."""
-        GLib.idle_add(self.guarded, function, *arguments)
+    # ---- from the offer to the answer, step by step
 
-    def guarded(self, function, *arguments):
-        """A mistake ends this session, with its words, and no other."""
-        if not self.pipeline:
+    def await_caps(self):
+        caps = self.rtc.get_static_pad("sink_0").get_current_caps()
+        if caps and caps.get_size() and caps.get_structure(0).has_field("ssrc"):
+            self.rtc.emit("set-remote-description", self.offer, self.promise(self.on_offer_set))
             return False
-        try:
-            return bool(function(*arguments))
-        except Exception as error:
-            traceback.print_exc()
-            self.fail(f"{type(error).__name__}: {error}")
+        # The rest of the time is for the answer.
+        within = self.options.offer_seconds * 2 / 3
+        if time.monotonic() - self.began >= within:
+            self.fail(f"no frame came from the display within {within:.0f} s", 503)
             return False
-
-    def describe(self, kind, sdp):
-        result, message = GstSdp.SDPMessage.new_from_text(sdp)
-        if result != GstSdp.SDPResult.OK:
-            return None
-        return GstWebRTC.WebRTCSessionDescription.new(kind, message)
-
-    def negotiate(self):
-        offer = self.describe(GstWebRTC.WebRTCSDPType.OFFER, self.sdp)
-        if offer:
-            self.rtc.emit("set-remote-description", offer, self.promise(self.on_offer_set))
-        else:
-            self.refuse("the offer is no SDP", 400)
+        return True
 
     def on_offer_set(self, error, _answer):
         if error:
-            self.refuse(f"cannot take the offer: {error}", 400)
+            self.fail(f"cannot take the offer: {error}", 400)
         else:
             self.rtc.emit("create-answer", None, self.promise(self.on_answer))
 
     def on_answer(self, error, answer):
         if error or not answer:
-            self.refuse(f"cannot make an answer: {error or 'there is none'}", 400)
+            self.fail(f"cannot make an answer: {error or 'there is none'}", 400)
             return
-        description = self.describe(GstWebRTC.WebRTCSDPType.ANSWER, answer)
-        self.rtc.emit("set-local-description", description, self.promise(self.on_answer_set))
+        local = description(GstWebRTC.WebRTCSDPType.ANSWER, answer)
+        self.rtc.emit("set-local-description", local, self.promise(self.on_answer_set))
 
     def on_answer_set(self, error, _answer):
         if error:
-            self.refuse(f"cannot set the answer: {error}", 500)
+            self.fail(f"cannot set the answer: {error}")
             return
         self.timer(GATHERING_SECONDS * 1000, self.reply)
         self.on_gathering()
@@ -197,22 +215,49 @@ class Session:
         """The answer, once: with all candidates, or with those there are when time is up."""
         if not self.answered:
             self.answered = True
-            sdp = self.rtc.get_property("local-description").sdp.as_text()
-            say({"id": self.request, "sdp": sdp})
+            say({"id": self.request, "sdp": self.rtc.get_property("local-description").sdp.as_text()})
+            self.timer(self.options.offer_seconds * 1000, self.end_if_nobody_came)
         return False
+
+    # ---- while it lasts
 
     def on_connection(self):
         state = self.rtc.get_property("connection-state")
         states = GstWebRTC.WebRTCPeerConnectionState
-        if state in (states.FAILED, states.CLOSED):
-            self.end(state.value_nick)
-        elif state == states.DISCONNECTED:
-            self.timer(LOST_SECONDS * 1000, self.end_if_lost)
+        if state == states.CONNECTED and not self.connected:
+            self.connected = True
+            say({"event": "connected", "session": self.name, "seconds": time.monotonic() - self.began})
+            self.listen()
+        elif state in (states.FAILED, states.CLOSED):
+            self.fail(f"the connection is {state.value_nick}")
 
-    def end_if_lost(self):
-        states = GstWebRTC.WebRTCPeerConnectionState
-        if self.rtc.get_property("connection-state") == states.DISCONNECTED:
-            self.end("the viewer is gone")
+    def listen(self):
+        """A viewer that is killed says nothing, and the connection's state stays what it was: what tells is that no
+        receiver reports (RTCP, about one a second) come any more."""
+        self.heard = time.monotonic()
+
+        def hear(*_):
+            self.heard = time.monotonic()
+            return Gst.PadProbeReturn.OK
+
+        elements = self.rtc.iterate_recurse()
+        result, element = elements.next()
+        while result == Gst.IteratorResult.OK:
+            # webrtcbin has parts of its own that no factory made.
+            factory = element.get_factory()
+            if factory and factory.get_name() == "nicesrc":
+                element.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER | Gst.PadProbeType.BUFFER_LIST, hear)
+            result, element = elements.next()
+        self.timer(5000, self.end_if_silent)
+
+    def end_if_nobody_came(self):
+        if not self.connected:
+            self.fail(f"nobody connected within {self.options.offer_seconds} s")
+
+    def end_if_silent(self):
+        if time.monotonic() - self.heard <= LOST_SECONDS:
+            return True
+        self.fail(f"nothing was heard of the viewer for {LOST_SECONDS} s")
         return False
 
     def on_error(self, _bus, message):
@@ -220,22 +265,15 @@ class Session:
         complain(f"session {self.name}: {error.message} ({details})")
         self.fail(error.message)
 
-    def fail(self, reason):
+    def fail(self, reason, status=500):
+        """Ends the session for this reason: its offer's answer, or an event where the answer is out."""
+        if not self.pipeline:
+            return
         if self.answered:
-            self.end(reason)
+            say({"event": "closed", "session": self.name, "reason": reason})
         else:
-            self.refuse(reason, 500)
-
-    def refuse(self, reason, status):
-        if not self.answered:
             self.answered = True
             say({"id": self.request, "error": reason, "status": status})
-        self.close()
-        self.ended(self)
-
-    def end(self, reason):
-        say({"event": "closed", "session": self.name, "reason": reason})
-        self.close()
         self.ended(self)
 
     def close(self):
@@ -246,11 +284,43 @@ class Session:
             pipeline.set_state(Gst.State.NULL)
 
 
+class Probe:
+    """Captures one real frame every few seconds: the display is there, and so is all that a capture needs."""
+
+    def __init__(self):
+        self.pipeline = None
+        GLib.idle_add(self.capture)
+
+    def capture(self):
+        self.pipeline = Gst.parse_launch("ximagesrc use-damage=0 num-buffers=1 ! videoconvert ! fakesink name=sink sync=0 signal-handoffs=1")
+        self.pipeline.get_by_name("sink").connect(
+            "handoff", lambda _sink, _buffer, pad: say({"event": "frame", "caps": pad.get_current_caps().to_string()})
+        )
+        bus = self.pipeline.get_bus()
+        bus.add_signal_watch()
+        bus.connect("message::eos", lambda *_: self.captured(None))
+        bus.connect("message::error", lambda _bus, message: self.captured(message.parse_error()[0].message))
+        self.pipeline.set_state(Gst.State.PLAYING)
+        return False
+
+    def captured(self, error):
+        pipeline, self.pipeline = self.pipeline, None
+        if not pipeline:
+            return
+        pipeline.get_bus().remove_signal_watch()
+        pipeline.set_state(Gst.State.NULL)
+        if error:
+            display = os.environ.get("DISPLAY", "a display (DISPLAY is not set)")
+            say({"event": "no-frame", "error": f"cannot capture {display}: {error}"})
+        GLib.timeout_add((RETRY_SECONDS if error else PROBE_SECONDS) * 1000, self.capture)
+
+
 class Helper:
-    def __init__(self, loop):
-        self.loop = loop
+    def __init__(self, options, loop):
+        self.options, self.loop = options, loop
         self.sessions = {}
-        self.probe = None
+        # Of sessions that are over.
+        self.past = [0, 0, 0]
 
     def preflight(self):
         """Opens every plugin: the registry alone can name one whose libraries are gone."""
@@ -263,56 +333,46 @@ class Helper:
             complain("missing GStreamer elements: " + ", ".join(missing))
             sys.exit(78)
 
-    def capture(self):
-        """Pulls one real frame; tried again until the display gives one."""
-        self.probe = Gst.parse_launch(
-            "ximagesrc use-damage=0 num-buffers=1 ! videoconvert ! fakesink name=sink sync=0 signal-handoffs=1"
-        )
-        self.probe.get_by_name("sink").connect(
-            "handoff", lambda _sink, _buffer, pad: say({"event": "frame", "caps": pad.get_current_caps().to_string()})
-        )
-        bus = self.probe.get_bus()
-        bus.add_signal_watch()
-        bus.connect("message::eos", lambda *_: self.captured(None))
-        bus.connect("message::error", lambda _bus, message: self.captured(message.parse_error()[0].message))
-        self.probe.set_state(Gst.State.PLAYING)
-        return False
+    def counters(self):
+        sums = [sum(values) for values in zip(self.past, *(session.counters() for session in self.sessions.values()))]
+        return dict(zip(("captured", "encoded", "bytes"), sums))
 
-    def captured(self, error):
-        probe, self.probe = self.probe, None
-        if probe:
-            probe.get_bus().remove_signal_watch()
-            probe.set_state(Gst.State.NULL)
-        if error:
-            complain(f"cannot capture {os.environ.get('DISPLAY', 'a display (DISPLAY is not set)')}: {error}")
-            GLib.timeout_add(1000, self.capture)
+    def end(self, session):
+        if self.sessions.pop(session.name, None):
+            self.past = [sum(values) for values in zip(self.past, session.counters())]
+        session.close()
 
-    def ended(self, session):
-        if self.sessions.get(session.name) is session:
-            del self.sessions[session.name]
+    def take_offer(self, request, message):
+        if len(self.sessions) >= self.options.most_sessions:
+            raise Refusal(f"{len(self.sessions)} sessions are open, and no more are allowed", 503)
+        name = message["session"]
+        self.sessions[name] = Session(name, request, message["sdp"], self.options, self.end)
 
     def take(self, line):
+        request = None
         try:
             message = json.loads(line)
-            do, request = message["do"], message["id"]
-        except (ValueError, KeyError, TypeError) as error:
-            complain(f"not a request: {error}: {line[:200]!r}")
-            return False
-        if do == "ping":
-            say({"id": request})
-        elif do == "close":
-            session = self.sessions.pop(message.get("session"), None)
-            if session:
-                session.close()
-            say({"id": request})
-        elif do == "offer" and len(self.sessions) >= MOST_SESSIONS:
-            say({"id": request, "error": f"{MOST_SESSIONS} sessions are open already", "status": 503})
-        elif do == "offer":
-            session = Session(message["session"], request, message["sdp"], self.ended)
-            if session.pipeline:
-                self.sessions[session.name] = session
-        else:
-            say({"id": request, "error": f"no request is named {do}"})
+            request, do = message["id"], message["do"]
+            if do == "ping":
+                say({"id": request, "counters": self.counters()})
+            elif do == "offer":
+                self.take_offer(request, message)
+            elif do == "close":
+                session = self.sessions.get(message["session"])
+                if session:
+                    self.end(session)
+                say({"id": request})
+            elif do == "notify":
+                notify(message["state"])
+                say({"id": request})
+            else:
+                raise Refusal(f"no request is named {do}", 500)
+        except Refusal as refusal:
+            say({"id": request, "error": str(refusal), "status": refusal.status})
+        except Exception as error:
+            # A request that is wrong harms itself alone.
+            complain(words(error))
+            say({"id": request, "error": words(error), "status": 500})
         return False
 
     def read(self):
@@ -322,18 +382,29 @@ class Helper:
         GLib.idle_add(self.loop.quit)
 
 
+def notify(state):
+    address = os.environ["NOTIFY_SOCKET"]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
+
+
 def main():
+    parser = argparse.ArgumentParser()
+    for name in ("--fps", "--bitrate", "--most-sessions", "--offer-seconds"):
+        parser.add_argument(name, type=int, required=True)
+    options = parser.parse_args()
     Gst.init(None)
     loop = GLib.MainLoop()
-    helper = Helper(loop)
+    helper = Helper(options, loop)
     helper.preflight()
-    for number_ in (signal.SIGTERM, signal.SIGINT):
-        GLib.unix_signal_add(GLib.PRIORITY_HIGH, number_, loop.quit)
-    GLib.idle_add(helper.capture)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        GLib.unix_signal_add(GLib.PRIORITY_HIGH, number, loop.quit)
+    probe = Probe()
     threading.Thread(target=helper.read, daemon=True).start()
     loop.run()
     for session in list(helper.sessions.values()):
-        session.close()
+        helper.end(session)
+    probe.captured(None)
 
 
 main()
