@@ -37,9 +37,9 @@ import Testing
     // MARK: journals of the kernel
 
     /// Mounts a new image, lets `body` work in it, and gives a copy as the disk is at that moment; nil where nothing
-    /// can be mounted here.
+    /// can be mounted here. Files that `body` gives are open at that moment.
     private func killedDisk(
-        _ scratch: Scratch, _ make: String, _ mount: String, size: String = "24M", _ body: (String) throws -> Void
+        _ scratch: Scratch, _ make: String, _ mount: String, size: String = "24M", _ body: (String) throws -> [Int32]
     ) throws -> FilePath? {
         let (image, root, copy) = (scratch.file("image"), scratch.file("mounted"), scratch.file("killed"))
         let words = make.split(separator: " ").map(String.init)
@@ -54,8 +54,18 @@ import Testing
             print("no image can be mounted: the kernel's journals are not read")
             return nil
         }
-        defer { run("umount", [root.string]) }
-        try body(root.string)
+        var held: [Int32] = []
+        defer {
+            for descriptor in held { close(descriptor) }
+            // A program that another test starts at this moment has all open files until it is executed.
+            var unmounted = run("umount", [root.string])
+            for _ in 0..<50 where unmounted.status != 0 {
+                usleep(100_000)
+                unmounted = run("umount", [root.string])
+            }
+            #expect(unmounted.status == 0, "\(unmounted.output)")
+        }
+        held = try body(root.string)
         run("sync", ["-f", root.string])
         try writeFile(readFile(at: image), to: copy, mode: 0o600)
         return copy
@@ -70,8 +80,6 @@ import Testing
     ]) func aKilledMachinesDiskIsReadAsItWouldBeRecovered(make: String, mount: String) throws {
         guard hasProgram("mke2fs"), hasProgram("e2fsck") else { return print("e2fsck is missing: not compared") }
         let scratch = try Scratch()
-        var held: [Int32] = []
-        defer { for descriptor in held { close(descriptor) } }
         let image = try killedDisk(scratch, make, mount) { root in
             var random = SeededGenerator(seed: 5)
             for number in 0..<60 {
@@ -88,11 +96,12 @@ import Testing
             run("sync", ["-f", root])
             // Orphans: a file without a name, and one that is being cut.
             try writeFile(random.bytes(50_000), to: FilePath("\(root)/unlinked"), mode: 0o600)
-            held.append(open("\(root)/unlinked", O_RDONLY))
+            let held = open("\(root)/unlinked", O_RDONLY | O_CLOEXEC)
             unlink("\(root)/unlinked")
             truncate("\(root)/reused", 100_001)
             rename("\(root)/d20", "\(root)/renamed")
             chmod("\(root)/d21", 0o700)
+            return [held]
         }
         guard let image else { return }
         let replay = try compareWithRecovery(image, scratch)
@@ -119,6 +128,7 @@ import Testing
                 try writeFile(random.bytes(30_000), to: FilePath("\(root)/f\(number % 7)"), mode: 0o644)
                 run("sync", ["-f", root])
             }
+            return []
         }
         guard let image else { return }
         let replay = try compareWithRecovery(image, scratch)
@@ -134,6 +144,7 @@ import Testing
             root in
             try writeFile([1, 2, 3], to: FilePath("\(root)/first"), mode: 0o644)
             run("sync", ["-f", root])
+            return []
         }
         guard let image else { return }
         // The kernel's last full commit has no fast ones behind it: this one is made by hand.
