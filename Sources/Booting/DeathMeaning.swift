@@ -1,5 +1,5 @@
 /// What a death most likely means, as the supervisor says it on the console.
-extension Death {
+extension RecordedDeath {
     /// `exit status 127`, `signal SIGSEGV, core dumped`.
     public var endingText: String {
         switch ending {

@@ -7,7 +7,7 @@ public struct FlightRecord: Sendable {
     public struct Service: Sendable, Equatable {
         public var name: String
         /// The newest first.
-        public var deaths: [Death]
+        public var deaths: [RecordedDeath]
         /// How many slots cannot be read: the machine stopped while one was written, or the disk is damaged.
         public var damagedSlots: Int
     }
@@ -81,7 +81,7 @@ public struct FlightRecord: Sendable {
     private struct Slot {
         enum Content {
             case free
-            case death(Death)
+            case death(RecordedDeath)
             case damaged
         }
 
@@ -102,7 +102,7 @@ public struct FlightRecord: Sendable {
             let end = head.split(separator: lineFeed, maxSplits: index, omittingEmptySubsequences: false)
                 .prefix(index).last?.endIndex.advanced(by: 1)
             guard let end, lines[index].value == crc32Text(head[head.startIndex..<end]),
-                var death = Death(Array(lines[..<index]))
+                var death = RecordedDeath(Array(lines[..<index]))
             else {
                 service = nil
                 content = .damaged
@@ -120,7 +120,7 @@ public struct FlightRecord: Sendable {
 }
 
 /// One end of a service that its supervisor took for a death.
-public struct Death: Sendable, Equatable {
+public struct RecordedDeath: Sendable, Equatable {
     public enum Ending: Sendable, Equatable {
         case exited(Int)
         /// The signal's name without SIG.
@@ -202,7 +202,7 @@ public func printableLines(_ bytes: [UInt8], last count: Int) -> [String] {
     return lines.suffix(count).map { cleaned(Array($0)) }
 }
 
-extension Death.Ending {
+extension RecordedDeath.Ending {
     fileprivate init?(_ text: String) {
         let words = text.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
         switch (words.first, words.count) {

@@ -181,7 +181,7 @@ extension AutopsyReport {
 }
 
 extension AutopsyReport.Death {
-    fileprivate init(_ death: Death, of service: String, _ causes: DeathCauses) {
+    fileprivate init(_ death: RecordedDeath, of service: String, _ causes: DeathCauses) {
         let lines = death.output == nil ? nil : death.lastLines(.max)
         let findings = causes.findings(for: death, of: service)
         self.init(

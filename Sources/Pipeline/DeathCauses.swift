@@ -24,7 +24,7 @@ struct DeathCauses {
     /// The indices of the findings that explain it, the likeliest first; where none does, the errors of its service.
     ///
     /// - Parameter service: as the recipe names it.
-    func findings(for death: Death, of service: String) -> [Int] {
+    func findings(for death: RecordedDeath, of service: String) -> [Int] {
         let words = Self.words(of: death)
         let rules = Self.rules(for: death)
         var found = [(index: Int, weight: Int)]()
@@ -55,14 +55,14 @@ struct DeathCauses {
     /// The changed files that it ran or named, or that a finding is about, sorted.
     ///
     /// - Parameter first: the index of the likeliest finding.
-    func changes(for death: Death, first: Int?) -> [String] {
+    func changes(for death: RecordedDeath, first: Int?) -> [String] {
         var words = Self.words(of: death)
         if let first { words.formUnion([findings[first].path, findings[first].missing].compactMap { $0 }) }
         return Set(words.filter { changes.contains($0) } + words.compactMap { libraries[$0] }).sorted()
     }
 
     /// Paths and names of files among its arguments and in what it wrote.
-    private static func words(of death: Death) -> Set<String> {
+    private static func words(of death: RecordedDeath) -> Set<String> {
         let texts = death.arguments + [death.reason] + death.lastLines(.max)
         var words = Set<String>()
         for text in texts {
@@ -76,7 +76,7 @@ struct DeathCauses {
     }
 
     /// What the ids of findings begin with that lead to such an end.
-    private static func rules(for death: Death) -> [String] {
+    private static func rules(for death: RecordedDeath) -> [String] {
         switch death.step {
         case "EXEC": return ["exec/", "libraries/"]
         case "USER": return ["exec/user", "state/accounts"]
