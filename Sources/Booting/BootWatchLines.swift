@@ -183,7 +183,7 @@ extension BootWatch {
             giveUp = index
             services[index].isGivenUp = true
             services[index].keep(line)
-            if services[index].notReady > 0, services[index].deaths.last?.result != "exit-code" {
+            if services[index].notReady > 0, services[index].deaths.last?.wasStopped ?? true {
                 decide(notReady(services[index], at: line.time), at: line.time)
             } else {
                 decide(

@@ -19,6 +19,9 @@ public struct Death: Hashable, Sendable {
         return (200...245).contains(status)
     }
 
+    /// Whether it may have been stopped because it was not ready in its time.
+    var wasStopped: Bool { ending == "signal SIGTERM" || ending == "exit status 143" }
+
     static let notStarted = "no process was started"
 
     /// From the supervisor's `DIED app-web.service: exit status 1, result=exit-code, restart #0, uptime 3s -- why`.

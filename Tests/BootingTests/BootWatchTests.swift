@@ -158,6 +158,20 @@ import Testing
         }
     }
 
+    @Test func whatIsGivenUpBecauseItWasNotReadyIsNotReady() throws {
+        func verdict(_ ending: String) -> Verdict? {
+            let text = """
+                42.0|[   41.0] app-web[127]: NOT READY within 30.0s: http http://127.0.0.1:8080/healthz: no connection
+                42.5|[   41.5] app-web[128]: DIED app-web.service: \(ending), result=exit-code, restart #0, uptime 30s -- why
+                43.0|[   42.0] microvm[129]: GAVE UP on app-web.service (no more restarts). Last lines:
+                """
+            return run(text, until: 46, watch()).verdict
+        }
+        #expect(verdict("signal SIGTERM")?.kind == .notReady)
+        #expect(verdict("signal SIGTERM")?.answered == "no connection")
+        #expect(verdict("exit status 1")?.kind == .unitFailed)
+    }
+
     @Test func whatIsNeverHeardOfIsNotReadyAtTheDeadline() throws {
         let verdict = try #require(
             run("12.0|[   11.0] systemd[1]: up", until: 121, watch(expect: ["login:"])).verdict)

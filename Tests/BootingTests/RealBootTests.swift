@@ -103,6 +103,38 @@ import Testing
         print(report.verdict.summary)
     }
 
+    /// Without a supervisor the host's own question, through the user network, is what shows that a service works.
+    @Test func theHostAsksAServiceThroughTheUserNetwork() throws {
+        guard let material = try Material() else { return }
+        let folder = try Folder()
+        defer { folder.remove() }
+        let script = """
+            #!/bin/busybox sh
+            /bin/busybox ifconfig eth0 10.0.2.15 up
+            /bin/busybox sleep 3
+            /bin/busybox httpd -p 8080 -h /www
+            echo serving
+            while :; do /bin/busybox sleep 1; done
+
+            """
+        let image = try folder.image(files: [
+            "bin/busybox": material.busybox, "sbin/init": Array(script.utf8), "www/healthz": Array("fine\n".utf8),
+        ])
+        var machine = try machine(
+            material, folder, image: image, arguments: ["quiet"], expect: ["serving"], soak: .seconds(3))
+        machine.request.services = [.init("web", probe: .http("http://127.0.0.1:8080/healthz"))]
+        machine.request.forwards = [.init(guest: 8080)]
+        machine.request.shutdown = .seconds(1)
+        let report = try machine.boot()
+        #expect(report.verdict.kind == .proven, "\(report.verdict)")
+        let service = try #require(report.services.first)
+        #expect(service.isReadyByHost && service.lastAnswer?.words.hasPrefix("HTTP/1.") == true)
+        machine.request.services = [.init("web", probe: .http("http://127.0.0.1:8080/none"))]
+        machine.request.deadline = .seconds(40)
+        let verdict = try machine.boot().verdict
+        #expect(verdict.kind == .notReady && verdict.answered?.contains(" 404 ") == true, "\(verdict)")
+    }
+
     /// Whether or not KVM works here, a boot goes on, and what does not work is told.
     @Test func theBestEngineThatWorksIsTaken() throws {
         guard let material = try Material() else { return }
@@ -225,7 +257,7 @@ struct Folder: Sendable {
     /// An ext4 image of 32 MiB with these files, all executable, and the usual empty directories.
     func image(files: [String: [UInt8]]) throws -> String {
         let root = url.appendingPathComponent("root")
-        for directory in ["bin", "sbin", "dev", "proc", "sys"] {
+        for directory in ["bin", "sbin", "dev", "proc", "sys", "www"] {
             try FileManager.default.createDirectory(
                 at: root.appendingPathComponent(directory), withIntermediateDirectories: true)
         }
