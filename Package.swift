@@ -119,8 +119,8 @@ let package = Package(
         .testTarget(
             name: "PipelineTests",
             dependencies: [
-                model, "Debian", "Normalization", "Dpkg", "Storage", "Pipeline", "ArchiveFixture", "TestSupport",
-                systemPackage,
+                model, "Recipes", "Debian", "Normalization", "Dpkg", "Storage", "Pipeline", "ArchiveFixture",
+                "TestSupport", systemPackage,
             ]),
         // The WebRTC server of overlays/webrtc and the demo, in their own languages.
         .testTarget(name: "WebRTCTests", exclude: ["server.test.js", "fake-helper.py", "sources.py"]),
