@@ -123,7 +123,8 @@ let package = Package(
         .testTarget(
             name: "PipelineTests",
             dependencies: [
-                model, "Booting", "Debian", "Normalization", "Dpkg", "Ext4", "Storage", "Pipeline", "ArchiveFixture",
+                model, "Booting", "Debian", "Normalization", "Dpkg", "Ext4", "Storage", "Pipeline", "Recipes",
+                "ArchiveFixture",
                 "TestSupport", systemPackage,
             ]),
         // The WebRTC server of overlays/webrtc and the demo, in their own languages.

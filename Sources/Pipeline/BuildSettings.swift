@@ -65,12 +65,10 @@ public struct BuildSettings: Sendable {
         outputDirectory ?? outputParent.appending(recipe.name.value)
     }
 
-    /// Throws where a recipe is for another architecture than the host's.
+    /// Throws where a recipe is for another architecture than the host's, whose programs the host does not run.
     func checkArchitecture(of recipe: Recipe) throws(Failure) {
         guard let asked = recipe.archive.architecture, asked.value != hostArchitecture else { return }
-        throw Failure(
-            "cannot build for \(asked.value) on \(hostArchitecture): maintainer scripts have to run",
-            at: asked.location, hint: "build on a machine of that architecture")
+        try ForeignPrograms().check(asked, on: hostArchitecture)
     }
 }
 

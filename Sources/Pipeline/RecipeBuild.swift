@@ -38,7 +38,7 @@ struct RecipeBuild: Sendable {
     let isAlone: Bool
 
     var name: String { recipe.name.value }
-    var architecture: String { settings.hostArchitecture }
+    var architecture: String { recipe.archive.architecture?.value ?? settings.hostArchitecture }
     var imageName: String { "\(name).ext4" }
 
     /// - Parameter origin: when the build began, in nanoseconds.

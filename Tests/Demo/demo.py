@@ -10,19 +10,20 @@ seen. Exit status: 0 it streams, 1 it does not, 2 it could not be tried.
 """
 import argparse
 import base64
+import ctypes
 import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
 
 sys.dont_write_bytecode = True
 from chromium import Chromium
-from machine import GUEST, Machine, make_network
+from machine import GUEST, Machine, make_network, run
 
 NOBODY = 65534
 SERVER = f"http://{GUEST}:8080"
@@ -118,11 +119,15 @@ def see(browser, machine, options, report):
 def inside(options):
     """In the namespaces."""
     # The terminal's Ctrl-C, and a stop from outside, unwind the same way.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     report = {"passed": False, "color": options.color, "accelerator": options.accelerator}
     os.makedirs(options.out, exist_ok=True)
     make_network()
-    home = tempfile.mkdtemp(prefix="demo-")
+    # Chromium's profile lies in memory that goes with the namespace.
+    run("mount", "-t", "tmpfs", "-o", "mode=0755", "demo", "/run")
+    home = "/run/demo"
+    os.mkdir(home, 0o700)
     os.chown(home, NOBODY, NOBODY)
     machine = browser = None
     try:
@@ -145,7 +150,6 @@ def inside(options):
             browser.close()
         if machine:
             machine.stop()
-        shutil.rmtree(home, ignore_errors=True)
         with open(os.path.join(options.out, "demo.json"), "w") as file:
             json.dump(report, file, indent=2, sort_keys=True)
             file.write("\n")
@@ -153,6 +157,27 @@ def inside(options):
         print(f"passed: the picture came after {report['pictureAfter']} s and moves on, "
               f"#{options.color} is in its middle, #{options.wrong} is not; see {options.out}")
     return 0 if report["passed"] else 1
+
+
+def outside(arguments):
+    """Runs this program in namespaces, and ends them with itself, however it ends."""
+    words = ["unshare", "--net", "--pid", "--mount", "--mount-proc", "--fork", "--kill-child", sys.executable]
+    # PR_SET_PDEATHSIG: unshare is not to outlive this, nor, by --kill-child, what is inside.
+    death = ctypes.CDLL(None).prctl
+    child = subprocess.Popen(
+        words + [os.path.abspath(__file__)] + arguments, preexec_fn=lambda: death(1, signal.SIGKILL))
+
+    def stop(*_):
+        # unshare blocks it; the first of the namespace is its only child.
+        with open(f"/proc/{child.pid}/task/{child.pid}/children") as file:
+            for inner in file.read().split():
+                os.kill(int(inner), signal.SIGTERM)
+
+    # Ctrl-C reaches those inside by itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    return child.wait()
 
 
 def missing(options):
@@ -189,8 +214,7 @@ def main():
         print(f"demo: {reason}", file=sys.stderr)
     if reasons:
         return 2
-    words = ["unshare", "--net", "--pid", "--mount", "--mount-proc", "--fork", "--kill-child", sys.executable]
-    os.execvp(words[0], words + [os.path.abspath(__file__), "--inside"] + sys.argv[1:])
+    return outside(["--inside"] + sys.argv[1:])
 
 
 if __name__ == "__main__":
