@@ -36,7 +36,7 @@ extension CheckSubject {
         return [
             Service(
                 name: "init", origin: .script(path),
-                commands: [Service.Command(role: "init", words: [path.description])],
+                commands: [Service.Command(role: "manager", words: [path.description])],
                 environment: ["PATH": kernelPath, "HOME": "/"])
         ]
     }

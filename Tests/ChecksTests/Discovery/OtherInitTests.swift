@@ -80,10 +80,13 @@ import Testing
         #expect(try check(named).contains { $0.id == "exec/missing" && $0.service == "init" })
     }
 
-    @Test func `systemd itself is looked at`() throws {
+    @Test func `systemd itself is looked at, and not run`() throws {
         let tree = goodTree().with(["/usr/lib/systemd/systemd": .bytes(elfBytes(machine: 183), mode: 0o755)])
         let found = try check(tree.subject())
         #expect(found.contains { $0.id == "exec/machine" && $0.service == "init" })
+        #expect(try !goodTree().subject().programStarts().contains { $0.service == "init" })
+        let own = goodTree().with(["/usr/sbin/init": .script("#!/bin/sh\nexec /usr/bin/node\n")])
+        #expect(try own.subject().programStarts().contains { $0.service == "init" })
     }
 
     @Test func `folders of runit are services unless they are down`() throws {
