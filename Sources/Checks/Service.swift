@@ -75,6 +75,8 @@ public struct Service: Hashable, Sendable {
     public var workingDirectory: TreePath?
     public var output: Output
     public var errors: Output
+    /// Where its manager tells its end, where that is a supervisor with an output of its own; nil for others.
+    var managerOutput: Output?
     /// Why its manager does not take it at all; nil where it does.
     public var refusal: String?
     /// At which of syslog's levels (0 emerg … 7 debug) the journal takes what it prints.

@@ -12,7 +12,7 @@ public struct KernelConfig: Sendable {
 
     /// Reads `CONFIG_X=…` and `# CONFIG_X is not set`; other lines mean nothing.
     public init(parsing bytes: [UInt8]) {
-        for line in bytes.split(separator: UInt8(ascii: "\n")) {
+        for line in bytes.split(whereSeparator: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }) {
             let text = Substring(decoding: line, as: UTF8.self)
             if text.hasPrefix("CONFIG_"), let equals = text.firstIndex(of: "=") {
                 let name = text[..<equals].dropFirst("CONFIG_".count)

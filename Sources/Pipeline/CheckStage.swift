@@ -88,7 +88,8 @@ func checkTree(
     _ tree: FileTree, named name: FilePath, record: ImageRecord?, folder: FilePath?, _ settings: CheckSettings,
     suppressions: [Suppression]
 ) async throws -> CheckReport {
-    let architecture = record?.architecture ?? settings.hostArchitecture
+    let architecture =
+        try record?.architecture ?? debianArchitecture(of: tree, read: readPart) ?? settings.hostArchitecture
     var machine = settings.machine
     if let record {
         machine.memory = UInt64(record.boot.memoryMiB) << 20

@@ -121,11 +121,11 @@ private struct DirectoryScan {
         if size == 0 || (size < 0 && (errno == ENOTSUP || errno == EPERM)) { return [] }
         guard size > 0 else { throw systemFailure("read the attributes of", hostPath(directory.string, path)) }
         var names = [CChar](repeating: 0, count: size)
-        guard llistxattr(host, &names, size) == size else {
-            throw systemFailure("read the attributes of", hostPath(directory.string, path))
-        }
+        // overlayfs counts its own names, and leaves them out when it is asked for them.
+        let listed = llistxattr(host, &names, size)
+        guard listed >= 0 else { throw systemFailure("read the attributes of", hostPath(directory.string, path)) }
         var attributes = [ExtendedAttribute]()
-        for name in names.split(separator: 0) {
+        for name in names.prefix(listed).split(separator: 0) {
             let cName = Array(name) + [0]
             let length = lgetxattr(host, cName, nil, 0)
             guard length >= 0 else { throw systemFailure("read the attributes of", hostPath(directory.string, path)) }

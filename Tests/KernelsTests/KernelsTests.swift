@@ -231,5 +231,7 @@ import Testing
         #expect(config["F"] == .value(""))
         #expect(config["G"] == .off)
         #expect(KernelConfig(parsing: "hello\n").isEmpty)
+        let windows = KernelConfig(parsing: "CONFIG_A=y\r\n# CONFIG_B is not set\r\nCONFIG_C=\"x\"\r\n")
+        #expect(windows.options == ["CONFIG_A": "y", "CONFIG_C": "x"])
     }
 }

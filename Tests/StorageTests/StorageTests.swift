@@ -236,4 +236,29 @@ private func scratch() throws -> (store: Store, directory: TemporaryDirectory) {
         #expect(change.puts.map(\.path) == ["new", "opaque"])
         #expect(change.puts.first?.metadata.xattrs == [ExtendedAttribute(name: "user.kept", value: Array("v".utf8))])
     }
+
+    @Test(.enabled(if: geteuid() == 0, "only root mounts"))
+    func aMountedOverlayIsRead() async {
+        await #expect(processExitsWith: .success) {
+            // The mounts are this thread's alone. Swift does not see unshare, CLONE_NEWNS, MS_REC and MS_PRIVATE.
+            typealias Unshare = @convention(c) (Int32) -> Int32
+            let unshare = unsafeBitCast(try #require(dlsym(nil, "unshare")), to: Unshare.self)
+            try #require(unshare(0x20000) == 0)
+            let (store, temporary) = try scratch()
+            defer { try? removeTree(at: store.root) }
+            let base = temporary.path.string
+            try #require(mount(nil, "/", nil, 0x4000 | 0x40000, nil) == 0)
+            try #require(mount("tmpfs", base, "tmpfs", 0, nil) == 0)
+            for name in ["lower", "upper", "upper/folder", "work", "merged"] { mkdir("\(base)/\(name)", 0o755) }
+            setxattr("\(base)/upper/folder", "trusted.overlay.opaque", "y", 1, 0)
+            setxattr("\(base)/upper/folder", "trusted.own", "v", 1, 0)
+            let options = "lowerdir=\(base)/lower,upperdir=\(base)/upper,workdir=\(base)/work"
+            try #require(options.withCString { mount("overlay", "\(base)/merged", "overlay", 0, $0) == 0 })
+            // The kernel counts its own attribute's name, and does not list it.
+            let folder = try scanDirectory(FilePath("\(base)/merged"), digesting: false).nodes.first { !$0.path.isRoot }
+            #expect(folder?.metadata.xattrs == [ExtendedAttribute(name: "trusted.own", value: Array("v".utf8))])
+            umount("\(base)/merged")
+            try #require(umount(base) == 0)
+        }
+    }
 }

@@ -22,22 +22,22 @@ public func discoverServices(
         }
         services += initScripts(in: subject, besides: directory)
     case .inittab: services += try inittabServices(in: subject)
-    case .script(let path):
-        services.append(
-            Service(
-                name: String(decoding: path.name, as: UTF8.self), origin: .script(path),
-                commands: [Service.Command(role: "init", words: [path.description])],
-                environment: ["PATH": kernelPath, "HOME": "/"]))
+    case .runit:
+        for stage in ["1", "2"] {
+            services.append(firstProcess("runit:\(stage)", words: ["/etc/runit/\(stage)"], origin: "/etc/runit"))
+        }
+    case .program(let path):
+        // The kernel hands what is behind -- to init.
+        let words = arguments.split(separator: "--", maxSplits: 1, omittingEmptySubsequences: false).dropFirst().first
+        services.append(firstProcess("init", words: [path.description] + (words ?? []), origin: path))
     case .none: break
     }
-    // Under systemd other supervisors run where a unit starts them.
-    func runs(_ names: [String]) -> Bool {
-        initSystem != .systemd
-            || services.contains { service in
-                service.commands.contains { command in
-                    command.words.contains { word in names.contains { baseName(word).hasPrefix($0) } }
-                }
-            }
+    // Other supervisors run where something starts them, which with a first process of its own need not be seen.
+    func starters(_ names: Set<String>) throws -> [Supervisor] {
+        let found = try supervisors(named: names, of: services, in: subject)
+        if !found.isEmpty || initSystem == .systemd { return found }
+        let isThere = tree.nodes.contains { $0.blob != nil && names.contains($0.name) }
+        return isThere ? [Supervisor(arguments: ["-n"], environment: ["PATH": systemdPath], output: .inherited)] : []
     }
     var others = [Service]()
     let isInTable = services.contains { service in
@@ -47,9 +47,19 @@ public func discoverServices(
     if SmallSupervisor.isFirst(initSystem, in: subject) || isInTable {
         others += try SmallSupervisor.services(in: subject)
     }
-    if runs(["runsvdir", "runit", "s6-svscan"]) { others += try runFolderServices(in: subject) }
-    if runs(["supervisord"]) { others += try supervisordServices(in: subject, isSystemd: initSystem == .systemd) }
+    let watchers = try starters(["runsvdir", "runit", "s6-svscan"])
+    if !watchers.isEmpty { others += try runFolderServices(of: watchers, in: subject) }
+    if try !starters(["s6-svscan", "s6-rc", "s6-rc-init"]).isEmpty { others += try compiledServices(in: subject) }
+    if let supervisord = try starters(["supervisord"]).first {
+        others += try supervisordServices(of: supervisord, in: subject)
+    }
     return services + others
+}
+
+private func firstProcess(_ name: String, words: [String], origin: TreePath) -> Service {
+    Service(
+        name: name, origin: .script(origin), commands: [Service.Command(role: "init", words: words)],
+        environment: ["PATH": kernelPath, "HOME": "/"])
 }
 
 /// What the kernel gives its first process (init/main.c).
@@ -59,22 +69,33 @@ let kernelPath = "/sbin:/usr/sbin:/bin:/usr/bin"
 enum InitSystem: Hashable {
     case systemd
     case inittab
-    case script(TreePath)
+    case runit
+    /// A script, or any other program.
+    case program(TreePath)
     case none
 }
 
 /// The kernel's own order: `init=`, /sbin/init, /etc/init, /bin/init, /bin/sh (init/main.c, kernel_init).
 func initSystem(of subject: CheckSubject, arguments: [String]) throws -> InitSystem {
+    guard let (path, node) = firstProgram(of: subject, arguments: arguments) else { return .none }
+    switch node.name {
+    case "systemd": return .systemd
+    case "runit", "runit-init": return .runit
+    default: break
+    }
+    let isScript = try node.blob.map { try subject.beginning(of: $0, count: 2) } == Array("#!".utf8)
+    if !isScript, node.name == "busybox" || subject.tree.resolvedNode("/etc/inittab") != nil { return .inittab }
+    return .program(path)
+}
+
+/// What the kernel starts, as it is named, and the file that it leads to; a lone shell is no init.
+func firstProgram(of subject: CheckSubject, arguments: [String]) -> (path: TreePath, node: FileNode)? {
     let asked = arguments.last { $0.hasPrefix("init=") }.map { String($0.dropFirst("init=".count)) }
     for candidate in [asked, "/sbin/init", "/etc/init", "/bin/init"] {
         guard let candidate, let path = TreePath(normalizing: candidate), let node = subject.tree.resolvedNode(path),
-            let blob = node.blob
+            node.blob != nil
         else { continue }
-        let name = String(decoding: node.path.name, as: UTF8.self)
-        if name == "systemd" { return .systemd }
-        if try subject.read(blob, 0..<min(blob.size, 2)) == Array("#!".utf8) { return .script(path) }
-        if subject.tree.resolvedNode("/etc/inittab") != nil { return .inittab }
-        return .none
+        return (path, node)
     }
-    return .none
+    return nil
 }

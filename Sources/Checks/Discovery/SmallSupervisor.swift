@@ -7,7 +7,7 @@ enum SmallSupervisor {
 
     /// Whether it is what runs as the first process.
     static func isFirst(_ initSystem: InitSystem, in subject: CheckSubject) -> Bool {
-        guard case .script(let path) = initSystem, let file = subject.tree.resolve(path) else { return false }
+        guard case .program(let path) = initSystem, let file = subject.tree.resolve(path) else { return false }
         return file == subject.tree.resolve(program)
     }
 

@@ -1,36 +1,63 @@
 internal import RootfsModel
 
-/// The programs of supervisord's configuration (supervisord.org, Configuration File), where supervisord is in the image:
-/// those that it starts by itself.
-func supervisordServices(in subject: CheckSubject, isSystemd: Bool) throws -> [Service] {
+/// The programs of a supervisord's configuration (supervisord.org, Configuration File): those that it starts by itself.
+func supervisordServices(of starter: Supervisor, in subject: CheckSubject) throws -> [Service] {
     let tree = subject.tree
-    let programs: [TreePath] = ["/usr/bin/supervisord", "/usr/local/bin/supervisord"]
-    guard programs.contains(where: { tree.resolvedNode($0)?.blob != nil }) else { return [] }
-    let mains: [TreePath] = ["/etc/supervisor/supervisord.conf", "/etc/supervisord.conf"]
+    let named = starter.value(of: ["-c", "--configuration"]).flatMap { TreePath(normalizing: $0) }
+    let mains: [TreePath] = named.map { [$0] } ?? ["/etc/supervisor/supervisord.conf", "/etc/supervisord.conf"]
     guard let main = mains.first(where: { tree.resolvedNode($0)?.blob != nil }) else { return [] }
-    var services = [Service]()
-    for file in [main] + (try included(by: main, in: subject)) {
-        guard let bytes = try subject.content(of: file, limit: 1 << 20) else { continue }
-        for section in supervisordSections(bytes, file) where section.name.hasPrefix("program:") {
-            if ["false", "0", "no", "off"].contains((section["autostart"] ?? "true").lowercased()) { continue }
-            if let service = service(section, in: file, isSystemd: isSystemd) { services.append(service) }
+    let files = try [main] + included(by: main, in: subject)
+    let sections = try files.map { file in
+        (file, supervisordSections(try subject.content(of: file, limit: 1 << 20) ?? [], file))
+    }
+    var context = SupervisordContext(environment: starter.environment, output: .null)
+    let own = sections[0].1.first { $0.name == "supervisord" }
+    context.environment.merge(
+        supervisordPairs(context.expand(own?["environment"] ?? "", in: main, program: ""))
+    ) { $1 }
+    // In the background its own descriptors lead to nothing.
+    if isTrue(own?["nodaemon"]) || starter.has(["-n", "--nodaemon"]) { context.output = starter.output }
+    context.isSilent = isTrue(own?["silent"]) || starter.has(["-s", "--silent"])
+    return sections.flatMap { file, sections in
+        sections.compactMap { section -> Service? in
+            let kind = section.name.prefix { $0 != ":" }
+            guard ["program", "eventlistener", "fcgi-program"].contains(kind), kind.count + 1 < section.name.count,
+                section["autostart"].map(isTrue) ?? true
+            else { return nil }
+            return service(section, named: String(section.name.dropFirst(kind.count + 1)), in: file, context)
         }
     }
-    return services
 }
 
-private func service(_ section: SupervisordSection, in file: TreePath, isSystemd: Bool) -> Service? {
-    let name = String(section.name.dropFirst("program:".count))
-    var environment = ["PATH": systemdPath]
-    for pair in (section["environment"] ?? "").split(separator: ",") {
-        let words = unitWords(String(pair)) ?? []
-        if let (name, value) = words.first.flatMap(assignment) { environment[name] = value }
-    }
-    func expand(_ text: String) -> String {
-        var text = text.replacing("%(program_name)s", with: name).replacing("%(process_num)d", with: "0")
-            .replacing("%(here)s", with: (file.parent ?? .root).description).replacing("%%", with: "%")
+private func isTrue(_ value: String?) -> Bool {
+    ["true", "yes", "on", "1"].contains(value?.lowercased() ?? "")
+}
+
+/// What all programs of a supervisord have of it.
+private struct SupervisordContext {
+    var environment: [String: String]
+    /// Where its own output leads.
+    var output: Service.Output
+    var isSilent = false
+
+    /// `%(program_name)s`, `%(ENV_NAME)s` and the like, where their values are known.
+    func expand(_ text: String, in file: TreePath, program name: String) -> String {
+        var text = text.replacing("%(program_name)s", with: name).replacing("%(group_name)s", with: name)
+            .replacing("%(process_num)d", with: "0").replacing("%(process_num)02d", with: "00")
+            .replacing("%(here)s", with: (file.parent ?? .root).description)
         for (name, value) in environment { text = text.replacing("%(ENV_\(name))s", with: value) }
-        return text
+        return text.replacing("%%", with: "%")
+    }
+}
+
+private func service(
+    _ section: SupervisordSection, named name: String, in file: TreePath, _ context: SupervisordContext
+) -> Service? {
+    var environment = context.environment
+    let pairs = supervisordPairs(context.expand(section["environment"] ?? "", in: file, program: name))
+    environment.merge(pairs) { $1 }
+    func expand(_ text: String) -> String {
+        SupervisordContext(environment: environment, output: .null).expand(text, in: file, program: name)
     }
     guard let command = section["command"].map(expand), let words = unitWords(command), let program = words.first,
         !program.contains("%(")
@@ -39,21 +66,53 @@ private func service(_ section: SupervisordSection, in file: TreePath, isSystemd
         switch section[key].map(expand) ?? "AUTO" {
         case "NONE", "none", "/dev/null": .null
         case "/dev/stdout", "/dev/stderr", "/dev/fd/1", "/dev/fd/2", "/proc/self/fd/1", "/proc/self/fd/2":
-            // supervisord's own.
-            isSystemd ? .journal : .inherited
+            context.output
         case "syslog": .journal
         case "AUTO": .file("/tmp")
         case let text: TreePath(normalizing: text).map { $0.isWithin("/dev") ? .terminal($0) : .file($0) } ?? .inherited
         }
     }
     let output = sink("stdout_logfile")
-    let joins = ["true", "1", "yes", "on"].contains((section["redirect_stderr"] ?? "").lowercased())
-    return Service(
+    let joins = isTrue(section["redirect_stderr"])
+    var service = Service(
         name: name, origin: .script(file),
         commands: [Service.Command(role: "command", words: words, location: section.location(of: "command"))],
         environment: environment, user: section["user"] ?? "root",
         workingDirectory: section["directory"].map(expand).flatMap { TreePath(normalizing: $0) }, output: output,
         errors: joins ? output : sink("stderr_logfile"), location: section.location(of: "command"))
+    service.managerOutput = context.isSilent ? .null : context.output
+    return service
+}
+
+/// `A="1, 2",B=3`: names and values, quotes taken off.
+private func supervisordPairs(_ text: String) -> [String: String] {
+    var result = [String: String]()
+    var word = ""
+    var quote: Character?
+    func take() {
+        if let (name, value) = assignment(word.trimmingBlanks) { result[name] = value }
+        word = ""
+    }
+    for character in text {
+        if let open = quote {
+            if character == open { quote = nil } else { word.append(character) }
+        } else if character == "\"" || character == "'" {
+            quote = character
+        } else if character == "," {
+            take()
+        } else {
+            word.append(character)
+        }
+    }
+    take()
+    return result
+}
+
+extension String {
+    fileprivate var trimmingBlanks: String {
+        let blank = { (character: Character) in character.isWhitespace }
+        return String(drop(while: blank).reversed().drop(while: blank).reversed())
+    }
 }
 
 /// The files that `[include] files=` names by patterns, relative to the configuration's directory.

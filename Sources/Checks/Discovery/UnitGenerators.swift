@@ -39,21 +39,8 @@ func generatedUnits(in subject: CheckSubject, arguments: [String]) throws -> [St
 /// The scripts of /etc/init.d that are enabled and that no unit stands for: systemd-sysv-generator makes services of
 /// them.
 func initScripts(in subject: CheckSubject, besides directory: UnitDirectory) -> [Service] {
-    let tree = subject.tree
-    var found = [String: TreePath]()
-    for level in 2...5 {
-        guard let path = TreePath(normalizing: "/etc/rc\(level).d"), let folder = tree.resolve(path) else { continue }
-        for index in tree.indices(below: folder) where tree.nodes[index].path.isChild(of: folder) {
-            let path = tree.nodes[index].path
-            let name = String(decoding: path.name, as: UTF8.self)
-            guard name.hasPrefix("S"), name.count > 3, name.dropFirst().prefix(2).allSatisfy(\.isNumber),
-                let script = tree.resolve(path), tree[script]?.metadata.mode ?? 0 & 0o111 != 0
-            else { continue }
-            let own = name.dropFirst(3)
-            found[String(own.hasSuffix(".sh") ? own.dropLast(3) : own)] = script
-        }
-    }
-    return found.sorted { $0.key < $1.key }.filter { !directory.knows("\($0.key).service") }.map { name, script in
+    enabledScripts(of: ["2", "3", "4", "5"], in: subject.tree).filter { !directory.knows("\($0.name).service") }.map {
+        name, script in
         Service(
             name: "\(name).service", origin: .systemd(script),
             commands: [
@@ -62,4 +49,21 @@ func initScripts(in subject: CheckSubject, besides directory: UnitDirectory) -> 
             ],
             environment: ["PATH": systemdPath], output: .journal, errors: .journal)
     }
+}
+
+/// The scripts of /etc/init.d that these run levels start, by their names, sorted.
+func enabledScripts(of levels: [String], in tree: FileTree) -> [(name: String, script: TreePath)] {
+    var found = [String: TreePath]()
+    for level in levels {
+        guard let path = TreePath(normalizing: "/etc/rc\(level).d") else { continue }
+        for entry in tree.resolvedChildren(of: path) {
+            let name = entry.name
+            guard name.hasPrefix("S"), name.count > 3, name.dropFirst().prefix(2).allSatisfy(\.isNumber),
+                let script = tree.resolve(entry.path), (tree[script]?.metadata.mode ?? 0) & 0o111 != 0
+            else { continue }
+            let own = name.dropFirst(3)
+            found[String(own.hasSuffix(".sh") ? own.dropLast(3) : own)] = script
+        }
+    }
+    return found.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
 }

@@ -231,6 +231,13 @@ struct ExecChain {
         var launch = launch
         if let inner = wrapped(by: words) { return try follow(inner, of: launch) }
         let names = [baseName(words[0]), String(decoding: program.name, as: UTF8.self)]
+        if names.contains("execlineb"), let script = words.dropFirst().first(where: { $0.hasPrefix("/") }),
+            let file = TreePath(normalizing: script), let text = try subject.content(of: file, limit: 1 << 20)
+        {
+            guard let execline = Execline(parsing: String(decoding: text, as: UTF8.self)) else { return }
+            launch.reasons.append("\(file) becomes: \(execline.command.words.joined(separator: " "))")
+            return try follow(execline.command, of: launch)
+        }
         if names.contains("busybox"), words.count > 1, names[0] == "busybox" { return }
         if names.contains(where: shellNames.contains) {
             switch shellInvocation(words) {
@@ -288,9 +295,12 @@ struct ExecChain {
             (next.output, next.errors) = sinks(of: command, values, output: outer.output, errors: outer.errors)
             next.isBackground = command.isBackground || launch.isBackground
             next.isRepeated = command.isRepeated || launch.isRepeated
-            next.replacesScript = first == "exec"
+            // A text of one command ends with it, as if it had an exec.
+            next.replacesScript = first == "exec" || script == nil && parsed.commands.count == 1
             next.makesDirectories = makesDirectories
-            let isQuiet = next.errors == .file("/dev/null") && outer.errors != next.errors && !command.isBackground
+            let isQuiet =
+                next.errors == .file("/dev/null") && outer.errors != next.errors && !command.isBackground
+                && !next.replacesScript
             if command.isTested || isQuiet {
                 // The script expects that it may fail; what is named by its whole path is missing all the same.
                 guard named.contains("/") else { continue }

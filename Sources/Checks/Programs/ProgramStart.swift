@@ -36,7 +36,8 @@ extension CheckSubject {
         for start in try serviceStarts() where start.service.refusal == nil && !start.service.isOnTerminal {
             let service = start.service
             for launch in start.launches {
-                guard !["ExecReload", "ExecStop", "ExecStopPost"].contains(launch.role), launch.hasAllWords,
+                // A service manager works as the first process alone.
+                guard !["ExecReload", "ExecStop", "ExecStopPost", "manager"].contains(launch.role), launch.hasAllWords,
                     let program = launch.program, try elfFile(at: program) != nil, let identity = launch.identity,
                     let gid = identity.gid ?? identity.gids.min(), let directory = launch.directory,
                     !["lib/systemd", "usr/lib/systemd"].contains(where: { program.isWithin($0) }),

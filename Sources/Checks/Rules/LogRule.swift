@@ -13,7 +13,7 @@ struct LogRule: Rule {
         let journal = try Journal(subject)
         var findings = consoleFindings(in: subject)
         var silentPackaged = [Service]()
-        for start in try subject.serviceStarts() where !isJournal(start.service) {
+        for start in try subject.serviceStarts() where !isJournal(start.service) && !isPrompt(start.service) {
             let service = start.service
             let own = sinks(of: service, journal, in: subject)
             if !own.isHeard {
@@ -100,15 +100,16 @@ struct LogRule: Rule {
             }
             let words = leaves(service.output) || leaves(service.errors)
             // supervisord prints the end of what it starts, where it stays in the foreground.
-            var isReported = false
-            if case .script(let path) = service.origin, path.bytes.suffix(5).elementsEqual(".conf".utf8) {
-                isReported = journal.leavesMachine
-            }
+            let isReported = service.managerOutput.map(leaves) ?? false
             return Sinks(
                 isHeard: words || isReported, wordsLeave: words, isReported: isReported,
                 reasons: [
                     "its standard output leads to \(text(service.output)), its errors to \(text(service.errors))",
-                    isReported ? "supervisord tells its end" : "who starts it does not tell its end",
+                    isReported
+                        ? "supervisord tells its end"
+                        : service.managerOutput == .null
+                            ? "supervisord tells its end to nobody: it is in the background, or silent"
+                            : "who starts it does not tell its end",
                 ])
         }
     }
@@ -196,6 +197,14 @@ struct LogRule: Rule {
         service.commands.contains { command in
             command.words.first.map { baseName($0).hasPrefix("systemd-journald") } ?? false
         }
+    }
+
+    /// A login or a shell on a terminal of its own, where somebody sits who sees it.
+    private func isPrompt(_ service: Service) -> Bool {
+        guard case .terminal = service.output, let words = service.commands.first?.words, let program = words.first
+        else { return false }
+        let name = baseName(program)
+        return ["agetty", "getty", "login", "sulogin"].contains(name) || words.count == 1 && shellNames.contains(name)
     }
 
     /// A unit as its package brings it: whoever builds the image did not choose where its words go.

@@ -17,6 +17,14 @@ import Testing
         #expect(subject.services[1].output == .terminal("/dev/ttyS0"))
     }
 
+    @Test func `busybox without an inittab runs its script`() throws {
+        let subject = try HandmadeTree([
+            "/bin/busybox": .bytes(elfBytes(), mode: 0o755), "/sbin/init": .link("/bin/busybox"),
+            "/etc/init.d/rcS": .script("#!/bin/sh\n"),
+        ]).subject()
+        #expect(subject.services.map(\.commands[0].words) == [["/etc/init.d/rcS"]])
+    }
+
     @Test func `only the lines of sysvinit's default level are services`() throws {
         let subject = try HandmadeTree([
             "/sbin/init": .bytes(elfBytes(), mode: 0o755),
@@ -70,6 +78,55 @@ import Testing
         #expect(other.map(\.name) == ["inittab:1", "app-web.service"])
     }
 
+    @Test func `sysvinit's level starts its scripts, and tabs part words`() throws {
+        let subject = try HandmadeTree([
+            "/sbin/init": .bytes(elfBytes(), mode: 0o755), "/etc/init.d/rc": .script("#!/bin/sh\n"),
+            "/etc/inittab": .text("id:2:initdefault:\nl2:2:wait:/etc/init.d/rc\t2\n"),
+            "/etc/init.d/app": .script("#!/bin/sh\n/opt/app/server\n"), "/etc/init.d/other": .script("#!/bin/sh\n"),
+            "/etc/init.d/off": .text("#!/bin/sh\n"), "/etc/rcS.d/S01app": .link("../init.d/app"),
+            "/etc/rc2.d/S02off": .link("../init.d/off"), "/etc/rc3.d/S01other": .link("../init.d/other"),
+        ]).subject()
+        #expect(
+            subject.services.map(\.commands[0].words) == [["/etc/init.d/rc", "2"], ["/etc/init.d/app", "start"]])
+        let ids = try check(subject).filter { $0.service == "app" }.map(\.id)
+        #expect(ids.contains("exec/interpreter-missing"))
+    }
+
+    @Test func `a prompt on a screen is not a service that dies unseen`() throws {
+        func ids(_ line: String, _ more: [String: HandmadeTree.Entry?] = [:]) throws -> [String] {
+            let first: [String: HandmadeTree.Entry?] = [
+                "/usr/sbin/init": .bytes(elfBytes(), mode: 0o755), "/etc/inittab": .text(line),
+            ]
+            return try check(goodTree().with(first).with(more).subject()).map(\.id).filter { $0.hasPrefix("log/") }
+        }
+        let busybox: [String: HandmadeTree.Entry?] = [
+            "/usr/bin/busybox": .bytes(elfBytes(), mode: 0o755), "/usr/sbin/init": .link("/bin/busybox"),
+        ]
+        #expect(try ids("tty2::askfirst:-/bin/sh\ntty1::respawn:/sbin/getty 38400 tty1\n", busybox) == [])
+        #expect(try ids("tty2::respawn:/usr/bin/node\n", busybox) == ["log/unseen"])
+        #expect(try ids("a:2:respawn:/usr/bin/node x >/dev/null 2>&1\n") == ["log/unseen"])
+    }
+
+    @Test func `a program that is init is the service, with what the kernel hands it`() throws {
+        let tree = goodTree().with([
+            "/usr/bin/tini": .bytes(elfBytes(), mode: 0o755), "/usr/sbin/init": .link("/usr/bin/tini"),
+        ])
+        let arguments = ["quiet", "--", "/usr/local/bin/node", "server.js"]
+        let plain = try tree.subject(kernel: .init(arguments: arguments))
+        #expect(plain.services.map(\.commands[0].words) == [["/sbin/init", "/usr/local/bin/node", "server.js"]])
+        let named = try tree.subject(kernel: .init(arguments: ["init=/usr/bin/tini"] + arguments))
+        #expect(try check(named).contains { $0.id == "exec/missing" && $0.service == "init" })
+    }
+
+    @Test func `systemd itself is looked at, and not run`() throws {
+        let tree = goodTree().with(["/usr/lib/systemd/systemd": .bytes(elfBytes(machine: 183), mode: 0o755)])
+        let found = try check(tree.subject())
+        #expect(found.contains { $0.id == "exec/machine" && $0.service == "init" })
+        #expect(try !goodTree().subject().programStarts().contains { $0.service == "init" })
+        let own = goodTree().with(["/usr/sbin/init": .script("#!/bin/sh\nexec /usr/bin/node\n")])
+        #expect(try own.subject().programStarts().contains { $0.service == "init" })
+    }
+
     @Test func `folders of runit are services unless they are down`() throws {
         let subject = try HandmadeTree([
             "/usr/bin/runsvdir": .bytes(elfBytes(), mode: 0o755),
@@ -79,6 +136,17 @@ import Testing
         ]).subject()
         #expect(subject.services.map(\.name) == ["web", "web/log"])
         #expect(subject.services[0].output == .file("/etc/sv/web/log/run"))
+    }
+
+    @Test func `a supervisor watches the folder that it is given`() throws {
+        let tree = HandmadeTree([
+            "/sbin/init": .script("#!/bin/sh\nexec s6-svscan /srv/scan\n"), "/bin/sh": .bytes(elfBytes(), mode: 0o755),
+            "/usr/bin/s6-svscan": .bytes(elfBytes(), mode: 0o755),
+            "/srv/scan/web/run": .script("#!/bin/sh\nexec node\n"), "/srv/scan/lost": .link("/etc/sv/lost"),
+        ])
+        #expect(try tree.subject().services.map(\.name) == ["init", "lost", "web"])
+        let ids = try check(tree.subject()).filter { $0.id.hasPrefix("exec/") }.map { "\($0.id) \($0.service ?? "")" }
+        #expect(Set(ids) == ["exec/not-in-path web", "exec/dangling-link lost"])
     }
 }
 
@@ -105,59 +173,5 @@ import Testing
         let masked = tree.with(["/etc/systemd/system-generators/systemd-getty-generator": .link("/dev/null")])
         #expect(
             try masked.subject(kernel: kernel).services.map(\.name) == ["postgresql@15-main.service", "old.service"])
-    }
-}
-
-@Suite struct SupervisordTests {
-    static let tree: [String: HandmadeTree.Entry?] = [
-        "/usr/bin/supervisord": .script("#!/usr/bin/python3\n"),
-        "/etc/systemd/system/multi-user.target.wants/supervisor.service": .link(
-            "/usr/lib/systemd/system/supervisor.service"),
-        "/usr/lib/systemd/system/supervisor.service": .text("[Service]\nExecStart=/usr/bin/supervisord -n\n"),
-        "/etc/supervisor/supervisord.conf": .text("; text\n[include]\nfiles = conf.d/*.conf\n"),
-        "/etc/supervisor/conf.d/web.conf": .text(
-            """
-            [program:web]
-            command=/usr/bin/node /opt/app/server.js --name %(program_name)s ; comment
-              --port %(ENV_PORT)s
-            environment=PORT="80",MODE=x
-            user = agent
-            directory=/opt/app
-            stdout_logfile=/dev/stdout
-            redirect_stderr=true
-            [program:off]
-            command=/usr/bin/off
-            autostart=false
-            """),
-    ]
-
-    @Test func `supervisord's programs are services`() throws {
-        let services = try goodTree().with(Self.tree).subject().services
-        let web = try #require(services.first { $0.name == "web" })
-        #expect(web.commands[0].words == ["/usr/bin/node", "/opt/app/server.js", "--name", "web", "--port", "80"])
-        #expect(web.commands[0].location?.line == 2)
-        #expect(web.user == "agent")
-        #expect(web.output == .journal)
-        #expect(web.errors == .journal)
-        #expect(!services.contains { $0.name == "off" })
-        // Nobody starts it.
-        let idle = goodTree().with(Self.tree).with([
-            "/etc/systemd/system/multi-user.target.wants/supervisor.service": nil
-        ])
-        #expect(try !idle.subject().services.contains { $0.name == "web" })
-    }
-
-    @Test func `what is wrong with them is found`() throws {
-        let path = "/etc/supervisor/conf.d/web.conf"
-        func ids(_ text: String, _ more: [String: HandmadeTree.Entry?] = [:]) throws -> [String] {
-            let tree = goodTree().with(Self.tree).with([path: .text("[program:web]\n" + text)]).with(more)
-            return try check(tree.subject()).filter { $0.service == "web" && $0.severity == .error }.map(\.id)
-        }
-        #expect(try ids("command=/usr/bin/node x.js\ndirectory=/opt/app\n") == ["exec/script-missing"])
-        #expect(try ids("command=/usr/local/bin/node\n") == ["exec/missing"])
-        #expect(try ids("command=/usr/bin/node\nuser=nobody-there\n") == ["exec/user"])
-        #expect(try ids("command=/usr/bin/node\n") == [])
-        #expect(
-            try ids("command=/usr/bin/node\n", ["/etc/systemd/journald.conf.d/50-console.conf": nil]) == ["log/unseen"])
     }
 }
