@@ -44,6 +44,9 @@ struct Workbench {
         for name in ["overlays", "kernels"] where exists(top.appending(name)) {
             _ = try run(["cp", "-a", top.appending(name).string, repository.string])
         }
+        // What its layers run.
+        let scripts = recipe.removingLastComponent().appending("scripts")
+        if exists(scripts) { _ = try run(["cp", "-a", scripts.string, repository.appending("recipes").string]) }
         let text = String(decoding: try readFile(at: recipe), as: UTF8.self)
         try writeFile(Array(text.utf8), to: repository.appending("recipes/bench.manifest"))
         try writeFile(

@@ -94,4 +94,4 @@ class Helper extends EventEmitter {
   }
 }
 
-module.exports = { Helper, HelperError };
+module.exports = { Helper };
