@@ -70,7 +70,8 @@ private struct FaultBed {
             moment: Timestamp(seconds: subject.record.fileSystem.moment), read: { try $0.readAll() })
     }
 
-    func boot(_ fault: Fault, _ settings: BootSettings, _ progress: @escaping ProgressSink) async throws -> FaultResult {
+    func boot(_ fault: Fault, _ settings: BootSettings, _ progress: @escaping ProgressSink) async throws -> FaultResult
+    {
         var result = FaultResult(
             fault: fault.name, summary: fault.summary, expectedVerdict: fault.verdict, finding: fault.finding)
         let planting: Planting

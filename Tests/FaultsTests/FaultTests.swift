@@ -124,4 +124,15 @@ import Testing
         #expect(process.terminationStatus == status)
         #expect(words.contains(try #require(fault.cause.first)), "\(words)")
     }
+
+    @Test("docs/boot.md has every fault with its verdict and its finding") func documentation() throws {
+        let file = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appending(path: "docs/boot.md")
+        let rows = try String(contentsOf: file, encoding: .utf8).split(separator: "\n").filter { $0.hasPrefix("| `") }
+        for fault in Fault.all {
+            let finding = fault.finding.map { "`\($0)`" } ?? "nothing"
+            let row = "| `\(fault.name)` | \(fault.summary) | `\(fault.verdict)` | \(finding) |"
+            #expect(rows.contains { $0 == row }, "\(row)")
+        }
+    }
 }
