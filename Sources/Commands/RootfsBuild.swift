@@ -1,4 +1,6 @@
 public import ArgumentParser
+internal import Glibc
+internal import RootfsModel
 
 /// The program's version, also part of every build key.
 let toolVersion = "0.1.0"
@@ -33,11 +35,32 @@ public struct RootfsBuild: AsyncParsableCommand {
         subcommands: [
             BuildCommand.self, LockCommand.self, ExplainCommand.self, InspectCommand.self, InjectCommand.self,
             CheckCommand.self, VerifyCommand.self, ReproduceCommand.self, BootCommand.self, AutopsyCommand.self,
-            KernelCommand.self,
-            CacheCommand.self,
-            SchemaCommand.self,
+            KernelCommand.self, CacheCommand.self, SchemaCommand.self,
         ],
         defaultSubcommand: BuildCommand.self)
 
     public init() {}
+
+    /// Parses the arguments, runs the command and ends the process.
+    ///
+    /// Not by exit(3): what libraries have registered for the end (OpenSSL's cleanup) would free what threads that are
+    /// about to end still hold, and now and then the process would crash after all its work was done.
+    public static func start() async -> Never {
+        var status = ExitStatus.done.rawValue
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            status = exitCode(for: error).rawValue
+            let text = fullMessage(for: error)
+            if !text.isEmpty, status == ExitStatus.done.rawValue { print(text) }
+            if !text.isEmpty, status != ExitStatus.done.rawValue { writeToStandardError(text + "\n") }
+        }
+        fflush(nil)
+        _exit(status)
+    }
 }

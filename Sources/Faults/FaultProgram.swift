@@ -20,7 +20,7 @@ struct FaultProgram {
 
     var bytes: [UInt8] {
         // Headers first, at places that are known before anything else is.
-        let segments = 1 + (interpreter == nil ? 0 : 2) + (neededISA == 0 ? 0 : 1)
+        let segments = 1 + (interpreter == nil ? 0 : 2) + (neededISA == 0 ? 0 : 2)
         var file = [UInt8](repeating: 0, count: Self.headerSize + segments * Self.segmentSize)
         func align(_ to: Int = 8) { while file.count % to != 0 { file.append(0) } }
         func address(_ offset: Int) -> UInt64 { Self.base + UInt64(offset) }
@@ -41,7 +41,10 @@ struct FaultProgram {
             align()
             let property = number(UInt32(0xC000_8002)) + number(UInt32(4)) + number(neededISA) + number(UInt32(0))
             let note = number(UInt32(4)) + number(UInt32(property.count)) + number(UInt32(5)) + Array("GNU\0".utf8)
-            parts.append((0x6474_E553, file.count, note.count + property.count, 8))
+            // As PT_NOTE and as PT_GNU_PROPERTY: glibc reads the first for x86.
+            for type in [4, 0x6474_E553] as [UInt32] {
+                parts.append((type, file.count, note.count + property.count, 8))
+            }
             file += note + property
         }
         align()

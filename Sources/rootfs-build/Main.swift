@@ -1,4 +1,3 @@
-import ArgumentParser
 import Commands
 
-@main struct Main { static func main() async { await RootfsBuild.main() } }
+@main struct Main { static func main() async { await RootfsBuild.start() } }

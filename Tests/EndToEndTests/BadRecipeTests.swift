@@ -288,8 +288,10 @@ func refusal(
         same(
             try mistake("recipes/demo.manifest", "--quiet", "--verbose"),
             "64 Error: --quiet and --verbose exclude each other.")
-        same(try mistake("boot", "out", "--accel", "xen"), "64 Error: --accel takes tcg, kvm or auto, not 'xen'.")
-        same(try mistake("boot", "out"), "2 error: \(workspace.path("out")) holds no build: it has no image.json")
+        same(
+            try mistake("boot", "out", "--engine", "xen"),
+            "64 Error: --engine takes auto, firecracker, kvm, tcg, not 'xen'.")
+        same(try mistake("boot", "out"), "2 error: there is no image \(workspace.path("out"))")
     }
 
     @Test func `help and version`() throws {
