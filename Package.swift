@@ -35,6 +35,7 @@ let package = Package(
         .target(name: "Provisioning", dependencies: [model, "Recipes"]),
         .target(name: "Normalization", dependencies: [model]),
         .target(name: "Checks", dependencies: [model, "Debian"]),
+        .target(name: "Comparing", dependencies: [model, "Debian"]),
         .target(name: "Verity", dependencies: [model, .product(name: "Crypto", package: "swift-crypto")]),
 
         // Outside: one outside thing each.
@@ -58,13 +59,13 @@ let package = Package(
             name: "Pipeline",
             dependencies: [
                 model, "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "LibArchive", "Storage",
-                "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "Checks", "CLinux",
-                systemPackage,
+                "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "Checks", "Comparing",
+                "CLinux", systemPackage,
             ]),
         .target(
             name: "Commands",
             dependencies: [
-                model, "Recipes", "Storage", "Pipeline", "CLinux", systemPackage,
+                model, "Recipes", "Storage", "Comparing", "Pipeline", "CLinux", systemPackage,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
@@ -100,6 +101,8 @@ let package = Package(
         .testTarget(name: "ProvisioningTests", dependencies: [model, "Recipes", "Provisioning"]),
         .testTarget(name: "NormalizationTests", dependencies: [model, "Normalization"]),
         .testTarget(name: "ChecksTests", dependencies: [model, "Debian", "Checks", "TestSupport"]),
+        .testTarget(
+            name: "ComparingTests", dependencies: [model, "Debian", "Comparing", "TestSupport"], exclude: ["Golden"]),
         .testTarget(name: "StorageTests", dependencies: [model, "Storage", "CLinux", systemPackage]),
         .testTarget(
             name: "DebianArchiveTests",

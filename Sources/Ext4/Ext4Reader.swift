@@ -83,7 +83,7 @@ public final class Ext4Reader {
         guard let pointer = fs.pointee.`super` else {
             return Ext4Information(
                 label: "", uuid: [], blockSize: blockSize, blocks: blocks, freeBlocks: 0, inodes: 0, freeInodes: 0,
-                features: [], moment: 0, journal: nil)
+                features: [], moment: 0, isAsMade: false, journal: nil)
         }
         let superblock = pointer.pointee
         let label = withUnsafeBytes(of: superblock.s_volume_name) {
@@ -98,12 +98,18 @@ public final class Ext4Reader {
             blocks: blocks,
             freeBlocks: ext2fs_free_blocks_count(pointer), inodes: UInt64(superblock.s_inodes_count),
             freeInodes: UInt64(superblock.s_free_inodes_count), features: Ext4Information.features(of: superblock),
-            moment: Int64(superblock.s_mkfs_time) | Int64(superblock.s_mkfs_time_hi) << 32, journal: journal)
+            moment: Int64(superblock.s_mkfs_time) | Int64(superblock.s_mkfs_time_hi) << 32,
+            isAsMade: superblock.s_mnt_count == 0 && superblock.s_mtime == 0
+                && superblock.s_wtime == superblock.s_mkfs_time,
+            journal: journal)
     }
 
     /// Everything in the image as a tree; contents are extents of the image file. `digesting` reads all of them. A
     /// `lost+found` as the writer makes it, empty, is left out. Hard-link groups count from 1 in the order of paths.
-    public func tree(digesting: Bool) throws -> FileTree {
+    ///
+    /// - Parameter onDamage: takes each path that cannot be read, and why; it is left out, a directory with all below
+    ///   it. Without one the first of them is thrown.
+    public func tree(digesting: Bool, onDamage: ((TreePath, Failure) -> Void)? = nil) throws -> FileTree {
         resetBudgets()
         var nodes = [FileNode]()
         var seen = Set<UInt32>([InodePlan.root])
@@ -114,23 +120,36 @@ public final class Ext4Reader {
         var pending = [(TreePath.root, root)]
         while let (directory, inode) = pending.popLast() {
             try Task.checkCancellation()
-            for (name, number) in try names(in: inode, at: directory) {
+            let names: [(name: [UInt8], inode: UInt32)]
+            do {
+                names = try self.names(in: inode, at: directory)
+            } catch let failure as Failure {
+                guard let onDamage else { throw failure }
+                onDamage(directory, failure)
+                continue
+            }
+            for (name, number) in names {
                 let path = directory.appending(name)
-                if path.bytes.count > 1 << 16 { throw failure("\(directory) is nested too deep") }
-                if let known = linked[number] {
-                    nodes.append(FileNode(path: path, kind: known.kind, metadata: known.metadata))
-                    continue
-                }
-                let child = try self.inode(number)
-                if child.isDirectory {
-                    guard seen.insert(number).inserted else {
-                        throw failure("the directory \(path) has two names: its directories run in a circle")
+                do {
+                    if path.bytes.count > 1 << 16 { throw failure("\(directory) is nested too deep") }
+                    if let known = linked[number] {
+                        nodes.append(FileNode(path: path, kind: known.kind, metadata: known.metadata))
+                        continue
                     }
-                    pending.append((path, child))
+                    let child = try self.inode(number)
+                    let node = try node(child, at: path, digesting: digesting)
+                    if child.isDirectory {
+                        guard seen.insert(number).inserted else {
+                            throw failure("the directory \(path) has two names: its directories run in a circle")
+                        }
+                        pending.append((path, child))
+                    }
+                    if child.links > 1 && node.blob != nil { linked[number] = node }
+                    nodes.append(node)
+                } catch let failure as Failure {
+                    guard let onDamage else { throw failure }
+                    onDamage(path, failure)
                 }
-                let node = try node(child, at: path, digesting: digesting)
-                if child.links > 1 && node.blob != nil { linked[number] = node }
-                nodes.append(node)
             }
         }
         // The walk is over: what follows looks at the root once more.

@@ -15,6 +15,7 @@ import Testing
         "Normalization": ["RootfsModel"],
         // Synchronization for what several rules read once.
         "Checks": ["RootfsModel", "Debian", "Synchronization"],
+        "Comparing": ["RootfsModel", "Debian"],
         "Verity": ["RootfsModel", "Crypto"],
         "LibArchive": Set(["RootfsModel", "CArchive"]).union(system),
         "Storage": Set(["RootfsModel"]).union(system),
@@ -29,10 +30,10 @@ import Testing
         "Pipeline": Set([
             "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "LibArchive", "Storage",
             "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "Checks",
-            "FoundationEssentials",
+            "Comparing", "FoundationEssentials",
         ]).union(system),
         "Commands": Set([
-            "RootfsModel", "Recipes", "Storage", "Pipeline", "ArgumentParser", "FoundationEssentials", "Dispatch",
+            "RootfsModel", "Recipes", "Storage", "Comparing", "Pipeline", "ArgumentParser", "FoundationEssentials", "Dispatch",
         ]).union(system),
         "rootfs-build": ["ArgumentParser", "Commands"],
         "rootfs-bench": Set([
@@ -46,7 +47,8 @@ import Testing
 
     /// Modules of values: no file system, clock, environment or process, not even by the back door.
     static let values = [
-        "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Checks", "Verity", "Kernels",
+        "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Checks", "Comparing", "Verity",
+        "Kernels",
     ]
 
     static let sources = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

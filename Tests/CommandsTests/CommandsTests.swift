@@ -5,7 +5,7 @@ import Testing
     static let commands = [
         [], ["build"], ["lock"], ["explain"], ["inspect"], ["inspect", "list"], ["inspect", "cat"],
         ["inspect", "extract"],
-        ["inject"], ["check"], ["verify"], ["reproduce"],
+        ["inject"], ["diff"], ["check"], ["verify"], ["reproduce"],
         ["boot"], ["cache"], ["cache", "list"], ["cache", "verify"], ["cache", "gc"], ["cache", "clear"], ["kernel"],
         ["kernel", "extract"], ["schema"],
     ]
