@@ -77,17 +77,20 @@ struct DiffCommand: AsyncParsableCommand {
     func run() async throws {
         let command = self
         try await output.perform { progress in
+            let format: DiffFormat = command.format ?? (command.output.json ? .json : .text)
+            var options = ComparisonOptions(
+                sections: command.sections, patchesAll: command.patch,
+                includes: pathFilter(command.paths + command.patterns))
+            // A page has room for them, and looks into folders step by step.
+            if format == .html { options.folderDepth = 5 }
             let comparison = try compareImages(
                 ComparisonRequest(
                     old: (try absolutePath(command.old), command.old),
                     new: (try absolutePath(command.new), command.new),
-                    options: ComparisonOptions(
-                        sections: command.sections, patchesAll: command.patch,
-                        includes: pathFilter(command.paths + command.patterns)),
-                    isParanoid: command.paranoid, temporary: FilePath(environmentValue("TMPDIR") ?? "/tmp"),
+                    options: options, isParanoid: command.paranoid,
+                    temporary: FilePath(environmentValue("TMPDIR") ?? "/tmp"),
                     jobs: processorCount(), architecture: try hostArchitecture()))
             let detail: Comparison.Detail = command.stat ? .stat : command.patch ? .patch : .normal
-            let format = command.format ?? (command.output.json ? .json : .text)
             try writeToStandardOutput(Array(format.bytes(of: comparison, detail).utf8))
             return command.exitCode && !comparison.isIdentical ? .negative : .done
         }
@@ -96,7 +99,7 @@ struct DiffCommand: AsyncParsableCommand {
 
 /// The forms that a comparison can have.
 enum DiffFormat: String, ExpressibleByArgument, CaseIterable {
-    case text, json, markdown
+    case text, json, markdown, html
 
     static let names = allCases.map(\.rawValue).joined(separator: ", ")
 
@@ -105,6 +108,7 @@ enum DiffFormat: String, ExpressibleByArgument, CaseIterable {
         case .text: comparison.text(detail)
         case .json: jsonText(comparison) + "\n"
         case .markdown: comparison.markdown()
+        case .html: comparison.html(json: compactJSONText(comparison), detail)
         }
     }
 }

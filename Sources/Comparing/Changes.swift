@@ -153,7 +153,7 @@ public struct Sizes: Encodable, Sendable, Hashable {
     public var new: UInt64
     /// By name; nil where nobody knows what is whose.
     public var packages: [Part]?
-    /// By path: folders at most two deep, each with what is below it in no other folder of the list.
+    /// By path: folders at most two deep (five for a page), each with what is below it in no other folder of the list.
     public var folders: [Part]
 }
 

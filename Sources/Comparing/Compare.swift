@@ -20,6 +20,9 @@ public struct ComparisonOptions: Sendable {
 
     /// Whether a section is asked for.
     public func wants(_ section: Comparison.Section) -> Bool { sections?.contains(section) ?? true }
+
+    /// How deep the folders are whose sizes are told.
+    public var folderDepth = 2
 }
 
 /// Compares two sides.
@@ -67,7 +70,7 @@ struct ComparisonEngine {
             from: old, to: new, owners: owners, packages: packages, homes: accounts.homes,
             hasOtherKernel: result.kernel.map { $0.oldRelease != $0.newRelease || $0.isOtherFile == true } ?? false)
         addPaths(attribution)
-        let sizes = Sizes(from: old, to: new, owners: owners)
+        let sizes = Sizes(from: old, to: new, owners: owners, depth: options.folderDepth)
         packages.addFiles(result.paths, sizes)
         if options.wants(.packages) || options.wants(.security) {
             packages.addChangelogs(old, new, &result.notCompared)

@@ -67,13 +67,13 @@ private func modeChanges(_ change: PathChange, _ node: FileNode, _ before: FileN
     return found
 }
 
-private func octal(_ mode: UInt16) -> String {
+func octal(_ mode: UInt16) -> String {
     let digits = String(mode, radix: 8)
     return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
 }
 
 /// The names of the capabilities of a `security.capability` attribute (capabilities(7), linux/capability.h).
-private func capabilityNames(_ value: [UInt8]) -> String {
+func capabilityNames(_ value: [UInt8]) -> String {
     let names = [
         "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
         "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner",

@@ -1,11 +1,11 @@
 import RootfsModel
 
 extension Sizes {
-    /// Where the bytes of both trees are; nil where neither side has one.
-    init?(from old: ComparedImage, to new: ComparedImage, owners: (old: Ownership, new: Ownership)) {
+    /// Where the bytes of both trees are, by folders at most `depth` deep; nil where neither side has one.
+    init?(from old: ComparedImage, to new: ComparedImage, owners: (old: Ownership, new: Ownership), depth: Int) {
         guard old.tree != nil || new.tree != nil else { return nil }
-        let before = Measured(old, owners.old)
-        let after = Measured(new, owners.new)
+        let before = Measured(old, owners.old, depth)
+        let after = Measured(new, owners.new, depth)
         func parts(_ left: [String: UInt64], _ right: [String: UInt64]) -> [Part] {
             Set(left.keys).union(right.keys).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }.map {
                 Part(name: $0, old: left[$0] ?? 0, new: right[$0] ?? 0)
@@ -25,7 +25,7 @@ private struct Measured {
     var packages: [String: UInt64] = [:]
     var folders: [String: UInt64] = [:]
 
-    init(_ image: ComparedImage, _ owners: Ownership) {
+    init(_ image: ComparedImage, _ owners: Ownership, _ depth: Int) {
         var seen = Set<UInt32>()
         var bytes = [UInt64](repeating: 0, count: owners.packages.count + 1)
         // Neighbours are mostly in the same folder.
@@ -35,14 +35,14 @@ private struct Measured {
             if group != 0, !seen.insert(group).inserted { continue }
             sum += blob.size
             bytes[owners.firstOwner(at: index) ?? owners.packages.count] += blob.size
-            if let known = last, known.folder.components.count == 2, node.path.isWithin(known.folder),
+            if let known = last, known.folder.components.count == depth, node.path.isWithin(known.folder),
                 node.path != known.folder
             {
                 last?.bytes += blob.size
                 continue
             }
             if let last { folders[last.name, default: 0] += last.bytes }
-            let folder = folder(of: node.path)
+            let folder = folder(of: node.path, depth)
             last = (folder, shownPath(folder), blob.size)
         }
         if let last { folders[last.name, default: 0] += last.bytes }
@@ -51,9 +51,9 @@ private struct Measured {
         }
     }
 
-    /// The folder, at most two deep, that a path is in.
-    private func folder(of path: TreePath) -> TreePath {
-        let above = path.components.dropLast().prefix(2)
+    /// The folder, at most `depth` deep, that a path is in.
+    private func folder(of path: TreePath, _ depth: Int) -> TreePath {
+        let above = path.components.dropLast().prefix(depth)
         return above.reduce(.root) { $0.appending($1) }
     }
 }

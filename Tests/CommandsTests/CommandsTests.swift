@@ -3,7 +3,8 @@ import Testing
 
 @Suite struct HelpTests {
     static let commands = [
-        [], ["build"], ["lock"], ["explain"], ["inspect"], ["inspect", "list"], ["inspect", "cat"],
+        [], ["build"], ["lock"], ["explain"], ["inspect"], ["inspect", "show"], ["inspect", "list"],
+        ["inspect", "cat"],
         ["inspect", "extract"],
         ["inject"], ["diff"], ["check"], ["verify"], ["reproduce"],
         ["boot"], ["cache"], ["cache", "list"], ["cache", "verify"], ["cache", "gc"], ["cache", "clear"], ["kernel"],
