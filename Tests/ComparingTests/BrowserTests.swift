@@ -1,4 +1,5 @@
 import Foundation
+import RootfsModel
 import Testing
 
 @testable import Comparing
@@ -32,6 +33,37 @@ import Testing
                 _ = try browser.value("\(press); \(press)")
                 #expect(try browser.text("document.documentElement.dataset.scheme") == "dark")
             }
+        }
+    }
+
+    /// What is missing on a side or did not change leaves no hole in the page.
+    @Test func everyComparisonHasAPage() throws {
+        var comparisons = try ReportTests.pairs.map { try comparison(ReportTests.base, $0.new) }
+        comparisons.append(try comparison(ReportTests.base, ReportTests.base))
+        var lock = try ReportTests.base.image("a.lock")
+        lock.tree = nil
+        lock.services = nil
+        comparisons.append(try compare(lock, ReportTests.base.image("new")))
+        var damaged = try ReportTests.base.image("damaged")
+        damaged.damaged = [("etc", "a block cannot be read")]
+        comparisons.append(try compare(damaged, try ReportTests.pairs[0].new.image("new")))
+        for section in Comparison.Section.allCases {
+            comparisons.append(
+                try comparison(
+                    ReportTests.base, ReportTests.pairs[0].new, options: ComparisonOptions(sections: [section])))
+        }
+        try browsing { browser in
+            for comparison in comparisons {
+                try browser.show(comparison.html(json: try HostilePair.json(comparison)))
+                #expect(browser.complaints == [])
+                #expect(try browser.number("document.querySelectorAll('h1').length") == 1)
+                let dead =
+                    "[...document.querySelectorAll('a[href]')].map(a => a.getAttribute('href')).filter(id => !document.querySelector(id))"
+                #expect(try browser.texts(dead) == [])
+            }
+            let nothing = ImageSummary(ComparedImage(side: .init(name: "empty", kind: .tar), tree: FileTree()))
+            try browser.show(nothing.html(json: try HostilePair.json(nothing)))
+            #expect(browser.complaints == [])
         }
     }
 

@@ -5,8 +5,8 @@ extension HTMLPage {
         const data = JSON.parse(document.getElementById("data").textContent);
         const SVG = "http://www.w3.org/2000/svg";
 
-        // What has no shape, or turns the direction of the text around it.
-        const ODD = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u205f-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e0fff}]/gu;
+        // What has no shape, or turns the direction of the text around it: as HTMLPage.isOdd has it.
+        const ODD = /(?![\t\n])[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
         const oddName = c => "U+" + c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
         const visible = text => String(text).replace(ODD, c => "⟨" + oddName(c) + "⟩");
 
@@ -109,6 +109,8 @@ extension HTMLPage {
             sections.map(({id, title, count}) => el("li", {}, el("a", {href: "#" + id}, title),
               count === undefined || count === null ? null : el("span", {class: "count"}, count))),
             el("li", {class: "push"}, scheme)));
+          // Where there is nothing to tell there is no section to go to.
+          for (const link of document.querySelectorAll(".cards a")) if (!document.getElementById(link.hash.slice(1))) link.removeAttribute("href");
         }
 
         // On paper everything that folds is open, but for what would make a table's row a page long.

@@ -9,6 +9,10 @@ extension HTMLPage {
           const size = change.fields.find(field => field.name === "size");
           return size ? Number(size.new || 0) - Number(size.old || 0) : 0;
         };
+        function first(list) {
+          const names = [...new Set(list)];
+          return names.slice(0, 4).join(", ") + (names.length > 4 ? " and " + number(names.length - 4) + " more" : "");
+        }
         const values = (old, now) => old === undefined && now === undefined ? "" : (old === undefined ? "none" : old) + " → " + (now === undefined ? "none" : now);
         function fieldText(change) {
           if (change.change === "removed") return "";
@@ -59,11 +63,12 @@ extension HTMLPage {
           const grades = ["high", "medium", "low"];
           section("security", "Security", counted(data.security.length, "change") + " to look at", number(data.security.length), table({
             caption: "Security-relevant changes", rows: data.security,
-            choices: [{name: "severity", value: row => row.severity}, {name: "kind", value: row => row.kind}], columns: [
+            // The many that every upgrade brings wait.
+            choices: [{name: "severity", value: row => row.severity, start: data.security.length > 30 && data.security[0].severity !== "low" ? "!low" : ""}, {name: "kind", value: row => row.kind}], columns: [
               {name: "Severity", kind: "short", value: row => grades.indexOf(row.severity), show: row => badge(row.severity)},
               {name: "Kind", kind: "short", value: row => row.kind},
               {name: "What", value: row => row.message, show: row => row.message},
-              {name: "Was → is", value: row => values(row.old, row.new), show: row => path(values(row.old, row.new))},
+              {name: "Was → is", value: row => values(row.old, row.new), show: row => values(row.old, row.new).length > 60 ? "" : path(values(row.old, row.new))},
               {name: "Cause", value: row => causeText(row.cause), show: row => cause(row.cause)}],
             more: row => row.severity + " " + (row.path || "")}));
         }
@@ -127,7 +132,7 @@ extension HTMLPage {
                 return [path(old === now || !old ? now : !now ? old : old + " → " + now), row.oldUser !== row.newUser ? el("div", {class: "quiet"}, "user ", values(row.oldUser, row.newUser)) : ""];
               }},
               {name: "Changed files", kind: "number", value: row => row.members.length},
-              {name: "Because of", value: row => row.members.length, show: row => row.members.length ? fold([...new Set(row.members.map(member => member.cause.name || causeText(member.cause)))].join(", "), row.members,
+              {name: "Because of", value: row => row.members.length, show: row => row.members.length ? fold(first(row.members.map(member => member.cause.name || causeText(member.cause))), row.members,
                 member => [member.role + " ", path(member.path), " " + member.change + ", ", cause(member.cause)]) : ""}]}));
         }
 

@@ -2,17 +2,22 @@ extension HTMLPage {
     /// The services' impact as a graph of three columns.
     static let graphScript = #"""
         // What each service needs that changed, as nodes and edges: services, members, causes. Members that the same
-        // services need for the same cause are one node; were there too many of them, all of a cause are.
+        // services need for the same cause are one node; were there too many of them, all of a cause are; what is still too much
+        // is `left` to the table.
         function impact(services, packages) {
+          const most = 60;
           const moved = new Map(packages.map(item => [item.name, item]));
           const users = new Map();
           for (const service of services) for (const member of service.members) {
             if (!users.has(member.path)) users.set(member.path, {member, services: []});
             users.get(member.path).services.push(service.name);
           }
-          function grouped(key) {
+          const isKept = new Map(services.map(service => [service.name, service.change !== "enabled" && service.change !== "disabled"]));
+          function grouped(key, isWanted = () => true) {
             const groups = new Map();
-            for (const {member, services} of users.values()) {
+            for (const user of users.values()) {
+              const member = user.member, services = user.services.filter(isWanted);
+              if (!services.length) continue;
               const name = key(member, services);
               if (!groups.has(name)) groups.set(name, {members: [], services: new Set(), cause: member.cause});
               groups.get(name).members.push(member);
@@ -21,7 +26,11 @@ extension HTMLPage {
             return [...groups.values()];
           }
           let groups = grouped((member, services) => [causeText(member.cause), member.role, services.join(" ")].join("\n"));
-          if (groups.length > 60) groups = grouped(member => causeText(member.cause));
+          if (groups.length > most) groups = grouped(member => causeText(member.cause));
+          // What is new as a whole hides what an old service has to bear.
+          if (groups.length > most) groups = grouped(member => causeText(member.cause), name => isKept.get(name));
+          const left = Math.max(0, groups.length - most);
+          groups = groups.sort((a, b) => b.services.size - a.services.size).slice(0, most);
           const columns = [[], [], []], edges = [];
           const plural = {library: "libraries"};
           for (const service of services) columns[0].push({id: "s " + service.name, text: service.name.replace(/\.service$/, ""), kind: service.change,
@@ -42,7 +51,7 @@ extension HTMLPage {
             edges.push([id, "c " + reason]);
           });
           columns[2] = [...causes.values()];
-          return {columns, edges};
+          return {columns, edges, left};
         }
 
         // Puts each column's nodes beside those that they are tied to, so that few edges cross.
@@ -120,7 +129,7 @@ extension HTMLPage {
             event.preventDefault();
           }
           for (const node of columns.flat()) {
-            const {x, y, width} = spots.get(node.id), fits = Math.floor(width / 6.6);
+            const {x, y, width} = spots.get(node.id), fits = Math.floor(width / 7.2);
             // A text is cut where its box ends; what it is whole is its name.
             const text = visible(node.text), shown = [...text].length > fits ? [...text].slice(0, fits - 1).join("") + "…" : text;
             const item = svg("g", {class: "node " + node.kind, tabindex: nodes.size ? "-1" : "0", role: "button", "aria-pressed": "false", "aria-label": node.says,
@@ -130,7 +139,8 @@ extension HTMLPage {
             nodes.set(node.id, item);
             picture.append(item);
           }
-          return el("div", {class: "scroll"}, picture);
+          return [el("div", {class: "scroll"}, picture),
+            model.left ? el("p", {class: "quiet"}, "… and " + counted(model.left, "other cause") + ", by service in the table.") : null];
         }
 
         """#

@@ -51,8 +51,7 @@ struct HTMLPage {
             <body>
             <a class="skip" href="#content">To the report</a>
             <nav id="sections" aria-label="Sections"></nav>
-            <main id="content" tabindex="-1"></main>
-            <noscript><main><pre>\(Self.escaped(plain))</pre></main></noscript>
+            <main id="content" tabindex="-1"><noscript><pre>\(Self.escaped(plain))</pre></noscript></main>
             <script type="application/json" id="data">\(Self.inScript(json))</script>
             <script>\(script)</script>
             </body>

@@ -32,7 +32,7 @@ extension HTMLPage {
         .grew { color: var(--grew-text) } .shrank { color: var(--shrank-text) }
         .path, code, pre { font-family: var(--mono); font-size: .88em; unicode-bidi: isolate; direction: ltr }
         .path { overflow-wrap: anywhere }
-        .odd { color: var(--bad); border: 1px solid; border-radius: 3px; font-size: .85em; padding: 0 .2em }
+        td summary { min-width: 8rem }
         .skip { position: absolute; left: -99rem } .skip:focus { left: 1rem; top: .5rem; background: var(--page); z-index: 9 }
 
         nav { position: sticky; top: 0; z-index: 5; background: var(--page); border-bottom: 1px solid var(--line) }
@@ -107,7 +107,7 @@ extension HTMLPage {
         .legend i { display: inline-block; width: .9em; height: .9em; vertical-align: -.1em; margin: 0 .3em 0 .9em; background: var(--tile) }
         .legend .up { background: var(--grew) } .legend .down { background: var(--shrank) }
 
-        .graph { display: block; width: 100%; height: auto; font-size: 12px }
+        .graph { display: block; width: 100%; min-width: 46rem; height: auto; font-size: 12px }
         .graph text { fill: var(--text) } .graph .head { fill: var(--quiet); font-weight: 600 }
         .graph .node rect { fill: var(--raised); stroke: var(--line) } .graph .node { cursor: pointer; outline: none }
         .graph .node:focus-visible rect { stroke: var(--link); stroke-width: 2.5 }
@@ -124,7 +124,8 @@ extension HTMLPage {
           h2, h3, summary { break-after: avoid } tr, .cards li, .map, .patch pre span { break-inside: avoid } thead { display: table-header-group }
           .tile, .badge, .bar i, .patch .plus, .patch .minus, .legend i, .cards a, .graph { print-color-adjust: exact }
           .patch pre span { white-space: pre-wrap; min-width: 0; overflow-wrap: anywhere } .scroll { overflow: visible }
-          thead button::after { content: "" !important } a { color: inherit; text-decoration: none } @page { margin: 14mm }
+          thead button::after { content: "" !important } a { color: inherit; text-decoration: none } .graph { min-width: 0 }
+          @page { margin: 14mm }
         }
         """#
 }

@@ -83,6 +83,12 @@ extension HTMLPage {
             return current.name + ": " + [["grew", grew], ["shrank", shrank]].filter(([, by]) => by).map(([word, by]) => word + " by " + bytes(by)).join(", ");
           };
 
+          // The last name of a path, or two where there is room; what a folder has itself is `…` in it.
+          function short(text, width) {
+            const words = text.split("/").filter(word => word);
+            return words.slice(words.at(-1) === "…" || width > 150 ? -2 : -1).join("/") || text;
+          }
+
           function tile(spot, top) {
             const {item} = spot, node = item.node, change = node.new - node.old;
             const strip = isComparison && mode === "size" && change !== 0 && node.new > 0
@@ -93,7 +99,7 @@ extension HTMLPage {
               focus: () => { readout.textContent = visible(words(node)); focused = tiles().indexOf(result); rove(); },
               mouseenter: () => { readout.textContent = visible(words(node)); },
               click: () => { if (top.parts.length && top !== current) look(top); }}, strip,
-              spot.width > 34 && spot.height > 16 ? el("span", {}, node.name.split("/").slice(-2).join("/") || node.name) : null,
+              spot.width > 34 && spot.height > 16 ? el("span", {}, short(node.name, spot.width)) : null,
               spot.width > 48 && spot.height > 34 ? el("span", {class: isComparison && change ? "" : "quiet"},
                 isComparison && change ? delta(change) : bytes(node.new)) : null);
             place(result, spot);
