@@ -238,6 +238,7 @@ import Testing
 
     @Test func paperIsLightAndOpen() throws {
         let pages = try HostilePair.pages()
+        let largest = try HostilePair.summary().largest.count
         try browsing { browser in
             for page in [pages.diff, pages.inspect] {
                 try browser.show(page, scheme: "light")
@@ -245,6 +246,10 @@ import Testing
                 try browser.show(page, scheme: "dark", medium: "print")
                 #expect(try browser.text("getComputedStyle(document.body).color") == light)
                 #expect(try browser.text("getComputedStyle(document.querySelector('nav')).display") == "none")
+                // A table that is cut says so.
+                let cut =
+                    "[...document.querySelectorAll('.paper')].filter(note => note.checkVisibility()).map(note => note.textContent)"
+                if page == pages.inspect { #expect(try browser.texts(cut) == ["… and \(largest - 25) rows more"]) }
                 #expect(
                     try browser.number(
                         "[...document.querySelectorAll('.tile')].filter(tile => !tile.checkVisibility()).length") == 0)

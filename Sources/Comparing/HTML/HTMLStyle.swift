@@ -62,7 +62,7 @@ extension HTMLPage {
           border-radius: 4px; padding: .2rem .45rem }
         input[type=search] { width: 17rem; max-width: 60vw } button { cursor: pointer; background: var(--raised) }
         button:hover { border-color: var(--link) } button[aria-pressed=true] { background: var(--text); color: var(--page) }
-        .scroll { overflow-x: auto }
+        .scroll { overflow-x: auto } .paper { display: none }
         table { border-collapse: collapse; width: 100%; font-size: .93em }
         caption { text-align: left; position: absolute; left: -99rem }
         th, td { text-align: left; vertical-align: top; padding: .22rem .7rem .22rem 0; border-bottom: 1px solid var(--line) }
@@ -125,6 +125,7 @@ extension HTMLPage {
           .tile, .badge, .bar i, .patch .plus, .patch .minus, .legend i, .cards a, .graph { print-color-adjust: exact }
           .patch pre span { white-space: pre-wrap; min-width: 0; overflow-wrap: anywhere } .scroll { overflow: visible }
           thead button::after { content: "" !important } a { color: inherit; text-decoration: none } .graph { min-width: 0 }
+          .paper:not(:empty) { display: block } td.short b { white-space: normal; overflow-wrap: break-word }
           @page { margin: 14mm }
         }
         """#

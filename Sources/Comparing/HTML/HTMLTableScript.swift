@@ -10,6 +10,7 @@ extension HTMLPage {
             [row, columns.map(column => column.value(row)).concat(more ? more(row) : []).join(" ").toLowerCase()]));
           const body = el("tbody", {});
           const status = el("span", {class: "quiet", role: "status"});
+          const paper = el("p", {class: "paper quiet"});
           const further = el("button", {type: "button", class: "more", click: () => { state.most += 500; update(); }});
           const heads = columns.map((column, index) => el("th", {scope: "col", class: column.kind || ""},
             el("button", {type: "button", click: () => {
@@ -36,6 +37,7 @@ extension HTMLPage {
             const left = kept.length - state.most;
             further.hidden = left <= 0;
             further.textContent = "Show " + number(Math.min(left, 500)) + " more of " + number(kept.length);
+            paper.textContent = left > 0 ? "… and " + counted(left, "row") + " more" : "";
             status.textContent = kept.length === rows.length ? number(rows.length) + (rows.length === 1 ? " row" : " rows")
               : number(kept.length) + " of " + number(rows.length) + " rows";
           }
@@ -58,7 +60,7 @@ extension HTMLPage {
           update();
           return el("div", {class: "table"}, rows.length > 5 ? tools : null,
             el("div", {class: "scroll"}, el("table", {}, el("caption", {}, caption),
-              el("thead", {}, el("tr", {}, heads)), body)), further);
+              el("thead", {}, el("tr", {}, heads)), body)), further, paper);
         }
 
         // A bar of a part of the largest: to the right what grew, to the left what shrank.
