@@ -98,17 +98,21 @@ private struct MarkdownReport {
             lines += ["", "**Nothing differs.**"]
         } else {
             var words = [String]()
-            if !comparison.packages.isEmpty { words.append("packages: \(comparison.packages.summary)") }
-            let closed = comparison.packages.vulnerabilities(.upgraded)
-            if !closed.isEmpty {
-                words.append(closed.count == 1 ? "1 vulnerability closed" : "\(closed.count) vulnerabilities closed")
+            let security = comparison.security
+            if !security.isEmpty {
+                let high = security.count { $0.severity == .high }
+                words.append("security: \(counted(security.count, "change"))" + (high > 0 ? ", **\(high) high**" : ""))
             }
+            if !comparison.packages.isEmpty { words.append("packages: \(comparison.packages.summary)") }
+            let closed = comparison.packages.vulnerabilities(.upgraded).count
+            if closed > 0 { words.append(closed == 1 ? "1 vulnerability closed" : "\(closed) vulnerabilities closed") }
+            if !comparison.services.isEmpty { words.append("services: \(comparison.services.summary)") }
             if let sizes = comparison.sizes {
                 words.append("size \(deltaText(Int64(clamping: sizes.new) - Int64(clamping: sizes.old)))")
             }
             words.append(comparison.counts.summary)
             let count = comparison.notExplained.count
-            words.append(count == 0 ? "nothing not explained" : "**\(counted(count, "path")) not explained**")
+            words.append(count == 0 ? "every change is explained" : "**\(counted(count, "path")) not explained**")
             lines += ["", words.map { "- \($0)" }.joined(separator: "\n")]
         }
         parts.append(("", lines.joined(separator: "\n") + "\n"))

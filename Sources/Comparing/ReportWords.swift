@@ -96,6 +96,14 @@ extension ServiceChange {
 }
 
 extension [ServiceChange] {
+    /// `1 changed, 11 affected`.
+    var summary: String {
+        ServiceChange.Kind.allCases.compactMap { kind in
+            let count = count { $0.change == kind }
+            return count > 0 ? "\(count) \(kind.rawValue)" : nil
+        }.joined(separator: ", ")
+    }
+
     /// By kind; services that are affected in the same words stand together.
     func grouped(_ words: (ServiceChange) -> String) -> [(change: ServiceChange.Kind, names: [String], words: String)] {
         var groups = [(change: ServiceChange.Kind, names: [String], words: String)]()

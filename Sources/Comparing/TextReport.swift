@@ -187,11 +187,7 @@ private struct TextReport {
     private mutating func addServices() {
         let services = comparison.services
         if services.isEmpty { return }
-        let counts = ServiceChange.Kind.allCases.compactMap { kind in
-            let count = services.count { $0.change == kind }
-            return count > 0 ? "\(count) \(kind.rawValue)" : nil
-        }
-        heading("Services: \(counts.joined(separator: ", "))")
+        heading("Services: \(services.summary)")
         let groups = services.grouped { clipped(words(of: $0), detail == .patch ? .max : 160) }
         table(groups.filter { $0.names.count == 1 }.map { [$0.change.rawValue, $0.names[0], $0.words] })
         for group in groups where group.names.count > 1 {
