@@ -122,7 +122,9 @@ struct ComparisonEngine {
                 add("causes", "no build.json beside \(names.joined(separator: " and ")) says what the recipe was")
             }
         }
-        if names.isEmpty, unread.isEmpty, old.services == nil || new.services == nil {
+        if options.wants(.services), !differences.isEmpty, names.isEmpty, unread.isEmpty,
+            old.services == nil || new.services == nil
+        {
             add("services", "what they need could not be followed")
         }
     }

@@ -101,6 +101,15 @@ import Testing
         #expect(try compare(lock, other).packages.map(\.name) == ["linux-image"])
     }
 
+    @Test func whatNobodyAskedForIsNotMissed() throws {
+        var base = ReportTests.base
+        base.services = nil
+        #expect(try comparison(base, base).notCompared == [])
+        let other = base.with(["etc/web.conf": .file("listen = 8080\n")])
+        #expect(try comparison(base, other).notCompared.map(\.what) == ["services"])
+        #expect(try comparison(base, other, options: ComparisonOptions(sections: [.files])).notCompared == [])
+    }
+
     @Test func ofListingsAloneNobodyIsAccused() throws {
         func listing(_ text: String) throws -> ComparedImage {
             let tree = try HandmadeSide(entries: ["usr/bin/x": .file(text, mode: 0o755)]).tree()
