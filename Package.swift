@@ -121,8 +121,8 @@ let package = Package(
         .testTarget(
             name: "PipelineTests",
             dependencies: [
-                model, "Debian", "Normalization", "Dpkg", "Storage", "Pipeline", "ArchiveFixture", "TestSupport",
-                systemPackage,
+                model, "Debian", "Normalization", "Dpkg", "Ext4", "Comparing", "Storage", "Pipeline", "ArchiveFixture",
+                "TestSupport", systemPackage,
             ]),
         .testTarget(name: "BenchTests", dependencies: [model, "rootfs-bench"]),
         .testTarget(

@@ -113,9 +113,9 @@ enum DiffFormat: String, ExpressibleByArgument, CaseIterable {
     }
 }
 
-/// Whether a path is one of these or below one; all are where none is named. A pattern is of the whole path.
-func pathFilter(_ texts: [String]) -> @Sendable (TreePath) -> Bool {
-    if texts.isEmpty { return { _ in true } }
+/// Whether a path is one of these or below one; nil where none is named. A pattern is of the whole path.
+func pathFilter(_ texts: [String]) -> (@Sendable (TreePath) -> Bool)? {
+    if texts.isEmpty { return nil }
     let patterns = texts.filter { $0.contains("*") || $0.contains("?") }.map { Array($0.drop { $0 == "/" }.utf8) }
     let folders = texts.filter { !$0.contains("*") && !$0.contains("?") }.compactMap { TreePath(normalizing: $0) }
     return { path in

@@ -7,7 +7,7 @@ struct AccountTables {
     private var homes: [String: TreePath] = [:]
 
     /// Those of the tree's tables (passwd(5), shadow(5), group(5)); none where they are not at hand.
-    init(_ image: ComparedImage) throws {
+    private init(_ image: ComparedImage) throws {
         var passwords = [String: String]()
         for row in try Self.rows("etc/shadow", image) where row.count > 1 { passwords[row[0]] = Self.state(of: row[1]) }
         for row in try Self.rows("etc/passwd", image) where row.count >= 7 && users[row[0]] == nil {
@@ -33,8 +33,16 @@ struct AccountTables {
         field.isEmpty ? "empty" : field.hasPrefix("!") || field.hasPrefix("*") || field == "x" ? "locked" : "set"
     }
 
+    /// What became of the users and groups between two sides; nothing where one of them does not tell.
+    static func changes(
+        from old: ComparedImage, to new: ComparedImage
+    ) throws -> (changes: [AccountChange], homes: [TreePath]) {
+        if old.read == nil || new.read == nil { return ([], []) }
+        return try AccountTables(old).changes(to: AccountTables(new))
+    }
+
     /// What became of them: users, then groups, by name; and the homes of the users that came or went.
-    func changes(to new: AccountTables) -> (changes: [AccountChange], homes: [TreePath]) {
+    private func changes(to new: AccountTables) -> (changes: [AccountChange], homes: [TreePath]) {
         let users = Self.changes(.user, users, new.users)
         let changes = users + Self.changes(.group, groups, new.groups)
         let homes = users.filter { $0.change != .changed }.compactMap { new.homes[$0.name] ?? self.homes[$0.name] }

@@ -79,7 +79,9 @@ struct Attribution {
         if hasOtherKernel, kernelFolders.contains(where: { path.isWithin($0) }) { return Cause(.kernel) }
         if let overlay = overlay(of: path) { return Cause(.overlay, overlay) }
         if !moved.isEmpty, owned.isEmpty, let package = packageByFolder(path) { return Cause(.package, package) }
-        if hasOtherRecipe, owned.isEmpty || path.isWithin("etc") { return Cause(.recipe) }
+        if hasOtherRecipe, owned.isEmpty || path.isWithin("etc") {
+            return new.isInjected ? Cause(.overlay, "injected") : Cause(.recipe)
+        }
         return Cause(.none)
     }
 

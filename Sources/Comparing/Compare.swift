@@ -2,8 +2,8 @@ public import RootfsModel
 
 /// What to compare, and how much of it to tell.
 public struct ComparisonOptions: Sendable {
-    /// Whether a path is asked for.
-    public var includes: @Sendable (TreePath) -> Bool
+    /// Whether a path is asked for; nil: all are.
+    public var includes: (@Sendable (TreePath) -> Bool)?
     /// nil: all.
     public var sections: Set<Comparison.Section>?
     /// Whether texts outside of the configuration have patches too.
@@ -11,7 +11,7 @@ public struct ComparisonOptions: Sendable {
 
     public init(
         sections: Set<Comparison.Section>? = nil, patchesAll: Bool = false,
-        includes: @escaping @Sendable (TreePath) -> Bool = { _ in true }
+        includes: (@Sendable (TreePath) -> Bool)? = nil
     ) {
         self.includes = includes
         self.sections = sections
@@ -64,7 +64,7 @@ struct ComparisonEngine {
         let rebuilt = rebuiltPackages()
         var packages = packageChanges(from: old, to: new, rebuilt: rebuilt)
         let owners = (old: Ownership(old), new: Ownership(new))
-        let accounts = try AccountTables(old).changes(to: AccountTables(new))
+        let accounts = try AccountTables.changes(from: old, to: new)
         result.kernel = KernelChange(from: old, to: new, differences)
         let attribution = Attribution(
             from: old, to: new, owners: owners, packages: packages, homes: accounts.homes,
@@ -79,6 +79,7 @@ struct ComparisonEngine {
         result.accounts = accounts.changes
         result.sizes = sizes
         addServices()
+        keepPaths()
         try addTexts()
         result.security = try securityChanges(result, old, new)
         addRest()
@@ -114,13 +115,19 @@ struct ComparisonEngine {
         }
         let unpacked = [old, new].filter { $0.packages == nil }.map(\.side.name)
         if !unpacked.isEmpty { add("packages", "\(unpacked.joined(separator: " and ")) does not say which it has") }
+        if names.isEmpty, unpacked.count == 2 || !unread.isEmpty && old.packageFiles.isEmpty && new.packageFiles.isEmpty
+        {
+            add("causes", "nobody knows whose a path is: that is in the images' own files")
+        }
         if result.notCompared.isEmpty, old.inputs == nil || new.inputs == nil {
             let names = [old, new].filter { $0.inputs == nil && $0.recipeDigest == nil }.map(\.side.name)
             if !names.isEmpty, old.packages?.isEmpty == false {
                 add("causes", "no build.json beside \(names.joined(separator: " and ")) says what the recipe was")
             }
         }
-        if names.isEmpty, unread.isEmpty, old.services == nil || new.services == nil {
+        if options.wants(.services), !differences.isEmpty, names.isEmpty, unread.isEmpty,
+            old.services == nil || new.services == nil
+        {
             add("services", "what they need could not be followed")
         }
     }
@@ -146,7 +153,7 @@ struct ComparisonEngine {
         let names = (old.tree?.firstNames ?? [:], new.tree?.firstNames ?? [:])
         var changes = [PathChange]()
         for difference in differences {
-            guard options.includes(difference.path),
+            guard options.includes?(difference.path) ?? true,
                 let node = new.tree?[difference.path] ?? old.tree?[difference.path]
             else { continue }
             let cause = attribution.cause(of: difference, hasOtherNames: parents.contains(difference.path))
@@ -169,15 +176,17 @@ struct ComparisonEngine {
 
     /// A folder that came or went is there for what is in it.
     private func explainFolders(_ changes: inout [PathChange]) {
-        var inner: PathChange?
+        var inside = [TreePath: Cause]()
         for index in changes.indices.reversed() {
             let change = changes[index]
             if change.type == "directory", change.cause.kind == .none, change.change != .changed,
-                let last = inner, last.treePath.isWithin(change.treePath), last.cause.kind != .none
+                let cause = inside[change.treePath]
             {
-                changes[index].cause = last.cause
+                changes[index].cause = cause
             }
-            inner = changes[index]
+            if changes[index].cause.kind != .none, let parent = change.treePath.parent {
+                inside[parent] = changes[index].cause
+            }
         }
     }
 

@@ -121,6 +121,8 @@ public struct ComparedImage: Sendable {
     public var inputs: Inputs?
     /// A digest of the recipe's settings, where only that is known.
     public var recipeDigest: String?
+    /// Whether folders were laid over it after its build, which no recipe says.
+    public var isInjected = false
     /// Services by name; nil where nobody knows.
     public var services: [Service]?
     /// The bytes of a file; nil where contents are not at hand.
@@ -135,6 +137,9 @@ public struct ComparedImage: Sendable {
 }
 
 extension ComparedImage {
+    /// Whether it is known whose each path is: by dpkg's lists, or because nothing is a package's.
+    var knowsOwners: Bool { tree != nil && (!packageFiles.isEmpty || packages?.isEmpty == true) }
+
     /// The text of a file; nil where there is none, where it is not at hand, or is larger than `limit` bytes.
     func content(of path: TreePath, limit: UInt64 = 4 << 20) throws -> [UInt8]? {
         guard let read, let blob = tree?.resolvedNode(path)?.blob, blob.size <= limit else { return nil }

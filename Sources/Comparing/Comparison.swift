@@ -33,7 +33,7 @@ public struct Comparison: Encodable, Sendable {
     public var patches: [FilePatch] = []
     /// What no section above tells, by folder.
     public var folders: [FolderChange] = []
-    /// nil where neither side has a tree.
+    /// nil where a side has no tree.
     public var sizes: Sizes?
     /// Paths whose kind and content are the same: what they have otherwise.
     public var metadata: [MetadataChange] = []

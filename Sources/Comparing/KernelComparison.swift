@@ -1,6 +1,9 @@
 import RootfsModel
 
 extension KernelChange {
+    /// Where modules are.
+    static let folders: [TreePath] = ["usr/lib/modules", "lib/modules"]
+
     /// nil where nothing of the kernel is otherwise, or nobody knows of one.
     init?(from old: ComparedImage, to new: ComparedImage, _ differences: [TreeDifference]) {
         let before = KernelFacts(old)
@@ -42,14 +45,12 @@ private struct KernelFacts {
     /// By their paths below the release's folder, without what compresses them.
     var modules = Set<String>()
 
-    private static let folders: [TreePath] = ["usr/lib/modules", "lib/modules"]
-
     init(_ image: ComparedImage) {
         release = image.kernel?.release
         options = image.kernel?.options
         guard let tree = image.tree else { return }
         var releases = [String]()
-        for folder in Self.folders {
+        for folder in KernelChange.folders {
             for index in tree.indices(below: folder) {
                 let path = tree.nodes[index].path
                 if path.isChild(of: folder) { releases.append(String(decoding: path.name, as: UTF8.self)) }
@@ -65,7 +66,7 @@ private struct KernelFacts {
 
     /// A module's name below the folder of its release: `kernel/fs/ext4/ext4.ko`; nil for what is none.
     static func module(_ path: TreePath) -> String? {
-        for folder in folders {
+        for folder in KernelChange.folders {
             guard let parts = path.relative(to: folder)?.components, parts.count > 1 else { continue }
             var name = parts.dropFirst().map { shownText($0) }.joined(separator: "/")
             for ending in [".xz", ".zst", ".gz"] where name.hasSuffix(".ko" + ending) { name.removeLast(ending.count) }

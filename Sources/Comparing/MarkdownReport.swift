@@ -98,49 +98,49 @@ private struct MarkdownReport {
             lines += ["", "**Nothing differs.**"]
         } else {
             var words = [String]()
-            if !comparison.packages.isEmpty { words.append("packages: \(comparison.packages.summary)") }
-            let closed = comparison.packages.vulnerabilities(.upgraded)
-            if !closed.isEmpty {
-                words.append(closed.count == 1 ? "1 vulnerability closed" : "\(closed.count) vulnerabilities closed")
+            let security = comparison.security
+            if !security.isEmpty {
+                let high = security.count { $0.severity == .high }
+                words.append("security: \(counted(security.count, "change"))" + (high > 0 ? ", **\(high) high**" : ""))
             }
+            if !comparison.packages.isEmpty { words.append("packages: \(comparison.packages.summary)") }
+            let closed = comparison.packages.vulnerabilities(.upgraded).count
+            if closed > 0 { words.append(closed == 1 ? "1 vulnerability closed" : "\(closed) vulnerabilities closed") }
+            if !comparison.services.isEmpty { words.append("services: \(comparison.services.summary)") }
             if let sizes = comparison.sizes {
                 words.append("size \(deltaText(Int64(clamping: sizes.new) - Int64(clamping: sizes.old)))")
             }
             words.append(comparison.counts.summary)
             let count = comparison.notExplained.count
-            words.append(count == 0 ? "nothing not explained" : "**\(counted(count, "path")) not explained**")
+            words.append(count == 0 ? "every change is explained" : "**\(counted(count, "path")) not explained**")
             lines += ["", words.map { "- \($0)" }.joined(separator: "\n")]
         }
         parts.append(("", lines.joined(separator: "\n") + "\n"))
     }
 
     private mutating func addSecurity() {
-        add(
-            "Security",
-            Self.table(
-                ["", "kind", "change", "cause"],
-                comparison.security.map { change in
-                    let values =
-                        change.old == nil && change.new == nil
-                        ? "" : " (\(change.old ?? "none") → \(change.new ?? "none"))"
-                    return [
-                        change.severity == .high ? "**high**" : "\(change.severity)", change.kind,
-                        escaped(change.message + clipped(values, 80)), escaped(change.cause.text),
-                    ]
-                }))
+        var rows = [[String]]()
+        for (change, more) in comparison.security.shortened(8) {
+            let values =
+                change.old == nil && change.new == nil || change.kind == "capability"
+                ? "" : " (\(change.old ?? "none") → \(change.new ?? "none"))"
+            rows.append([
+                change.severity == .high ? "**high**" : "\(change.severity)", change.kind,
+                escaped(change.message + clipped(values, 80)), escaped(change.cause.text),
+            ])
+            if more > 0 { rows.append(["", change.kind, "… \(more) more", ""]) }
+        }
+        add("Security", Self.table(["", "kind", "change", "cause"], rows))
     }
 
     private mutating func addPackages() {
-        var rows = [[String]]()
-        for kind in PackageChange.Kind.allCases {
-            for package in comparison.packages where package.change == kind {
-                rows.append([
-                    escaped(package.name), kind.rawValue, escaped(package.versions),
-                    package.sizeDelta.map(deltaText) ?? "", package.files.summary,
-                    package.vulnerabilities.prefix(6).joined(separator: " ")
-                        + (package.vulnerabilities.count > 6 ? " …" : ""),
-                ])
-            }
+        let rows = comparison.packages.byKind.map { package in
+            [
+                escaped(package.name), package.change.rawValue, escaped(package.versions),
+                package.sizeDelta.map(deltaText) ?? "", package.files.summary,
+                package.vulnerabilities.prefix(6).joined(separator: " ")
+                    + (package.vulnerabilities.count > 6 ? " and \(package.vulnerabilities.count - 6) more" : ""),
+            ]
         }
         add("Packages", Self.table(["package", "", "version", "size", "paths", "CVEs"], rows))
     }
@@ -187,16 +187,12 @@ private struct MarkdownReport {
     }
 
     private mutating func addServices() {
-        var rows = [[String]]()
-        for kind in ServiceChange.Kind.allCases {
-            for service in comparison.services where service.change == kind {
-                let what = kind == .enabled ? "runs " + (service.newCommand ?? []).joined(separator: " ") : ""
-                rows.append([
-                    "`\(plain(service.name))`", kind.rawValue,
-                    escaped(
-                        clipped([what, service.memberSummary].filter { !$0.isEmpty }.joined(separator: "; "), 300)),
-                ])
-            }
+        let groups = comparison.services.grouped { service in
+            let what = service.change == .enabled ? "runs " + (service.newCommand ?? []).joined(separator: " ") : ""
+            return clipped([what, service.memberSummary].filter { !$0.isEmpty }.joined(separator: "; "), 300)
+        }
+        let rows = groups.map { group in
+            [group.names.map { "`\(plain($0))`" }.joined(separator: " "), group.change.rawValue, escaped(group.words)]
         }
         add("Services", Self.table(["service", "", "what it needs that changed"], rows))
     }

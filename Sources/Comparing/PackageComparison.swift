@@ -7,7 +7,12 @@ func packageChanges(from old: ComparedImage, to new: ComparedImage, rebuilt: Set
     func byName(_ packages: [ComparedImage.Package]) -> [String: [ComparedImage.Package]] {
         Dictionary(grouping: packages, by: \.name)
     }
-    let (gone, come) = (byName(before), byName(after))
+    // A lock has the kernel's package too, and what the initrd is made of; an image has not.
+    let isMixed = (old.side.kind == .lock) != (new.side.kind == .lock)
+    func installed(_ packages: [ComparedImage.Package]) -> [ComparedImage.Package] {
+        isMixed ? packages.filter { $0.purpose?.hasPrefix("role ") != true } : packages
+    }
+    let (gone, come) = (byName(installed(before)), byName(installed(after)))
     var changes = [PackageChange]()
     for name in Set(gone.keys).union(come.keys).sorted() {
         var left = gone[name] ?? []

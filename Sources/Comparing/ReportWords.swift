@@ -45,6 +45,11 @@ extension [PackageChange] {
         }.joined(separator: ", ")
     }
 
+    /// Those that came first, then those that went, that have a newer version, and so on.
+    var byKind: [PackageChange] {
+        PackageChange.Kind.allCases.flatMap { kind in filter { $0.change == kind } }
+    }
+
     /// The vulnerabilities that upgrades close and that downgrades open, each once, in the order of their numbers.
     func vulnerabilities(_ kind: PackageChange.Kind) -> [String] {
         let names = Set(filter { $0.change == kind }.flatMap(\.vulnerabilities))
@@ -87,6 +92,50 @@ extension ServiceChange {
             parts.append(own.count == 1 ? "\(own[0].path) (\(shown))" : "\(own.count) \(noun) (\(shown))")
         }
         return parts.joined(separator: ", ")
+    }
+}
+
+extension [ServiceChange] {
+    /// `1 changed, 11 affected`.
+    var summary: String {
+        ServiceChange.Kind.allCases.compactMap { kind in
+            let count = count { $0.change == kind }
+            return count > 0 ? "\(count) \(kind.rawValue)" : nil
+        }.joined(separator: ", ")
+    }
+
+    /// By kind; services that are affected in the same words stand together.
+    func grouped(_ words: (ServiceChange) -> String) -> [(change: ServiceChange.Kind, names: [String], words: String)] {
+        var groups = [(change: ServiceChange.Kind, names: [String], words: String)]()
+        for kind in ServiceChange.Kind.allCases {
+            for service in self where service.change == kind {
+                let text = words(service)
+                if kind == .affected, let index = groups.firstIndex(where: { $0.change == kind && $0.words == text }) {
+                    groups[index].names.append(service.name)
+                } else {
+                    groups.append((kind, [service.name], text))
+                }
+            }
+        }
+        return groups
+    }
+}
+
+extension [SecurityChange] {
+    /// The first few of each kind and severity, with how many more there are: a package may bring hundreds of
+    /// certificates.
+    func shortened(_ most: Int) -> [(change: SecurityChange, more: Int)] {
+        var result = [(change: SecurityChange, more: Int)]()
+        var count = 0
+        for change in self {
+            if let last = result.last?.change, last.kind == change.kind, last.severity == change.severity {
+                count += 1
+            } else {
+                count = 1
+            }
+            if count <= most { result.append((change, 0)) } else { result[result.count - 1].more += 1 }
+        }
+        return result
     }
 }
 

@@ -4,6 +4,8 @@ extension ComparisonEngine {
     /// What no other section tells: by folder, what only metadata changed of, and what nothing explains.
     mutating func addRest() {
         var told = Set(result.configuration.map(\.path))
+        // The accounts say what their tables have otherwise.
+        if !result.accounts.isEmpty { told.formUnion(["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"]) }
         var alike = [String: [String]]()
         var order = [String]()
         for change in result.paths where change.isMetadataOnly && ![.package, .script].contains(change.cause.kind) {
@@ -56,6 +58,16 @@ extension ComparisonEngine {
         return result.paths[(index + 1)...].lazy.prefix { $0.path.hasPrefix(change.path) }.contains {
             $0.treePath.isWithin(change.treePath) && $0.change == change.change
         }
+    }
+
+    /// Where only some paths are asked for, takes away what is not about one of them.
+    mutating func keepPaths() {
+        guard let includes = options.includes else { return }
+        result.packages.removeAll { $0.files.sum == 0 }
+        result.services.removeAll { $0.members.isEmpty }
+        if !includes("etc/passwd") && !includes("etc/group") { result.accounts = [] }
+        if !KernelChange.folders.contains(where: includes) { result.kernel = nil }
+        result.sizes = nil
     }
 
     /// Takes away what was not asked for.

@@ -7,10 +7,12 @@ func securityChanges(_ comparison: Comparison, _ old: ComparedImage, _ new: Comp
         guard let node = new.tree?[path.treePath] else { continue }
         changes += modeChanges(path, node, old.tree?[path.treePath])
     }
-    for path in comparison.paths where !path.isTimeOnly { changes += placeChanges(path, new.tree?[path.treePath]) }
+    // Where nobody knows whose a path is, that nothing explains it says nothing.
+    let knowsOwners = old.packages != nil || new.packages != nil
+    for path in comparison.paths where !path.isTimeOnly { changes += placeChanges(path, knowsOwners: knowsOwners) }
     changes += accountChanges(comparison.accounts, comparison)
     changes += try unitChanges(comparison, old, new)
-    changes += foreignPrograms(comparison, new)
+    if knowsOwners { changes += foreignPrograms(comparison, new) }
     return changes.sorted {
         ($0.severity, $0.kind, $0.path ?? $0.message) < ($1.severity, $1.kind, $1.path ?? $1.message)
     }
@@ -118,11 +120,15 @@ private func accountChanges(_ accounts: [AccountChange], _ comparison: Compariso
             continue
         }
         let shell = field("shell")
-        let isLogin = shell?.new.map { !$0.hasSuffix("/nologin") && !$0.hasSuffix("/false") && !$0.isEmpty } ?? false
+        let isLogin =
+            shell?.new.map {
+                !$0.hasSuffix("/nologin") && !$0.hasSuffix("/false") && !$0.hasSuffix("/sync") && !$0.isEmpty
+            } ?? false
         if account.change == .added {
             let isRoot = field("uid")?.new == "0"
-            let words = isRoot ? " with root's number 0" : isLogin ? " with the shell \(shell?.new ?? "")" : ""
-            add("user", isRoot ? .high : isLogin ? .medium : .low, "new user \(account.name)\(words)", field("uid"))
+            let words = isRoot ? " with root's number" : isLogin ? " with the shell \(shell?.new ?? "")" : ""
+            let number = field("uid")?.new ?? ""
+            add("user", isRoot ? .high : isLogin ? .medium : .low, "new user \(account.name) (\(number))\(words)", nil)
         } else {
             if field("uid")?.new == "0" { add("user", .high, "\(account.name) has root's number 0 now", field("uid")) }
             if isLogin, let shell {

@@ -1,7 +1,7 @@
 import RootfsModel
 
 /// What a change of some places means, whatever it is.
-func placeChanges(_ change: PathChange, _ node: FileNode?) -> [SecurityChange] {
+func placeChanges(_ change: PathChange, knowsOwners: Bool) -> [SecurityChange] {
     if change.type == "directory" || change.isMetadataOnly { return [] }
     let bytes = change.treePath.bytes
     guard
@@ -12,7 +12,8 @@ func placeChanges(_ change: PathChange, _ node: FileNode?) -> [SecurityChange] {
     let isExplained = [.package, .script].contains(change.cause.kind)
     // What a package's new version brings is its maintainers' affair; what nobody explains is everybody's.
     let severity: SecurityChange.Severity =
-        isExplained ? .low : change.change == .removed ? .low : change.cause.kind == .none ? .high : place.severity
+        isExplained || change.change == .removed
+        ? .low : change.cause.kind == .none && knowsOwners ? .high : place.severity
     let word =
         switch change.change {
         case .added: "is new"

@@ -31,8 +31,7 @@ func unitChanges(_ comparison: Comparison, _ old: ComparedImage, _ new: Compared
         guard change.change == .changed else { continue }
         for (key, value) in before.hardening.sorted(by: { $0.key < $1.key }) where after.hardening[key] != value {
             if let now = after.hardening[key], UnitSettings.isAsTight(key, now, as: value) { continue }
-            add(
-                "hardening", .high, "\(name) has lost \(key)=\(value)", value, after.hardening[key])
+            add("hardening", .high, "\(name) is kept in bounds less tightly: \(key)", value, after.hardening[key])
         }
     }
     return found

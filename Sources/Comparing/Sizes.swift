@@ -1,9 +1,9 @@
 import RootfsModel
 
 extension Sizes {
-    /// Where the bytes of both trees are, by folders at most `depth` deep; nil where neither side has one.
+    /// Where the bytes of both trees are, by folders at most `depth` deep; nil where a side has none.
     init?(from old: ComparedImage, to new: ComparedImage, owners: (old: Ownership, new: Ownership), depth: Int) {
-        guard old.tree != nil || new.tree != nil else { return nil }
+        guard old.tree != nil, new.tree != nil else { return nil }
         let before = Measured(old, owners.old, depth)
         let after = Measured(new, owners.new, depth)
         func parts(_ left: [String: UInt64], _ right: [String: UInt64]) -> [Part] {
@@ -13,8 +13,7 @@ extension Sizes {
         }
         self.init(
             old: before.sum, new: after.sum,
-            packages: old.packageFiles.isEmpty && new.packageFiles.isEmpty
-                ? nil : parts(before.packages, after.packages),
+            packages: old.knowsOwners && new.knowsOwners ? parts(before.packages, after.packages) : nil,
             folders: parts(before.folders, after.folders))
     }
 }

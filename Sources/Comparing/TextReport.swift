@@ -15,7 +15,7 @@ extension Comparison {
     public func text(_ detail: Detail = .normal) -> String {
         var report = TextReport(comparison: self, detail: detail)
         report.make()
-        return report.lines.joined(separator: "\n") + "\n"
+        return report.lines.map { printable($0) }.joined(separator: "\n") + "\n"
     }
 }
 
@@ -25,6 +25,7 @@ private struct TextReport {
     private(set) var lines: [String] = []
 
     private static let mostItems = 6
+    private static let mostOfKind = 8
     private static let mostPatchLines = 30
     private static let mostPaths = 10
     private static let mostSizes = 8
@@ -90,17 +91,17 @@ private struct TextReport {
     private mutating func addSecurity() {
         if comparison.security.isEmpty { return }
         heading("Security: \(counted(comparison.security.count, "change")) to look at")
-        table(
-            comparison.security.map { change in
-                let values =
-                    change.old == nil && change.new == nil
-                    ? "" : " \(change.old ?? "none") → \(change.new ?? "none")"
-                let isLong = values.count > 60 || change.kind == "listening"
-                return [
-                    "\(change.severity)", change.kind,
-                    change.message + (isLong ? "" : values) + " [\(change.cause.text)]",
-                ]
-            })
+        var rows = [[String]]()
+        for (change, more) in comparison.security.shortened(detail == .patch ? .max : Self.mostOfKind) {
+            let values =
+                change.old == nil && change.new == nil ? "" : " \(change.old ?? "none") → \(change.new ?? "none")"
+            let isLong = values.count > 60 || ["listening", "capability"].contains(change.kind)
+            rows.append([
+                "\(change.severity)", change.kind, change.message + (isLong ? "" : values) + " [\(change.cause.text)]",
+            ])
+            if more > 0 { rows.append(["", "", "… \(more) more (--patch)"]) }
+        }
+        table(rows)
     }
 
     private mutating func addPackages() {
@@ -108,22 +109,38 @@ private struct TextReport {
         if packages.isEmpty { return }
         let delta = packages.compactMap(\.sizeDelta)
         heading("Packages: \(packages.summary)" + (delta.isEmpty ? "" : ", \(deltaText(delta.reduce(0, +)))"))
-        let closed = packages.vulnerabilities(.upgraded)
-        if !closed.isEmpty { lines.append("  closed: \(closed.joined(separator: " "))") }
-        let opened = packages.vulnerabilities(.downgraded)
-        if !opened.isEmpty { lines.append("  open again: \(opened.joined(separator: " "))") }
-        for kind in PackageChange.Kind.allCases {
-            let own = packages.filter { $0.change == kind }
-            table(
-                own.map { package in
-                    [
-                        kind.rawValue, package.name, package.versions, package.sizeDelta.map(deltaText) ?? "",
-                        package.files.summary, package.isFromSecurity ? "security" : "",
-                    ]
-                })
-        }
+        addVulnerabilities("closes", packages.vulnerabilities(.upgraded))
+        addVulnerabilities("opens again", packages.vulnerabilities(.downgraded))
+        table(
+            packages.byKind.map { package in
+                [
+                    package.change.rawValue, package.name, package.versions, package.sizeDelta.map(deltaText) ?? "",
+                    package.files.summary, package.isFromSecurity ? "security" : "",
+                ]
+            })
         if detail == .stat { return }
         for group in packages.bySource { addChangelog(group.packages, group.changelog) }
+    }
+
+    private mutating func addVulnerabilities(_ verb: String, _ names: [String]) {
+        if names.isEmpty { return }
+        lines.append("  \(verb) \(names.count == 1 ? "1 vulnerability" : "\(names.count) vulnerabilities")")
+        if detail != .stat { lines += wrapped(names, separator: " ", indent: "    ") }
+    }
+
+    /// Words in lines of about a hundred characters.
+    private func wrapped(_ words: [String], separator: String, indent: String) -> [String] {
+        var lines = [String]()
+        var line = ""
+        for (index, word) in words.enumerated() {
+            let piece = word + (index < words.count - 1 ? separator : "")
+            if !line.isEmpty, line.count + piece.count > 96 {
+                lines.append(indent + line.trimmingTrailingBlanks)
+                line = ""
+            }
+            line += piece
+        }
+        return line.isEmpty ? lines : lines + [indent + line.trimmingTrailingBlanks]
     }
 
     private mutating func addChangelog(_ packages: [PackageChange], _ items: [String]) {
@@ -170,26 +187,23 @@ private struct TextReport {
     private mutating func addServices() {
         let services = comparison.services
         if services.isEmpty { return }
-        let counts = ServiceChange.Kind.allCases.compactMap { kind in
-            let count = services.count { $0.change == kind }
-            return count > 0 ? "\(count) \(kind.rawValue)" : nil
+        heading("Services: \(services.summary)")
+        let groups = services.grouped { clipped(words(of: $0), detail == .patch ? .max : 160) }
+        table(groups.filter { $0.names.count == 1 }.map { [$0.change.rawValue, $0.names[0], $0.words] })
+        for group in groups where group.names.count > 1 {
+            lines.append("  affected  \(group.names.count) services by \(group.words)")
+            if detail != .stat { lines += wrapped(group.names, separator: ", ", indent: "    ") }
         }
-        heading("Services: \(counts.joined(separator: ", "))")
-        var rows = [[String]]()
-        for kind in ServiceChange.Kind.allCases {
-            for service in services where service.change == kind {
-                var words = [String]()
-                if kind == .enabled { words.append("runs \((service.newCommand ?? []).joined(separator: " "))") }
-                if kind == .changed, service.oldUser != service.newUser {
-                    words.append("user \(service.oldUser ?? "") → \(service.newUser ?? "")")
-                }
-                if kind != .disabled, !service.memberSummary.isEmpty { words.append(service.memberSummary) }
-                rows.append([
-                    kind.rawValue, service.name, clipped(words.joined(separator: "; "), detail == .patch ? .max : 160),
-                ])
-            }
+    }
+
+    private func words(of service: ServiceChange) -> String {
+        var words = [String]()
+        if service.change == .enabled { words.append("runs \((service.newCommand ?? []).joined(separator: " "))") }
+        if service.change == .changed, service.oldUser != service.newUser {
+            words.append("user \(service.oldUser ?? "") → \(service.newUser ?? "")")
         }
-        table(rows)
+        if service.change != .disabled, !service.memberSummary.isEmpty { words.append(service.memberSummary) }
+        return words.joined(separator: "; ")
     }
 
     private mutating func addAccounts() {
@@ -224,7 +238,7 @@ private struct TextReport {
             let most =
                 detail == .patch
                 ? all.count : patch.cause.kind == .package ? Self.mostPatchLines / 3 : Self.mostPatchLines
-            lines += all.prefix(most).map { "    " + printable($0) }
+            lines += all.prefix(most).map { "    " + $0 }
             if all.count > most { lines.append("    … \(all.count - most) more lines (--patch)") }
         }
     }
@@ -337,12 +351,22 @@ private struct TextReport {
     }
 }
 
+extension String {
+    fileprivate var trimmingTrailingBlanks: String {
+        var text = self
+        while text.last == " " { text.removeLast() }
+        return text
+    }
+}
+
 /// A text that is cut off where it is longer.
 func clipped(_ text: String, _ most: Int) -> String {
     text.count > most ? text.prefix(most - 1) + "…" : text
 }
 
 /// A line without what a terminal would take for a command.
-func printable(_ line: Substring) -> String {
-    String(line.unicodeScalars.map { $0.value < 0x20 && $0 != "\t" || $0.value == 0x7f ? "\u{FFFD}" : Character($0) })
+private func printable(_ line: String) -> String {
+    if line.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) { return line }
+    return String(
+        line.unicodeScalars.map { $0.value < 0x20 && $0 != "\t" || $0.value == 0x7f ? "\u{FFFD}" : Character($0) })
 }

@@ -72,6 +72,12 @@ import Testing
         (["--quiet", "--verbose", "a.manifest"], "Error: --quiet and --verbose exclude each other."),
         (["--ofline", "a.manifest"], "Error: Unknown option '--ofline'. Did you mean '--offline'?"),
         (["boot", "--accel", "xen", "out/x"], "Error: --accel takes tcg, kvm or auto, not 'xen'."),
+        (["diff", "a.ext4"], "Error: Missing expected argument '<new>'"),
+        (
+            ["diff", "a", "b", "--only", "noise"],
+            "Error: --only takes packages, files, services, security, kernel, not 'noise'."
+        ),
+        (["diff", "a", "b", "--stat", "--patch"], "Error: --stat and --patch exclude each other."),
         (["inspect", "cat", "a.ext4"], "Error: Missing expected argument '<path>'"),
         (["inject", "a.ext4", "-o", "b.ext4"], "Error: Missing expected argument '--overlay <directory> ...'"),
         (["kernel", "extract", "bzImage"], "Error: Missing expected argument '--output <vmlinux>'"),

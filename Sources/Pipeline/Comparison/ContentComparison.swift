@@ -87,7 +87,9 @@ struct ContentComparison {
         runConcurrently(min(jobs, 8)) {
             let files = OpenImages()
             var buffers = [[UInt8]](repeating: [UInt8](repeating: 0, count: Self.pieceSize), count: 2)
-            while !Task.isCancelled {
+            while true {
+                // Only one of the threads is the task's own: it ends the others by leaving them nothing.
+                if Task.isCancelled { next.store(all.count, ordering: .relaxed) }
                 let number = next.wrappingAdd(1, ordering: .relaxed).oldValue
                 guard number < all.count else { return }
                 let unit = all[number]

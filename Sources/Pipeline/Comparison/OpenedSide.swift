@@ -29,6 +29,10 @@ struct OpenedSide {
     init(_ path: FilePath, name: String, temporary: FilePath) throws {
         self.name = name
         var form = try SideForm(of: path)
+        let isFolder = form == .output
+        let isCompressed = form == .compressed
+        // Where the records of what was compressed are.
+        var original = path
         var path = path
         switch form {
         case .compressed:
@@ -36,17 +40,22 @@ struct OpenedSide {
             let expanded = made.path.appending("expanded")
             try expand(path, to: expanded)
             form = try SideForm.inside(expanded, shown: path)
+            original = path.removingLastComponent().appending(path.stem ?? "")
             path = expanded
             directory = made
         case .tar: directory = try TemporaryDirectory(beside: temporary.appending("rootfs-build-diff"))
         case .output:
             directory = nil
             let image = try ImageReference.image(at: path)
-            if !exists(image) {
-                throw Failure(
-                    "\(path) has no \(image.lastComponent?.string ?? "image")", hint: "name its listing instead")
+            let listing = path.appending("\(image.stem ?? "").listing")
+            if exists(image) {
+                path = image
+            } else if exists(listing) {
+                form = .listing
+                path = listing
+            } else {
+                throw Failure("\(path) has neither \(image.lastComponent?.string ?? "an image") nor its listing")
             }
-            path = image
         case .image, .listing, .lock, .directory: directory = nil
         }
         self.form = form
@@ -54,7 +63,7 @@ struct OpenedSide {
         switch form {
         case .output: kind = .output
         case .image, .compressed: kind = .image
-        case .listing: kind = .listing
+        case .listing: kind = isFolder ? .output : .listing
         case .lock: kind = .lock
         case .directory: kind = .directory
         case .tar: kind = .tar
@@ -63,10 +72,10 @@ struct OpenedSide {
         case .lock: lock = try Lock(parsing: try readFile(at: path), file: name)
         case .image, .output:
             let information = try Ext4Reader(path).information
-            let facts = try OutputFacts(beside: path, information)
+            let facts = try OutputFacts(beside: isCompressed ? original : path, information)
             self.information = information
             self.facts = facts
-            isUntouched = facts.isUntouched(information)
+            isUntouched = !isCompressed && facts.isUntouched(information)
         case .listing:
             let image = path.removingLastComponent().appending("\(path.stem ?? "").ext4")
             let information = exists(image) ? try? Ext4Reader(image).information : nil

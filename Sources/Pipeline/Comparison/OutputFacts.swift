@@ -92,7 +92,7 @@ struct OutputFacts {
         }
         image.kernel = kernel(record)
         image.inputs = build.flatMap(Self.inputs)
-        // An injection is a change of the recipe that no recipe has.
+        image.isInjected = record.recipeDigest == nil
         image.recipeDigest = record.recipeDigest ?? "injected into \(record.contentHash)"
     }
 
