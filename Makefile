@@ -10,15 +10,15 @@ BUILD_PACKAGES = libarchive-dev libext2fs-dev comerr-dev libcurl4-openssl-dev li
 # What the tests compare with and boot in.
 TEST_PACKAGES = qemu-system-x86 gnupg libarchive-tools e2fsprogs dpkg-dev xz-utils bzip2 gzip lz4 zstd lzop \
 	busybox-static python3 uidmap qemu-user-static cryptsetup-bin binutils nodejs
-# What `make demo` boots with and looks through.
+# What `make demo` boots with and looks through. The tests of the HTML pages take the same Chromium, where there is one.
 DEMO_PACKAGES = qemu-system-x86 python3 iproute2 util-linux chromium
 # What `make bench` measures with, and against.
 BENCH_PACKAGES = mmdebstrap e2fsprogs dpkg-dev xz-utils bzip2 gzip lz4 zstd lzop
 # Where the benches work; 12 GB free.
 BENCH_WORK ?= $(or $(TMPDIR),.build)
 
-.PHONY: all image test build release install boot-smoke boot-faults demo equivalence bench bench-scale bench-program format lint clean \
-	build-packages test-packages demo-packages bench-packages
+.PHONY: all image test build release install boot-smoke boot-faults demo equivalence bench bench-scale bench-program \
+	format lint clean build-packages test-packages demo-packages bench-packages
 
 all: release
 

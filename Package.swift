@@ -36,6 +36,7 @@ let package = Package(
         .target(name: "Normalization", dependencies: [model]),
         .target(name: "Faults", dependencies: [model]),
         .target(name: "Checks", dependencies: [model, "Debian"]),
+        .target(name: "Comparing", dependencies: [model, "Debian"]),
         .target(name: "Verity", dependencies: [model, .product(name: "Crypto", package: "swift-crypto")]),
 
         // Outside: one outside thing each.
@@ -60,13 +61,12 @@ let package = Package(
             dependencies: [
                 model, "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "LibArchive", "Storage",
                 "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "Checks", "Faults",
-                "CLinux",
-                systemPackage,
+                "Comparing", "CLinux", systemPackage,
             ]),
         .target(
             name: "Commands",
             dependencies: [
-                model, "Recipes", "Storage", "Pipeline", "CLinux", systemPackage,
+                model, "Recipes", "Storage", "Comparing", "Pipeline", "CLinux", systemPackage,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
@@ -103,6 +103,8 @@ let package = Package(
         .testTarget(name: "NormalizationTests", dependencies: [model, "Normalization"]),
         .testTarget(name: "FaultsTests", dependencies: [model, "Faults"]),
         .testTarget(name: "ChecksTests", dependencies: [model, "Debian", "Checks", "TestSupport"]),
+        .testTarget(
+            name: "ComparingTests", dependencies: [model, "Debian", "Comparing", "TestSupport"], exclude: ["Golden"]),
         .testTarget(name: "StorageTests", dependencies: [model, "Storage", "CLinux", systemPackage]),
         .testTarget(
             name: "DebianArchiveTests",
@@ -123,7 +125,7 @@ let package = Package(
         .testTarget(
             name: "PipelineTests",
             dependencies: [
-                model, "Booting", "Debian", "Normalization", "Dpkg", "Ext4", "Storage", "Pipeline", "Recipes",
+                model, "Booting", "Debian", "Normalization", "Dpkg", "Ext4", "Comparing", "Storage", "Pipeline", "Recipes",
                 "ArchiveFixture",
                 "TestSupport", systemPackage,
             ]),

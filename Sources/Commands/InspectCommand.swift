@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Comparing
 internal import Glibc
 internal import Pipeline
 internal import RootfsModel
@@ -9,11 +10,12 @@ struct InspectCommand: AsyncParsableCommand {
         commandName: "inspect",
         abstract: "Look into an image or a directory.",
         discussion: """
-            An image is read from its ext4 file, without mounting it and without root.
+            An image is read from its ext4 file, without mounting it and without root. Without a subcommand it says \
+            what the image is.
 
             \(exitStatusText)
             """,
-        subcommands: [List.self, Cat.self, Extract.self])
+        subcommands: [Show.self, List.self, Cat.self, Extract.self], defaultSubcommand: Show.self)
 
     /// What every look takes: the image and how to speak.
     struct Source: ParsableArguments {
@@ -26,6 +28,42 @@ struct InspectCommand: AsyncParsableCommand {
             let tree = try InspectedTree(at: absolutePath(image))
             if let text = tree.leftMounted { progress(.warning("\(image): \(text)")) }
             return tree
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Say what an image is: packages, services, sizes, free space.",
+            discussion: """
+                It may also be a build's folder, a listing, a directory or a tarball. --html makes a page of it that needs \
+                no network: sizes as a treemap, tables that sort and filter.
+
+                \(exitStatusText)
+                """)
+
+        @OptionGroup var source: Source
+
+        @Flag(name: .long, help: "Print it as an HTML page.")
+        var html = false
+
+        func validate() throws {
+            if html && source.output.json { throw ValidationError("--json and --html exclude each other.") }
+        }
+
+        func run() async throws {
+            let command = self
+            try await command.source.output.perform { progress in
+                let name = command.source.image
+                let summary = try summarizeImage(
+                    absolutePath(name), name: name, temporary: FilePath(environmentValue("TMPDIR") ?? "/tmp"),
+                    architecture: try hostArchitecture())
+                let text =
+                    command.html
+                    ? summary.html(json: compactJSONText(summary))
+                    : command.source.output.json ? jsonText(summary) + "\n" : summary.text()
+                try writeToStandardOutput(Array(text.utf8))
+                return .done
+            }
         }
     }
 

@@ -4,9 +4,14 @@ internal import RootfsModel
 internal import SystemPackage
 
 /// A value as JSON for stdout: sorted keys, indented, slashes as they are.
-func jsonText(_ value: some Encodable) -> String {
+func jsonText(_ value: some Encodable) -> String { jsonText(value, [.prettyPrinted]) }
+
+/// Likewise in one line, for a page's script.
+func compactJSONText(_ value: some Encodable) -> String { jsonText(value, []) }
+
+private func jsonText(_ value: some Encodable, _ formatting: JSONEncoder.OutputFormatting) -> String {
     let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    encoder.outputFormatting = formatting.union([.sortedKeys, .withoutEscapingSlashes])
     guard let data = try? encoder.encode(value) else { return "null" }
     return String(decoding: data, as: UTF8.self)
 }

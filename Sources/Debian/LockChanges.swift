@@ -191,5 +191,5 @@ extension Lock {
 
 extension Lock.Package {
     /// Whether its pocket is one of security fixes: `bookworm-security`, `buster/updates`.
-    fileprivate var isFromSecurity: Bool { pocket.hasSuffix("-security") || pocket.hasSuffix("/updates") }
+    public var isFromSecurity: Bool { pocket.hasSuffix("-security") || pocket.hasSuffix("/updates") }
 }

@@ -16,6 +16,8 @@ public struct Ext4Information: Hashable, Sendable {
     public var features: [String]
     /// When the file system was made, in seconds since 1970; 0 where the image does not say.
     public var moment: Int64
+    /// Whether it was never mounted for writing, nor written to in another way that says so, since it was made.
+    public var isAsMade: Bool
     /// The journal's size in bytes; nil for none, or one on another device.
     public var journal: UInt64?
 

@@ -126,7 +126,7 @@ public final class Ext4Reader {
         guard let pointer = fs.pointee.`super` else {
             return Ext4Information(
                 label: "", uuid: [], blockSize: blockSize, blocks: blocks, freeBlocks: 0, inodes: 0, freeInodes: 0,
-                features: [], moment: 0, journal: nil)
+                features: [], moment: 0, isAsMade: false, journal: nil)
         }
         let superblock = pointer.pointee
         let label = withUnsafeBytes(of: superblock.s_volume_name) {
@@ -141,36 +141,27 @@ public final class Ext4Reader {
             blocks: blocks,
             freeBlocks: ext2fs_free_blocks_count(pointer), inodes: UInt64(superblock.s_inodes_count),
             freeInodes: UInt64(superblock.s_free_inodes_count), features: Ext4Information.features(of: superblock),
-            moment: Int64(superblock.s_mkfs_time) | Int64(superblock.s_mkfs_time_hi) << 32, journal: journal)
+            moment: Int64(superblock.s_mkfs_time) | Int64(superblock.s_mkfs_time_hi) << 32,
+            isAsMade: superblock.s_mnt_count == 0 && superblock.s_mtime == 0
+                && superblock.s_wtime == superblock.s_mkfs_time,
+            journal: journal)
+    }
+
+    /// Everything that can be read of an image that may be damaged, and a failure for each path that is left out.
+    ///
+    /// - Throws: where not even its root can be read.
+    public func readableTree(digesting: Bool) throws -> (tree: FileTree, damage: [Failure]) {
+        var damage = [Failure]()
+        let tree = try tree(digesting: digesting) { damage.append($1) }
+        return (tree, damage)
     }
 
     /// Everything in the image as a tree; contents are extents of the image file. `digesting` reads all of them. A
     /// `lost+found` as the writer makes it, empty, is left out. Hard-link groups count from 1 in the order of paths.
-    public func tree(digesting: Bool) throws -> FileTree {
-        var damage: [Failure]?
-        return try tree(digesting: digesting, damage: &damage)
-    }
-
-    /// The same of an image that may be damaged: what cannot be read is left out of the tree, and said.
     ///
-    /// - Throws: where not even its root can be read.
-    public func readableTree(digesting: Bool) throws -> (tree: FileTree, damage: [Failure]) {
-        var damage: [Failure]? = []
-        let tree = try tree(digesting: digesting, damage: &damage)
-        return (tree, damage ?? [])
-    }
-
-    /// - Parameter damage: nil where any is the end.
-    private func tree(digesting: Bool, damage: inout [Failure]?) throws -> FileTree {
-        func attempt<Result>(_ body: () throws -> Result) throws -> Result? {
-            do {
-                return try body()
-            } catch let failure as Failure {
-                if damage == nil { throw failure }
-                damage?.append(failure)
-                return nil
-            }
-        }
+    /// - Parameter onDamage: takes each path that cannot be read, and why; it is left out, a directory with all below
+    ///   it. Without one the first of them is thrown.
+    public func tree(digesting: Bool, onDamage: ((TreePath, Failure) -> Void)? = nil) throws -> FileTree {
         resetBudgets()
         var nodes = [FileNode]()
         var seen = Set<UInt32>([InodePlan.root])
@@ -181,33 +172,48 @@ public final class Ext4Reader {
         var pending = [(TreePath.root, root)]
         while let (directory, inode) = pending.popLast() {
             try Task.checkCancellation()
-            guard let entries = try attempt({ try names(in: inode, at: directory) }) else { continue }
-            for (name, number) in entries {
+            let names: [(name: [UInt8], inode: UInt32)]
+            do {
+                names = try self.names(in: inode, at: directory)
+            } catch let failure as Failure {
+                guard let onDamage else { throw failure }
+                onDamage(directory, failure)
+                continue
+            }
+            for (name, number) in names {
                 let path = directory.appending(name)
-                if path.bytes.count > 1 << 16 { throw failure("\(directory) is nested too deep") }
-                if let known = linked[number] {
-                    nodes.append(FileNode(path: path, kind: known.kind, metadata: known.metadata))
-                    continue
-                }
-                try attempt {
-                    let child = try self.inode(number)
-                    if child.isDirectory, !seen.insert(number).inserted {
-                        throw failure("the directory \(path) has two names: its directories run in a circle")
+                do {
+                    if path.bytes.count > 1 << 16 { throw failure("\(directory) is nested too deep") }
+                    if let known = linked[number] {
+                        nodes.append(FileNode(path: path, kind: known.kind, metadata: known.metadata))
+                        continue
                     }
+                    let child = try self.inode(number)
                     let node = try node(child, at: path, digesting: digesting)
-                    if child.isDirectory { pending.append((path, child)) }
+                    if child.isDirectory {
+                        guard seen.insert(number).inserted else {
+                            throw failure("the directory \(path) has two names: its directories run in a circle")
+                        }
+                        pending.append((path, child))
+                    }
                     if child.links > 1 && node.blob != nil { linked[number] = node }
                     nodes.append(node)
+                } catch let failure as Failure {
+                    guard let onDamage else { throw failure }
+                    onDamage(path, failure)
                 }
             }
         }
         // The walk is over: what follows looks at the root once more.
         resetBudgets()
         let lostAndFound: TreePath = "lost+found"
-        if let index = nodes.firstIndex(where: { $0.path == lostAndFound }),
-            try attempt({ try isSpare(nodes[index]) }) == true
-        {
-            nodes.remove(at: index)
+        if let index = nodes.firstIndex(where: { $0.path == lostAndFound }) {
+            do {
+                if try isSpare(nodes[index]) { nodes.remove(at: index) }
+            } catch let failure as Failure {
+                guard let onDamage else { throw failure }
+                onDamage(lostAndFound, failure)
+            }
         }
         return try FileTree(nodes)
     }

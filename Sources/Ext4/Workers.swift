@@ -1,8 +1,8 @@
 import Glibc
 
 /// Runs `body` on the calling thread and on `jobs` − 1 others at once, and returns when all are done. What the bodies
-/// share they guard with a `Lock`.
-func runConcurrently(_ jobs: Int, _ body: () -> Void) {
+/// share they guard with a lock.
+public func runConcurrently(_ jobs: Int, _ body: () -> Void) {
     withoutActuallyEscaping(body) { body in
         let work = Work(body)
         let context = Unmanaged.passUnretained(work).toOpaque()

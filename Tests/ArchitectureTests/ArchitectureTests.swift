@@ -16,6 +16,7 @@ import Testing
         "Faults": ["RootfsModel"],
         // Synchronization for what several rules read once.
         "Checks": ["RootfsModel", "Debian", "Synchronization"],
+        "Comparing": ["RootfsModel", "Debian"],
         "Verity": ["RootfsModel", "Crypto"],
         "LibArchive": Set(["RootfsModel", "CArchive"]).union(system),
         "Storage": Set(["RootfsModel"]).union(system),
@@ -29,11 +30,11 @@ import Testing
         "Booting": Set(["RootfsModel", "CBooting"]).union(system),
         "Pipeline": Set([
             "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "LibArchive", "Storage",
-            "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "Checks", "Faults",
+            "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "Checks", "Faults", "Comparing",
             "FoundationEssentials",
         ]).union(system),
         "Commands": Set([
-            "RootfsModel", "Recipes", "Storage", "Pipeline", "ArgumentParser", "FoundationEssentials", "Dispatch",
+            "RootfsModel", "Recipes", "Storage", "Comparing", "Pipeline", "ArgumentParser", "FoundationEssentials", "Dispatch",
         ]).union(system),
         "rootfs-build": ["ArgumentParser", "Commands"],
         "rootfs-bench": Set([
@@ -47,7 +48,7 @@ import Testing
 
     /// Modules of values: no file system, clock, environment or process, not even by the back door.
     static let values = [
-        "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Checks", "Faults", "Verity",
+        "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Checks", "Faults", "Comparing", "Verity",
         "Kernels",
     ]
 

@@ -3,9 +3,10 @@ import Testing
 
 @Suite struct HelpTests {
     static let commands = [
-        [], ["build"], ["lock"], ["explain"], ["inspect"], ["inspect", "list"], ["inspect", "cat"],
+        [], ["build"], ["lock"], ["explain"], ["inspect"], ["inspect", "show"], ["inspect", "list"],
+        ["inspect", "cat"],
         ["inspect", "extract"],
-        ["inject"], ["check"], ["verify"], ["reproduce"],
+        ["inject"], ["diff"], ["check"], ["verify"], ["reproduce"],
         ["boot"], ["autopsy"], ["cache"], ["cache", "list"], ["cache", "verify"], ["cache", "gc"], ["cache", "clear"],
         ["kernel"],
         ["kernel", "extract"], ["schema"],
@@ -79,6 +80,12 @@ import Testing
         (["--quiet", "--verbose", "a.manifest"], "Error: --quiet and --verbose exclude each other."),
         (["--ofline", "a.manifest"], "Error: Unknown option '--ofline'. Did you mean '--offline'?"),
         (["boot", "--engine", "xen", "out/x"], "Error: --engine takes auto, firecracker, kvm, tcg, not 'xen'."),
+        (["diff", "a.ext4"], "Error: Missing expected argument '<new>'"),
+        (
+            ["diff", "a", "b", "--only", "noise"],
+            "Error: --only takes packages, files, services, security, kernel, not 'noise'."
+        ),
+        (["diff", "a", "b", "--stat", "--patch"], "Error: --stat and --patch exclude each other."),
         (["inspect", "cat", "a.ext4"], "Error: Missing expected argument '<path>'"),
         (["inject", "a.ext4", "-o", "b.ext4"], "Error: Missing expected argument '--overlay <directory> ...'"),
         (

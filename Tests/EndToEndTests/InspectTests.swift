@@ -25,6 +25,30 @@ import Testing
         #expect(try shell("stat -c '%a %u %g' odd/sticky odd/setuid", in: workspace.root) == "3775 1 4\n4755 0 0\n")
     }
 
+    @Test func `an image is told in one screen, and as a page`() throws {
+        let (workspace, names) = try sources()
+        for name in names {
+            let told = try workspace.program.run(["inspect", name])
+            #expect(told.status == 0, "\(told.stderr)")
+            #expect(told.stdout.hasPrefix("\(name): \(name == "tree" ? "directory" : "image"), "))
+            #expect(told.stdout.contains("\nLargest packages\n"))
+            #expect(told.stdout.split(separator: "\n").count < 40)
+            let json = try JSON(workspace.program.run(["inspect", "show", name, "--json"]).stdout)
+            #expect(json["fileSystem"]["label"] == (name == "tree" ? .null : .text("demo")))
+            let page = try workspace.program.run(["inspect", "--html", name])
+            #expect(page.stdout.hasPrefix("<!DOCTYPE html>"))
+            #expect(try page == workspace.program.run(["inspect", name, "--html"]))
+        }
+        #expect(try workspace.program.run(["inspect", "--html", "--json", "tree"]).status == 64)
+        let page = try workspace.program.run(["diff", "--format", "html"] + names)
+        #expect(page.status == 0, "\(page.stderr)")
+        #expect(page.stdout.hasPrefix("<!DOCTYPE html>"))
+        #expect(page.stdout.hasSuffix("</html>\n"))
+        let nothing = try workspace.program.run(["inspect", "missing"])
+        #expect(nothing.status == 64)
+        same(nothing.stderr, "error: there is no \(workspace.path("missing"))\n")
+    }
+
     @Test func `cat follows links inside the tree, and nowhere else`() throws {
         let (workspace, names) = try sources()
         for name in names {

@@ -1,5 +1,6 @@
 import Foundation
 import Recipes
+import TestSupport
 import Testing
 
 /// docs/recipe.md is true to the format: each map of keys has its table there, each key a row in it.

@@ -27,6 +27,9 @@ final class ModuleWalk {
     /// Those that look for an addon of theirs at run time.
     private(set) var addonSeekers: [(folder: TreePath, chain: [String])] = []
 
+    /// The files that were come to, in the order of the walk.
+    var files: [TreePath] { visits.map(\.file) }
+
     /// More files than services load.
     private static let mostFiles = 4_000
     private static let largestScript: UInt64 = 4 << 20

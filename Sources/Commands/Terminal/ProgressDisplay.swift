@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 internal import Pipeline
+internal import RootfsModel
 internal import Synchronization
 
 /// Shows a build on stderr. On a terminal: one live line per running stage, redrawn in place below the log,
