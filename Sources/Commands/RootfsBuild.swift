@@ -32,7 +32,8 @@ public struct RootfsBuild: AsyncParsableCommand {
         version: toolVersion,
         subcommands: [
             BuildCommand.self, LockCommand.self, ExplainCommand.self, InspectCommand.self, InjectCommand.self,
-            DiffCommand.self, CheckCommand.self, VerifyCommand.self, ReproduceCommand.self, BootCommand.self, KernelCommand.self,
+            DiffCommand.self, CheckCommand.self, VerifyCommand.self, ReproduceCommand.self, BootCommand.self,
+            KernelCommand.self,
             CacheCommand.self,
             SchemaCommand.self,
         ],
