@@ -34,7 +34,8 @@ import Testing
             "FoundationEssentials",
         ]).union(system),
         "Commands": Set([
-            "RootfsModel", "Recipes", "Storage", "Comparing", "Pipeline", "ArgumentParser", "FoundationEssentials", "Dispatch",
+            "RootfsModel", "Recipes", "Storage", "Comparing", "Pipeline", "ArgumentParser", "FoundationEssentials",
+            "Dispatch",
         ]).union(system),
         "rootfs-build": ["ArgumentParser", "Commands"],
         "rootfs-bench": Set([
