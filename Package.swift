@@ -125,7 +125,8 @@ let package = Package(
         .testTarget(
             name: "PipelineTests",
             dependencies: [
-                model, "Booting", "Debian", "Normalization", "Dpkg", "Ext4", "Comparing", "Storage", "Pipeline", "Recipes",
+                model, "Booting", "Debian", "Normalization", "Dpkg", "Ext4", "Comparing", "Storage", "Pipeline",
+                "Recipes",
                 "ArchiveFixture",
                 "TestSupport", systemPackage,
             ]),

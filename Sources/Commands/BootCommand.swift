@@ -170,7 +170,7 @@ struct BootCommand: AsyncParsableCommand {
         var results = [FaultResult]()
         try await bootFaults(names, service: faultService, of: image, settings, progress: progress) { result in
             results.append(result)
-            if !output.json { print(faultText(result)) }
+            if !output.json { try writeToStandardOutput(Array((faultText(result) + "\n").utf8)) }
         }
         if output.json { print(jsonText(results)) } else { print(faultSummary(results)) }
         return results.allSatisfy { $0.isAsPromised || $0.notPlantedBecause != nil && names.count > 1 }

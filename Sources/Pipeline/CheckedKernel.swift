@@ -37,7 +37,13 @@ extension CheckSubject.Kernel {
         let configuration = names.contains(".config") ? directory.appending(".config") : nil
         var options: [String: String]?
         if let path = file([kernelConfigurationName, "config"]) ?? configuration {
-            options = KernelConfig(parsing: try readFile(at: path)).options
+            let configuration = KernelConfig(parsing: try readFile(at: path))
+            if configuration.isEmpty {
+                throw Failure(
+                    "\(path) is no kernel's configuration: no line of it sets an option",
+                    hint: "take it away, or put the kernel's own there")
+            }
+            options = configuration.options
         } else {
             options = try image.embeddedConfiguration()?.options
         }

@@ -1,4 +1,5 @@
 internal import Booting
+internal import RootfsModel
 
 /// console.log in the making: each line with its time. Of a guest that never stops writing, the beginning and the end
 /// are kept, and what was left out between them is told.

@@ -46,14 +46,14 @@ public let faults = Fault.all.map { (name: $0.name, summary: $0.summary) }
 /// - Throws: where the image cannot be booted at all, or there is no such fault or service.
 public func bootFaults(
     _ names: [String], service: String?, of path: FilePath, _ settings: BootSettings, progress: @escaping ProgressSink,
-    each: (FaultResult) -> Void
+    each: (FaultResult) throws -> Void
 ) async throws {
     let chosen = try names.map { name throws(Failure) in try Fault.named(name) }
     let subject = try BootSubject(at: path)
     let bed = try FaultBed(subject, service: service)
     for fault in chosen {
         try Task.checkCancellation()
-        each(try await bed.boot(fault, settings, progress))
+        try each(try await bed.boot(fault, settings, progress))
     }
 }
 

@@ -30,7 +30,8 @@ import Testing
         "Booting": Set(["RootfsModel", "CBooting"]).union(system),
         "Pipeline": Set([
             "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "LibArchive", "Storage",
-            "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "Checks", "Faults", "Comparing",
+            "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "Checks", "Faults",
+            "Comparing",
             "FoundationEssentials",
         ]).union(system),
         "Commands": Set([
@@ -49,7 +50,8 @@ import Testing
 
     /// Modules of values: no file system, clock, environment or process, not even by the back door.
     static let values = [
-        "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Checks", "Faults", "Comparing", "Verity",
+        "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Checks", "Faults", "Comparing",
+        "Verity",
         "Kernels",
     ]
 

@@ -280,7 +280,7 @@ func refusal(
         same(
             try mistake("buidl", "recipes/demo.manifest"),
             "64 Error: There is no recipe and no subcommand 'buidl'; did you mean 'build'?")
-        same(try mistake("inspect", "lst", "image"), "64 Error: 2 unexpected arguments: 'lst', 'image'")
+        same(try mistake("inspect", "lst", "image"), "64 Error: Unexpected argument 'image'")
         same(try mistake("recipes/demo.manifest", "--jobs", "0"), "64 Error: --jobs takes a number from 1 to 1024.")
         same(
             try mistake("recipes/demo.manifest", "--jobs", "many"),

@@ -96,7 +96,7 @@ import Testing
         #expect(
             checked.stdout.hasPrefix(
                 """
-                out/demo/demo.ext4: 1 error, 1 note
+                out/demo/demo.ext4: 1 error, 2 notes
                   machine  amd64, firecracker, 1024 MiB
                   kernel   6.1.0-test
 
@@ -165,6 +165,16 @@ import Testing
         let ending = try workspace.run(words)
         #expect(ending.status == 2 || ending.status == 64)
         #expect(ending.stderr.contains("error: ") && ending.stderr.contains(says), "\(ending.stderr)")
+    }
+
+    @Test func `a configuration that sets nothing is none`() throws {
+        let workspace = try World.shared().coldWorkspace()
+        try makeDirectory(at: workspace.path("kernel"))
+        try workspace.write("kernel/vmlinux", bytes: readFile(at: World.shared().warm.output("demo", "vmlinux")))
+        try workspace.write("kernel/config", "<html>not found</html>\n")
+        let ending = try workspace.run(["check", "overlays", "--kernel", "kernel"])
+        #expect(ending.status == 2)
+        #expect(ending.stderr.contains("kernel/config is no kernel's configuration"), "\(ending.stderr)")
     }
 
     @Test func `a damaged image is an error that says where`() throws {

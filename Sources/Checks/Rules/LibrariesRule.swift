@@ -133,7 +133,18 @@ struct LibrariesRule: Rule {
 
     /// What ldconfig would write otherwise now.
     private func cacheFindings(_ configured: [[UInt8]], _ subject: CheckSubject) throws -> [Finding] {
-        guard let bytes = try subject.content(of: "etc/ld.so.cache") else { return [] }
+        guard let bytes = try subject.content(of: "etc/ld.so.cache") else {
+            // Without ldconfig nobody would have written one: another C library's loader, or none.
+            let hasWriter = subject.tree.resolvedNode("sbin/ldconfig")?.blob != nil
+            return !hasWriter
+                ? []
+                : [
+                    Finding(
+                        "libraries/cache-missing", .note,
+                        "there is no /etc/ld.so.cache: libraries are looked for in the loader's own directories alone, one by one",
+                        path: "etc/ld.so.cache", remedy: "run ldconfig when the image is made")
+                ]
+        }
         guard let cache = LoaderCache(bytes) else {
             return [
                 Finding(
