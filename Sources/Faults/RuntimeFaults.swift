@@ -54,7 +54,7 @@ extension Fault {
         ) { image throws(Failure) in
             try image.command(
                 "/bin/sleep infinity",
-                ["ExecStartPost=", "ExecStartPost=/usr/lib/microvm/ready tcp 127.0.0.1:9 5000", "TimeoutStartSec=60s"])
+                ["ExecStartPost=", "ExecStartPost=/usr/lib/microvm/ready 5000 tcp 127.0.0.1:9", "TimeoutStartSec=60s"])
         },
         Fault(
             name: "exits", summary: "the service ends at once with a status of its own", verdict: "unit-failed",

@@ -21,7 +21,7 @@ extension Fault {
         Fault(
             name: "writable-path-missing", summary: "a path that the unit is to write to does not exist",
             verdict: "unit-failed", cause: ["Failed at step NAMESPACE", "status=226/NAMESPACE"],
-            finding: "exec/refused"
+            finding: "write/namespace"
         ) { image throws(Failure) in
             try image.settings(["ProtectSystem=strict", "ReadWritePaths=/srv/absent"])
         },

@@ -37,7 +37,7 @@ struct WriteAccess {
         if isMadeAtBoot(place) { return .yes }
         if let mount = mounts.mount(of: place) {
             if mount.options.contains("ro") { return .no("\(mount.source) mounts \(mount.point) for reading only") }
-            return mode(of: mount, at: place, identity)
+            return answer(mount, place, identity, makesParents: makesParents)
         }
         if mounts.hasReadOnlyRoot {
             return .no(
@@ -71,9 +71,19 @@ struct WriteAccess {
         return identity.may(3, node) ? .yes : .no(owner(node, identity))
     }
 
-    /// By the mode that a mount gives its root; what is below it only those who make it know.
-    private func mode(of mount: MountPlan.Mount, at path: TreePath, _ identity: Identity?) -> Answer {
-        guard mount.isTemporary, let identity, identity.uid != 0, path.parent == mount.point else { return .yes }
+    /// By what a mount has at boot: a tmpfs its root alone, of the mode that it is given, and what systemd-tmpfiles makes.
+    private func answer(
+        _ mount: MountPlan.Mount, _ path: TreePath, _ identity: Identity?, makesParents: Bool
+    ) -> Answer {
+        guard mount.isTemporary, let parent = path.parent else { return .yes }
+        if parent != mount.point {
+            if made.makes(parent) { return .yes }
+            if !makesParents {
+                return .no(
+                    "\(mount.source) mounts an empty \(mount.type) over \(mount.point), and nothing makes \(parent)")
+            }
+        }
+        guard let identity, identity.uid != 0 else { return .yes }
         let option = mount.options.first { $0.hasPrefix("mode=") }.flatMap {
             UInt16($0.dropFirst("mode=".count), radix: 8)
         }

@@ -92,6 +92,13 @@ struct BootPath {
             // QEMU's machines have virtio over PCI too, and other disks besides.
             chain += [mmio]
         }
+        if let root, root.hasPrefix("/dev/vd"), root != "/dev/vda" {
+            findings.append(
+                Finding(
+                    "kernel/root-argument", .warning, "root=\(root) names another disk than the machine's first",
+                    reasons: ["the image is one file system without partitions, and the first disk is /dev/vda"],
+                    remedy: "root=/dev/vda, unless the machine has this disk too"))
+        }
         for link in chain {
             switch drivers.place(of: link.option, module: link.module) {
             case .builtIn, .unknown: continue

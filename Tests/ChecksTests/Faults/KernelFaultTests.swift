@@ -115,6 +115,9 @@ import Testing
         Fault(id: "kernel/root-argument", says: "root=/dev/sda1") {
             $0.subject.kernel?.arguments = ["console=ttyS0", "root=/dev/sda1"]
         },
+        Fault(id: "kernel/root-argument", severity: .warning, says: "root=/dev/vdz") {
+            $0.subject.kernel?.arguments = ["console=ttyS0", "root=/dev/vdz"]
+        },
         Fault(id: "kernel/init", says: "init=/sbin/tiny is no program") {
             $0.subject.kernel?.arguments.append("init=/sbin/tiny")
         },

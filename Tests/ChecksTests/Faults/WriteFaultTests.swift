@@ -56,6 +56,15 @@ import Testing
                 "/usr/lib/tmpfiles.d/x11.conf": .text("D! /tmp/.X11-unix 0755 root root 10d\n")
             ]) { $1 }, id: "write/x-socket", says: "/tmp/.X11-unix has mode 0755"),
         PlantedFault(
+            name: "a home behind an empty mount",
+            changes: starts("/usr/bin/node").merging(["/etc/fstab": .text("none /home tmpfs mode=0755 0 0\n")]) { $1 },
+            id: "write/home", severity: .warning, says: "mounts an empty tmpfs over /home"),
+        PlantedFault(
+            name: "Chromium's home behind an empty mount",
+            changes: starts("/usr/bin/chromium").merging(["/etc/fstab": .text("none /home tmpfs mode=0755 0 0\n")]) {
+                $1
+            }, id: "write/profile", says: "/home has mode 0755"),
+        PlantedFault(
             name: "a home that is not there", changes: starts("/usr/bin/node", "Environment=HOME=/srv/home\n"),
             id: "write/home",
             severity: .warning, says: "/srv/home does not exist"),
