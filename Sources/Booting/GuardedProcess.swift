@@ -15,7 +15,8 @@ struct GuardedProcess: ~Copyable {
     let input: Int32
     let output: Int32
     let errors: Int32
-    private let pid: Int32
+    /// The guard's id: our child, and the program's parent.
+    let pid: Int32
     private var leash: Int32
     private var ending: Ending?
 

@@ -10,24 +10,25 @@ extension Fault {
         ) { image throws(Failure) in try image.command("/usr/local/bin/absent") },
         Fault(
             name: "wrong-path-in-shell", summary: "a shell is to execute a program that is not there",
-            verdict: "unit-failed", cause: ["/usr/local/bin/absent: not found", "exit status 127"],
+            verdict: "unit-failed", cause: ["/usr/local/bin/absent: not found", "code=exited, status=127/"],
             finding: "exec/missing"
         ) { image throws(Failure) in try image.command("/bin/sh -c 'exec /usr/local/bin/absent'") },
         Fault(
             name: "script-missing", summary: "the script that an interpreter is given is not there",
-            verdict: "unit-failed", cause: ["/usr/local/bin/absent.sh", "exit status 2"], finding: "exec/script-missing"
+            verdict: "unit-failed", cause: ["/usr/local/bin/absent.sh", "code=exited, status=2/"],
+            finding: "exec/script-missing"
         ) { image throws(Failure) in try image.command("/bin/sh /usr/local/bin/absent.sh") },
         Fault(
             name: "library-missing", summary: "the program needs a library that is not in the image",
             verdict: "unit-failed",
-            cause: ["error while loading shared libraries: libabsent.so.1", "exit status 127"],
+            cause: ["error while loading shared libraries: libabsent.so.1", "code=exited, status=127/"],
             finding: "libraries/missing"
         ) { image throws(Failure) in
             try image.program(FaultProgram(interpreter: try image.loader(), needed: ["libabsent.so.1"]).bytes)
         },
         Fault(
             name: "glibc-too-new", summary: "the program was built with a newer C library", verdict: "unit-failed",
-            cause: ["version `GLIBC_2.99' not found", "exit status 1"], finding: "symbols/version"
+            cause: ["version `GLIBC_2.99' not found", "code=exited, status=1/"], finding: "symbols/version"
         ) { image throws(Failure) in
             try image.program(
                 FaultProgram(interpreter: try image.loader(), needed: ["libc.so.6"], version: "GLIBC_2.99").bytes)
@@ -40,7 +41,7 @@ extension Fault {
         },
         Fault(
             name: "cpu-level", summary: "the program is marked for x86-64-v3, the processor is older",
-            verdict: "unit-failed", cause: ["CPU ISA level is lower than required", "exit status 127"],
+            verdict: "unit-failed", cause: ["CPU ISA level is lower than required", "code=exited, status=127/"],
             finding: "cpu/level"
         ) { image throws(Failure) in
             try image.program(

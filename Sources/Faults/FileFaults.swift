@@ -6,14 +6,15 @@ extension Fault {
     static let files: [Fault] = [
         Fault(
             name: "node-script-missing", summary: "the Node server's script is not there", verdict: "unit-failed",
-            cause: ["Cannot find module", "exit status 1"], finding: "node/script-missing"
+            cause: ["Cannot find module", "code=exited, status=1/"], finding: "exec/script-missing"
         ) { image throws(Failure) in
             try image.nodeCommand()
             return try image.command("/usr/bin/node /usr/local/lib/absent.js")
         },
         Fault(
             name: "icu-missing", summary: "the ICU library that Node is linked with is gone", verdict: "unit-failed",
-            cause: ["error while loading shared libraries: libicu", "exit status 127"], finding: "libraries/missing"
+            cause: ["error while loading shared libraries: libicu", "code=exited, status=127/"],
+            finding: "libraries/missing"
         ) { image throws(Failure) in
             try image.nodeCommand()
             return try image.removal(in: "/usr/lib", of: "libicui18n.so") {
@@ -22,7 +23,7 @@ extension Fault {
         },
         Fault(
             name: "node-builtins-missing", summary: "the builtin modules that Debian's node keeps as files are gone",
-            verdict: "unit-failed", cause: ["Cannot load externalized builtin", "SIGABRT"],
+            verdict: "unit-failed", cause: ["Cannot load externalized builtin", "status=6/ABRT"],
             finding: "node/external-builtin"
         ) { image throws(Failure) in
             try image.nodeCommand()
@@ -33,7 +34,7 @@ extension Fault {
         },
         Fault(
             name: "gstreamer-missing", summary: "GStreamer's plugins are gone", verdict: "unit-failed",
-            cause: ["missing GStreamer elements", "exit status 78"], finding: "modules/gstreamer"
+            cause: ["missing GStreamer elements", "code=exited, status=78/"], finding: "modules/gstreamer"
         ) { image throws(Failure) in
             try image.removal(in: "/usr/lib", of: "GStreamer plugins") {
                 $0.path.name.starts(with: "libgst".utf8)

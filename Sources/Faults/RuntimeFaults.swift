@@ -12,7 +12,7 @@ extension Fault {
         },
         Fault(
             name: "helper-killed", summary: "a helper process of the service is killed after it was ready",
-            verdict: "died", cause: ["helper ended: 137", "exit status 70"], finding: nil, soak: 90
+            verdict: "died", cause: ["helper ended: 137", "code=exited, status=70/"], finding: nil, soak: 90
         ) { image throws(Failure) in
             let script = """
                 #!/bin/sh
@@ -58,13 +58,13 @@ extension Fault {
         },
         Fault(
             name: "exits", summary: "the service ends at once with a status of its own", verdict: "unit-failed",
-            cause: ["no configuration at /etc/absent.json", "exit status 3"], finding: nil
+            cause: ["no configuration at /etc/absent.json", "code=exited, status=3/"], finding: nil
         ) { image throws(Failure) in
             try image.command("/bin/sh -c 'echo no configuration at /etc/absent.json >&2; exit 3'")
         },
         Fault(
             name: "crash", summary: "the service dies of a segmentation fault", verdict: "unit-failed",
-            cause: ["SIGSEGV"], finding: nil
+            cause: ["status=11/SEGV"], finding: nil
         ) { image throws(Failure) in try image.command("/bin/sh -c 'kill -SEGV $$$$'") },
     ]
 }

@@ -82,7 +82,7 @@ private let canLoopMount: Bool = {
         let overlapping = ["demo: fetch: ", "demo: unpack: ", "demo: kernel: ", "demo: check: "]
         #expect(
             said.filter { line in overlapping.contains { line.hasPrefix($0) } }.sorted() == [
-                "demo: check: 1 note", "demo: fetch: # fetched",
+                "demo: check: 2 notes", "demo: fetch: # fetched",
                 "demo: kernel: 6.1.0-test, initrd: the drivers of the root file system are built in",
                 "demo: unpack: 7 packages",
             ])
