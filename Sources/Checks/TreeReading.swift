@@ -42,9 +42,3 @@ extension CheckSubject {
         return found
     }
 }
-
-/// Four octal digits.
-func octal(_ mode: UInt16) -> String {
-    let digits = String(mode, radix: 8)
-    return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
-}

@@ -69,11 +69,6 @@ private func modeChanges(_ change: PathChange, _ node: FileNode, _ before: FileN
     return found
 }
 
-func octal(_ mode: UInt16) -> String {
-    let digits = String(mode, radix: 8)
-    return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
-}
-
 /// The names of the capabilities of a `security.capability` attribute (capabilities(7), linux/capability.h).
 func capabilityNames(_ value: [UInt8]) -> String {
     let names = [

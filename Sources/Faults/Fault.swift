@@ -106,10 +106,12 @@ public struct FaultyImage: Sendable {
         try settings(["ExecStart=", "ExecStart=\(words)"] + more, and: puts)
     }
 
-    /// Likewise a planted file.
-    func program(_ bytes: [UInt8], mode: UInt16 = 0o755, needsOldProcessor: Bool = false) throws(Failure) -> Planting {
+    /// Likewise a planted file, with other settings.
+    func program(
+        _ bytes: [UInt8], mode: UInt16 = 0o755, _ more: [String] = [], needsOldProcessor: Bool = false
+    ) throws(Failure) -> Planting {
         let path = "/usr/local/bin/planted"
-        var planting = try command(path, and: [try file(path, bytes, mode: mode)])
+        var planting = try command(path, more, and: [try file(path, bytes, mode: mode)])
         planting.needsOldProcessor = needsOldProcessor
         return planting
     }

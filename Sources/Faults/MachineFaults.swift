@@ -26,22 +26,22 @@ extension Fault {
         Fault(
             name: "init-not-executable", summary: "init's mode is 0644", verdict: "no-init",
             cause: ["init"], finding: "kernel/init"
-        ) { image throws(Failure) in
-            let program = try image.file("/usr/local/sbin/init", Array("#!/bin/sh\n".utf8), mode: 0o644)
-            var planting = Planting(change: TreeChange(puts: [program]))
-            planting.withoutArguments = ["init"]
-            planting.arguments = ["init=/usr/local/sbin/init"]
-            return planting
-        },
+        ) { image throws(Failure) in try image.initScript("", mode: 0o644) },
         Fault(
             name: "init-ends", summary: "init ends, and the kernel panics", verdict: "kernel-panic",
             cause: ["Kernel panic - not syncing: Attempted to kill init!"], finding: nil
-        ) { image throws(Failure) in
-            let program = try image.file("/usr/local/sbin/init", Array("#!/bin/sh\nexit 1\n".utf8), mode: 0o755)
-            var planting = Planting(change: TreeChange(puts: [program]))
-            planting.withoutArguments = ["init"]
-            planting.arguments = ["init=/usr/local/sbin/init"]
-            return planting
-        },
+        ) { image throws(Failure) in try image.initScript("exit 1\n", mode: 0o755) },
     ]
+}
+
+extension FaultyImage {
+    /// A script of a shell as init.
+    fileprivate func initScript(_ lines: String, mode: UInt16) throws(Failure) -> Planting {
+        let path = "/usr/local/sbin/init"
+        let program = try file(path, Array("#!/bin/sh\n\(lines)".utf8), mode: mode)
+        var planting = Planting(change: TreeChange(puts: [program]))
+        planting.withoutArguments = ["init"]
+        planting.arguments = ["init=\(path)"]
+        return planting
+    }
 }

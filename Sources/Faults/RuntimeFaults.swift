@@ -25,8 +25,7 @@ extension Fault {
                 exit 70
 
                 """
-            let path = "/usr/local/bin/planted"
-            return try image.command(path, and: [try image.file(path, Array(script.utf8), mode: 0o755)])
+            return try image.program(Array(script.utf8))
         },
         Fault(
             name: "watchdog", summary: "the service stops answering its watchdog", verdict: "died",
@@ -43,10 +42,8 @@ extension Fault {
                 kill -STOP $$
 
                 """
-            let path = "/usr/local/bin/planted"
-            return try image.command(
-                path, ["Type=notify", "NotifyAccess=all", "WatchdogSec=20s", "TimeoutStartSec=90s"],
-                and: [try image.file(path, Array(script.utf8), mode: 0o755)])
+            return try image.program(
+                Array(script.utf8), ["Type=notify", "NotifyAccess=all", "WatchdogSec=20s", "TimeoutStartSec=90s"])
         },
         Fault(
             name: "not-ready", summary: "the service runs and never becomes ready", verdict: "not-ready",

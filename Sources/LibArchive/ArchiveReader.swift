@@ -11,6 +11,17 @@ public struct ArchiveReader: ~Copyable {
     /// A compression around the archive.
     public enum Filter: Sendable, CaseIterable {
         case gzip, bzip2, lzma, xz, zstd
+
+        /// The compression that a file has whose first bytes these are (six tell them all apart); nil where it has none
+        /// that begins with a magic number. lzma does not.
+        public init?(magic: some Sequence<UInt8>) {
+            let magics: [(filter: Filter, bytes: [UInt8])] = [
+                (.gzip, [0x1F, 0x8B]), (.xz, [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0]), (.zstd, [0x28, 0xB5, 0x2F, 0xFD]),
+                (.bzip2, Array("BZh".utf8)),
+            ]
+            guard let found = magics.first(where: { magic.starts(with: $0.bytes) }) else { return nil }
+            self = found.filter
+        }
     }
 
     private let handle: OpaquePointer

@@ -36,7 +36,7 @@ struct BootPrediction {
         let rules = Self.rules(of: verdict.kind)
         let isOfKind = rules.contains { $0.hasSuffix("/") ? finding.id.hasPrefix($0) : finding.id == $0 }
         guard let service = verdict.service else { return isOfKind && finding.severity != "note" }
-        let isNamed = finding.service == service || finding.service == "app-\(service).service"
+        let isNamed = finding.concerns(service: service)
         // A service dies neither of what is left in the image nor of where its words go.
         let concernsLife = !["log/", "hygiene/"].contains { finding.id.hasPrefix($0) }
         if finding.severity == "note" {

@@ -12,8 +12,9 @@ struct BootSubject {
     let recordPath: FilePath
     let kernel: ImageRecord.KernelEntry
 
+    /// - Parameter isNew: whether this program wrote the files just now: then they are not read again.
     /// - Throws: where nothing says what it boots with, or a file is not what the record says.
-    init(at path: FilePath) throws {
+    init(at path: FilePath, isNew: Bool = false) throws {
         guard exists(path) else { throw Failure("there is no image \(path)") }
         let image = try ImageReference.image(at: path)
         guard let recordPath = ImageRecord.paths(beside: image).first else {
@@ -33,7 +34,7 @@ struct BootSubject {
         self.record = record
         self.recordPath = recordPath
         self.kernel = kernel
-        try checkFiles()
+        if !isNew { try checkFiles() }
     }
 
     private var folder: FilePath { image.removingLastComponent() }

@@ -48,6 +48,11 @@ public struct CheckReport: Codable, Sendable {
         public var location: Place?
         /// Why it is accepted; nil for an open one.
         public var acceptedBecause: String?
+
+        /// Whether it is about the recipe's service of this name, or the unit that runs it.
+        func concerns(service name: String) -> Bool {
+            service == name || service == "app-\(name).service"
+        }
     }
 
     public struct ServiceEntry: Codable, Sendable {

@@ -30,7 +30,7 @@ struct DeathCauses {
         var found = [(index: Int, weight: Int)]()
         var errors = [Int]()
         for (index, finding) in findings.enumerated() {
-            let isNamed = finding.service == service || finding.service == "app-\(service).service"
+            let isNamed = finding.concerns(service: service)
             let fits = rules.contains { finding.id.hasPrefix($0) }
             let paths = [finding.path, finding.missing].compactMap { $0 }
             let isMentioned = paths.contains {

@@ -119,7 +119,7 @@ private struct FaultBed {
         for path in [subject.kernelPath, subject.initrdPath, configuration].compactMap({ $0 }) where exists(path) {
             try link(path, as: folder.appending(path.lastComponent?.string ?? ""))
         }
-        return try BootSubject(at: folder)
+        return try BootSubject(at: folder, isNew: true)
     }
 
     private func link(_ target: FilePath, as path: FilePath) throws(Failure) {

@@ -52,18 +52,13 @@ struct TarballTree {
         directory = try store.makeTemporaryDirectory("tarball")
         var reader = try ArchiveReader.open(
             path: path.string, format: .tar, filter: try Self.filter(of: path), label: label)
-        var nodes = [FileNode]()
-        var indices = [TreePath: Int]()
-        var groups: UInt32 = 0
+        var nodes = MemberNodes(label: label)
         var contents = 0
         while let member = try reader.next() {
             try Task.checkCancellation()
-            guard let place = TreePath(normalizing: member.name) else {
-                throw Failure("\(label) holds a name that leads outside: \(member.displayName)")
-            }
+            let place = try nodes.place(of: member)
             if place.isRoot { continue }
-            var kind: NodeKind
-            var metadata = Metadata(mode: member.mode, mtime: member.mtime)
+            let kind: NodeKind
             switch member.kind {
             case .directory: kind = .directory
             case .symbolicLink(let target): kind = .symbolicLink(target)
@@ -71,29 +66,15 @@ struct TarballTree {
                 kind = .file(try Self.keep(&reader, number: contents, in: directory), linkGroup: 0)
                 contents += 1
             case .hardLink(let target):
-                guard let other = TreePath(normalizing: target), let index = indices[other],
-                    case .file(let blob, let group) = nodes[index].kind
-                else { throw Failure("\(label): \(member.displayName) is a hard link to nothing before it") }
-                if group == 0 {
-                    groups += 1
-                    nodes[index].kind = .file(blob, linkGroup: groups)
-                }
-                kind = nodes[index].kind
-                metadata = nodes[index].metadata
+                try nodes.addLink(to: target, at: place, for: member)
+                continue
             case .characterDevice, .blockDevice, .fifo, .other:
                 throw Failure("\(label) holds a device or pipe: \(member.displayName)")
             }
-            let node = FileNode(path: place, kind: kind, metadata: metadata)
-            // A later member of the same name replaces the earlier one, as tar does.
-            if let index = indices[place] {
-                nodes[index] = node
-            } else {
-                indices[place] = nodes.count
-                nodes.append(node)
-            }
+            nodes.add(kind, Metadata(mode: member.mode, mtime: member.mtime), at: place)
         }
         try reader.finish()
-        tree = try FileTree(nodes)
+        tree = try nodes.tree()
     }
 
     /// Writes the member at hand to a numbered file and takes its digest as it passes.
@@ -130,10 +111,6 @@ struct TarballTree {
         var magic = [UInt8](repeating: 0, count: 6)
         let got = read(file.descriptor, &magic, magic.count)
         guard got == magic.count else { throw Failure("\(path) is too short for an archive") }
-        if magic.starts(with: [0x1F, 0x8B]) { return .gzip }
-        if magic.starts(with: [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0]) { return .xz }
-        if magic.starts(with: [0x28, 0xB5, 0x2F, 0xFD]) { return .zstd }
-        if magic.starts(with: Array("BZh".utf8)) { return .bzip2 }
-        return nil
+        return ArchiveReader.Filter(magic: magic)
     }
 }

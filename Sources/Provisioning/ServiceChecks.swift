@@ -140,9 +140,3 @@ private func scriptMistakes(of service: Recipe.Service, in tree: FileTree) -> [F
             hint: meant.map { "did you mean \($0)?" } ?? "add the package or the overlay that brings it")
     }
 }
-
-/// Four octal digits.
-func octal(_ mode: UInt16) -> String {
-    let digits = String(mode, radix: 8)
-    return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
-}

@@ -140,10 +140,7 @@ extension FileNode {
     }
 
     /// Four octal digits.
-    public var modeText: String {
-        let digits = String(metadata.mode, radix: 8)
-        return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
-    }
+    private var modeText: String { octal(metadata.mode) }
 
     private var timeText: String {
         let digits = String(metadata.mtime.nanoseconds)

@@ -60,6 +60,6 @@ struct HandmadeTree {
 
 /// The bytes of a blob that is in memory.
 @Sendable func readMemory(_ blob: Blob, _ range: Range<UInt64>) throws -> [UInt8] {
-    guard case .bytes(let bytes) = blob.source else { return [] }
+    guard case .bytes(let bytes) = blob.source else { throw Failure("not in memory") }
     return Array(bytes[Int(min(range.lowerBound, blob.size))..<Int(min(range.upperBound, blob.size))])
 }

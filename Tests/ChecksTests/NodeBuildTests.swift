@@ -40,7 +40,7 @@ import Testing
         let place = bytes.count - 7
         bytes.replaceSubrange(place..<bytes.count, with: text)
         var places = [UInt64]()
-        try ByteSearch("\"node_module_version\"").eachPlace(in: Blob(bytes), read: PlantedTree.read) {
+        try ByteSearch("\"node_module_version\"").eachPlace(in: Blob(bytes), read: readMemory) {
             places.append($0)
             return false
         }

@@ -29,13 +29,13 @@ import Testing
             let string = String(decoding: bytes, as: UTF8.self)
             _ = VersionRange(string)?.contains(SemanticVersion(18, 0, 0))
             _ = NodeCommand(words: string.split(separator: " ").map(String.init), options: string)
-            _ = try NodeBuild("usr/bin/node", blob: Blob(bytes), read: PlantedTree.read)
+            _ = try NodeBuild("usr/bin/node", blob: Blob(bytes), read: readMemory)
             bytes = NodeFaultTests.icuData("icudt72l")
             for _ in 0..<4 {
                 bytes[Int.random(in: 0..<bytes.count, using: &random)] = .random(in: 0...255, using: &random)
             }
             bytes.removeLast(.random(in: 0..<bytes.count, using: &random))
-            _ = try ICUData(Blob(bytes), read: PlantedTree.read)
+            _ = try ICUData(Blob(bytes), read: readMemory)
             _ = KernelForm(bytes)
         }
     }

@@ -72,7 +72,7 @@ import Testing
                 at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
             try text.write(to: file, atomically: true, encoding: .utf8)
         }
-        let subject = CheckSubject(tree: try tree.tree, architecture: "amd64", read: PlantedTree.read)
+        let subject = CheckSubject(tree: try tree.tree, architecture: "amd64", read: readMemory)
         let resolution = NodeResolution(
             subject: subject, packages: NodePackages(subject), builtins: ["fs", "fs/promises"], globalFolders: [])
         let expected = try answers(of: folder)

@@ -28,10 +28,4 @@ struct PlantedTree {
     var tree: FileTree {
         get throws { try FileTree(nodes.values.sorted { $0.path < $1.path }) }
     }
-
-    /// Bytes in memory, as `CheckSubject.read` wants them.
-    static let read: @Sendable (Blob, Range<UInt64>) throws -> [UInt8] = { blob, range in
-        guard case .bytes(let bytes) = blob.source else { throw Failure("not in memory") }
-        return Array(bytes[Int(min(range.lowerBound, blob.size))..<Int(min(range.upperBound, blob.size))])
-    }
 }

@@ -1,5 +1,6 @@
 import ArchiveFixture
 import RootfsModel
+import TestSupport
 
 /// A made-up kernel: what a bzImage, its ELF and its modules must have for this program to take them, and no more.
 enum FixtureKernel {
@@ -26,27 +27,8 @@ enum FixtureKernel {
         return bytes
     }()
 
-    /// The ELF as a gzip payload behind a boot header (Documentation/arch/x86/boot.rst).
-    static func bzImage() throws -> [UInt8] {
-        let payload = try compressed(elf, .gzip)
-        let setup = 40 * 512
-        let payloadOffset = 0x2CC
-        var bytes = [UInt8](repeating: 0, count: setup)
-        bytes[0x1F1] = 39
-        let length = (payloadOffset + payload.count + 200 + 15) / 16
-        bytes.put(UInt32(length), at: 0x1F4)
-        bytes.put([0x55, 0xAA], at: 0x1FE)
-        bytes.put(Array("HdrS".utf8), at: 0x202)
-        bytes.put(UInt16(0x020F), at: 0x206)
-        bytes.put(UInt16(0x400), at: 0x20E)
-        bytes[0x211] = 1
-        bytes.put(UInt32(payloadOffset), at: 0x248)
-        bytes.put(UInt32(payload.count), at: 0x24C)
-        bytes.put(Array("\(release) (build@host) #1\0".utf8), at: 0x600)
-        bytes.put(payload, at: setup + payloadOffset)
-        bytes += [UInt8](repeating: 0, count: setup + length * 16 - bytes.count)
-        return bytes
-    }
+    /// The ELF as a gzip payload, which ends with its size, behind a boot header.
+    static func bzImage() throws -> [UInt8] { TestSupport.bzImage(payload: try compressed(elf, .gzip)) }
 
     /// A kernel object whose .modinfo names what it depends on.
     static func module(depends: String) -> [UInt8] {
@@ -97,18 +79,5 @@ enum FixtureKernel {
             }
         }
         return FixturePackage(name, version: "6.1.1-1", architecture: "amd64", files: files)
-    }
-}
-
-extension [UInt8] {
-    /// Writes a little-endian integer, making room for it.
-    fileprivate mutating func put(_ value: some FixedWidthInteger, at offset: Int) {
-        put(Swift.withUnsafeBytes(of: value.littleEndian) { Array($0) }, at: offset)
-    }
-
-    fileprivate mutating func put(_ bytes: [UInt8], at offset: Int) {
-        let missing = offset + bytes.count - count
-        if missing > 0 { append(contentsOf: [UInt8](repeating: 0, count: missing)) }
-        replaceSubrange(offset..<(offset + bytes.count), with: bytes)
     }
 }

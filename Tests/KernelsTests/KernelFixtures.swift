@@ -3,22 +3,6 @@ import RootfsModel
 import TestSupport
 import Testing
 
-extension [UInt8] {
-    /// Writes a little-endian integer, making room for it.
-    mutating func put(_ value: some FixedWidthInteger, at offset: Int) {
-        let size = value.bitWidth / 8
-        if count < offset + size { append(contentsOf: [UInt8](repeating: 0, count: offset + size - count)) }
-        Swift.withUnsafeBytes(of: value.littleEndian) { replaceSubrange(offset..<(offset + size), with: Array($0)) }
-    }
-
-    mutating func put(_ bytes: [UInt8], at offset: Int) {
-        if count < offset + bytes.count {
-            append(contentsOf: [UInt8](repeating: 0, count: offset + bytes.count - count))
-        }
-        replaceSubrange(offset..<(offset + bytes.count), with: bytes)
-    }
-}
-
 /// A small ELF kernel: one segment with a banner and text that compresses partly, one segment of notes.
 func elfKernel(machine: UInt16 = 62, size: Int = 300_000, seed: UInt64 = 1, interpreter: Bool = false) -> [UInt8] {
     var bytes = [UInt8]()
@@ -76,26 +60,6 @@ func elfKernel(machine: UInt16 = 62, size: Int = 300_000, seed: UInt64 = 1, inte
         }
     }
     bytes.put(Array(text.prefix(size)), at: content)
-    return bytes
-}
-
-/// A bzImage around a payload that has its size appended already. `setupSectors` as the header says it: 0 means 4.
-func bzImage(payload: [UInt8], setupSectors: UInt8 = 39, payloadOffset: Int = 0x2CC) -> [UInt8] {
-    let setup = (setupSectors == 0 ? 4 : Int(setupSectors)) * 512 + 512
-    var bytes = [UInt8](repeating: 0, count: setup)
-    bytes[0x1F1] = setupSectors
-    let length = (payloadOffset + payload.count + 200 + 15) / 16
-    bytes.put(UInt32(length), at: 0x1F4)
-    bytes.put([0x55, 0xAA], at: 0x1FE)
-    bytes.put(Array("HdrS".utf8), at: 0x202)
-    bytes.put(UInt16(0x020F), at: 0x206)
-    bytes.put(UInt16(0x400), at: 0x20E)
-    bytes[0x211] = 1
-    bytes.put(UInt32(payloadOffset), at: 0x248)
-    bytes.put(UInt32(payload.count), at: 0x24C)
-    bytes.put(Array("6.1.0-test (build@host) #1\0".utf8), at: 0x600)
-    bytes.put(payload, at: setup + payloadOffset)
-    bytes += [UInt8](repeating: 0, count: setup + length * 16 - bytes.count)
     return bytes
 }
 

@@ -107,8 +107,7 @@ struct WriteAccess {
     }
 
     private func owner(_ node: FileNode, _ identity: Identity) -> String {
-        let mode = String(node.metadata.mode, radix: 8)
-        return "\(node.path) has mode \(String(repeating: "0", count: max(0, 4 - mode.count)))\(mode) and belongs to "
+        "\(node.path) has mode \(octal(node.metadata.mode)) and belongs to "
             + "\(node.metadata.uid):\(node.metadata.gid), and \(identity.name) is \(identity.uid)"
     }
 

@@ -127,9 +127,7 @@ extension ExecChain {
     /// Mode and owner of a path, as a line.
     private func owner(of path: TreePath) -> String {
         guard let metadata = subject.tree[path]?.metadata else { return "\(path)" }
-        let mode = String(metadata.mode, radix: 8)
-        return
-            "\(path) has mode \(String(repeating: "0", count: max(0, 4 - mode.count)))\(mode), owner \(metadata.uid):\(metadata.gid)"
+        return "\(path) has mode \(octal(metadata.mode)), owner \(metadata.uid):\(metadata.gid)"
     }
 
     /// Executable files of this name in the usual directories and elsewhere, at most five.

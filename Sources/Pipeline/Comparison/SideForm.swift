@@ -27,14 +27,8 @@ enum SideForm: Hashable {
             self = .listing
         } else if head.count > 0x43a, head[0x438] == 0x53, head[0x439] == 0xef {
             self = .image
-        } else if head.starts(with: [0x28, 0xB5, 0x2F, 0xFD]) {
-            self = .compressed
-        } else if head.starts(with: [0x1F, 0x8B]) {
-            self = .tar(.gzip)
-        } else if head.starts(with: [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0]) {
-            self = .tar(.xz)
-        } else if head.starts(with: "BZh".utf8) {
-            self = .tar(.bzip2)
+        } else if let filter = ArchiveReader.Filter(magic: head) {
+            self = filter == .zstd ? .compressed : .tar(filter)
         } else if Self.has("ustar", at: 257, head) {
             self = .tar(nil)
         } else if head.starts(with: "Lock-Version:".utf8) || path.extension == "lock" {

@@ -12,19 +12,15 @@ func spooledTree(
     let spool = directory.path.appending("contents")
     let file = try OpenFile(creating: spool)
     var end: UInt64 = 0
-    var nodes = [FileNode]()
-    var indices = [TreePath: Int]()
-    var groups: UInt32 = 0
+    var nodes = MemberNodes(label: shown.string)
     while let member = try reader.next() {
         try Task.checkCancellation()
-        guard let place = TreePath(normalizing: member.name) else {
-            throw Failure("\(shown) holds a name that leads outside: \(member.displayName)")
-        }
+        let place = try nodes.place(of: member)
         guard let uid = UInt32(exactly: member.uid), let gid = UInt32(exactly: member.gid) else {
             throw Failure("\(shown): \(member.displayName) has an owner that cannot be")
         }
-        var kind: NodeKind
-        var metadata = Metadata(mode: member.mode, uid: uid, gid: gid, mtime: member.mtime, xattrs: member.xattrs)
+        let kind: NodeKind
+        let metadata = Metadata(mode: member.mode, uid: uid, gid: gid, mtime: member.mtime, xattrs: member.xattrs)
         switch member.kind {
         case .directory: kind = .directory
         case .symbolicLink(let target): kind = .symbolicLink(target)
@@ -45,31 +41,17 @@ func spooledTree(
             }
             kind = .file(Blob(size: size, digest: nil, source: .extents(file: spool.string, extents)), linkGroup: 0)
         case .hardLink(let target):
-            guard let other = TreePath(normalizing: target), let index = indices[other],
-                case .file(let blob, let group) = nodes[index].kind
-            else { throw Failure("\(shown): \(member.displayName) is a hard link to nothing before it") }
-            if group == 0 {
-                groups += 1
-                nodes[index].kind = .file(blob, linkGroup: groups)
-            }
-            kind = nodes[index].kind
-            metadata = nodes[index].metadata
+            try nodes.addLink(to: target, at: place, for: member)
+            continue
         case .characterDevice(let major, let minor): kind = .characterDevice(major: major, minor: minor)
         case .blockDevice(let major, let minor): kind = .blockDevice(major: major, minor: minor)
         case .fifo: kind = .fifo
         case .other: throw Failure("\(shown): \(member.displayName) is of a kind that no file system has")
         }
-        let node = FileNode(path: place, kind: kind, metadata: metadata)
-        // A later member of the same name replaces the earlier one, as tar does.
-        if let index = indices[place] {
-            nodes[index] = node
-        } else {
-            indices[place] = nodes.count
-            nodes.append(node)
-        }
+        nodes.add(kind, metadata, at: place)
     }
     try reader.finish()
-    return try FileTree(nodes)
+    return try nodes.tree()
 }
 
 /// Decompresses a file of zstd into another; blocks that are zero become holes.

@@ -25,7 +25,7 @@ import Testing
             return try ChromiumRule().findings(
                 in: CheckSubject(
                     tree: try tree.tree, architecture: "amd64", services: [service],
-                    kernel: .init(release: "6.1.0-56-cloud-amd64", options: options), read: PlantedTree.read))
+                    kernel: .init(release: "6.1.0-56-cloud-amd64", options: options), read: readMemory))
         }
     }
 
@@ -47,14 +47,7 @@ import Testing
         #expect(try parts.findings() == [])
     }
 
-    struct Fault: Sendable, CustomTestStringConvertible {
-        var id: String
-        var severity: Severity = .error
-        var says: String
-        var plant: @Sendable (inout Parts) -> Void
-
-        var testDescription: String { "\(id): \(says)" }
-    }
+    typealias Fault = PartsFault<Parts>
 
     static let faults: [Fault] = [
         Fault(id: "chromium/data-missing", says: "Invalid file descriptor to ICU data") {
@@ -94,7 +87,6 @@ import Testing
         fault.plant(&parts)
         let found = try parts.findings()
         #expect(found.map(\.id) == [fault.id] && found.first?.severity == fault.severity, "\(found)")
-        let text = found.flatMap { [$0.message] + $0.reasons }.joined(separator: "\n")
-        #expect(text.contains(fault.says), "\(text)")
+        expect(found, say: fault.says)
     }
 }

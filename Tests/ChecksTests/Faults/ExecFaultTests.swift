@@ -3,17 +3,6 @@ import Testing
 
 @testable import Checks
 
-/// A change to the good tree, and what has to be said of it.
-struct PlantedFault: Sendable, CustomTestStringConvertible {
-    var name: String
-    var changes: [String: HandmadeTree.Entry?]
-    var id: String
-    var severity = Severity.error
-    /// What one of the lines of the finding has to say.
-    var says: String
-    var testDescription: String { name }
-}
-
 /// An image in which everything is right: a node server under systemd, started by a script, as `agent`.
 func goodTree() -> HandmadeTree {
     systemdTree(
@@ -221,12 +210,8 @@ func goodTree() -> HandmadeTree {
     }
 
     @Test(arguments: faults) func `a planted fault is found`(fault: PlantedFault) throws {
-        let found = try findings(goodTree().with(fault.changes))
-        let first = try #require(found.first { $0.id == fault.id }, "found \(found.map(\.id))")
-        #expect(first.severity == fault.severity)
+        let first = try fault.expectFound(in: findings(goodTree().with(fault.changes)), alsoInRemedy: true)
         #expect(first.service == "app-web.service")
-        let lines = [first.message, first.remedy ?? ""] + first.reasons
-        #expect(lines.contains { $0.contains(fault.says) }, "\(lines)")
     }
 
     static let sudo: [String: HandmadeTree.Entry?] = ["/usr/bin/sudo": .bytes(elfBytes(), mode: 0o755)]

@@ -33,7 +33,7 @@ import Testing
                 release: "6.1.0-56-cloud-amd64", image: Blob(Self.elf(machine: 62)), options: options,
                 arguments: ["console=ttyS0", "reboot=k", "panic=1", "root=/dev/vda", "rw"])
             subject = CheckSubject(
-                tree: FileTree(), architecture: "amd64", kernel: kernel, read: PlantedTree.read)
+                tree: FileTree(), architecture: "amd64", kernel: kernel, read: readMemory)
         }
 
         static func elf(machine: UInt8) -> [UInt8] {
@@ -73,15 +73,7 @@ import Testing
         #expect(try parts.findings() == [])
     }
 
-    struct Fault: Sendable, CustomTestStringConvertible {
-        var id: String
-        var severity: Severity = .error
-        /// Words of the message or its reasons.
-        var says: String
-        var plant: @Sendable (inout Parts) -> Void
-
-        var testDescription: String { "\(id): \(says)" }
-    }
+    typealias Fault = PartsFault<Parts>
 
     static let faults: [Fault] = [
         Fault(id: "kernel/architecture", says: "the kernel is for arm64") {
@@ -190,8 +182,7 @@ import Testing
         let found = findings.filter { $0.id == fault.id }
         #expect(!found.isEmpty, "\(findings)")
         #expect(found.allSatisfy { $0.severity == fault.severity })
-        let text = found.flatMap { [$0.message] + $0.reasons }.joined(separator: "\n")
-        #expect(text.contains(fault.says), "\(text)")
+        expect(found, say: fault.says)
         #expect(found.allSatisfy { $0.remedy != nil })
     }
 

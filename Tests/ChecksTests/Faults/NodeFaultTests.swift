@@ -79,7 +79,7 @@ import Testing
                 name: "web", origin: .recipe, commands: [.init(role: "command", words: words)],
                 environment: environment, workingDirectory: "srv/app")
             let subject = CheckSubject(
-                tree: try tree.tree, architecture: "amd64", services: [service], read: PlantedTree.read)
+                tree: try tree.tree, architecture: "amd64", services: [service], read: readMemory)
             return try NodeRule().findings(in: subject) + ICURule().findings(in: subject)
         }
     }
@@ -97,15 +97,7 @@ import Testing
         #expect(try parts.findings() == [])
     }
 
-    struct Fault: Sendable, CustomTestStringConvertible {
-        var id: String
-        var severity: Severity = .error
-        /// Words of the message or its reasons.
-        var says: String
-        var plant: @Sendable (inout Parts) -> Void
-
-        var testDescription: String { "\(id): \(says)" }
-    }
+    typealias Fault = PartsFault<Parts>
 
     static let faults: [Fault] = [
         Fault(id: "node/script-missing", says: "Node is given /srv/app/bin") {
@@ -241,8 +233,7 @@ import Testing
         let found = findings.filter { $0.id == fault.id }
         #expect(!found.isEmpty, "\(findings)")
         #expect(found.allSatisfy { $0.severity == fault.severity && $0.remedy != nil })
-        let text = found.flatMap { [$0.message] + $0.reasons }.joined(separator: "\n")
-        #expect(text.contains(fault.says), "\(text)")
+        expect(found, say: fault.says)
         #expect(findings.filter { $0.severity == .error }.allSatisfy { $0.id == fault.id }, "\(findings)")
     }
 

@@ -105,11 +105,7 @@ import Testing
     }
 
     @Test(arguments: faults) func `a planted fault is found`(fault: PlantedFault) throws {
-        let found = try findings(goodTree().with(fault.changes))
-        let first = try #require(found.first { $0.id == fault.id }, "found \(found.map(\.id))")
-        #expect(first.severity == fault.severity)
-        let lines = [first.message] + first.reasons
-        #expect(lines.contains { $0.contains(fault.says) }, "\(lines)")
+        try fault.expectFound(in: findings(goodTree().with(fault.changes)))
     }
 
     @Test func `a read-only root needs something mounted over what is written to`() throws {
