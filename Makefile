@@ -9,11 +9,11 @@ BUILD_FLAGS ?= --explicit-target-dependency-import-check error
 BUILD_PACKAGES = libarchive-dev libext2fs-dev comerr-dev libcurl4-openssl-dev libxxhash-dev pkg-config gpgv
 # What the tests compare with and boot in.
 TEST_PACKAGES = qemu-system-x86 gnupg libarchive-tools e2fsprogs dpkg-dev xz-utils bzip2 gzip lz4 zstd lzop \
-	busybox-static python3 uidmap qemu-user-static cryptsetup-bin binutils nodejs
+	busybox-static python3 uidmap qemu-user-static cryptsetup-bin binutils nodejs diffoscope-minimal
 # What `make demo` boots with and looks through. The tests of the HTML pages take the same Chromium, where there is one.
 DEMO_PACKAGES = qemu-system-x86 python3 iproute2 util-linux chromium
 # What `make bench` measures with, and against.
-BENCH_PACKAGES = mmdebstrap e2fsprogs dpkg-dev xz-utils bzip2 gzip lz4 zstd lzop
+BENCH_PACKAGES = mmdebstrap e2fsprogs dpkg-dev xz-utils bzip2 gzip lz4 zstd lzop diffoscope-minimal
 # Where the benches work; 12 GB free.
 BENCH_WORK ?= $(or $(TMPDIR),.build)
 

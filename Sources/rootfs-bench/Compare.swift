@@ -29,6 +29,10 @@ struct Compare: ParsableCommand {
     @Option(help: "A package of the recipe with a library, to be updated to see how much of the image changes.")
     var update = "libvpx7"
 
+    @Option(help: "Packages likewise, separated by commas, that one of two versions to be compared has newer.")
+    var updates =
+        "libvpx7,libx264-164,libx265-199,libaom3,libdav1d6,libflac12,libmp3lame0,libtwolame0,libwebp7,libopenjp2-7"
+
     @Option(help: "How often each is run, in turn; 0: only count what of the image changes.")
     var rounds = 3
 
@@ -69,6 +73,8 @@ struct Compare: ParsableCommand {
         }
         note("versions of the image")
         try bench.measureVersions(updating: update, into: &results)
+        let names = updates.split(separator: ",").map(String.init)
+        try bench.measureDiff(updating: names, rounds: rounds, into: &results)
         machine.loadAfter = try Machine.load()
         let lines = results.lines
         if rounds == 0 {

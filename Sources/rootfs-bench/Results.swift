@@ -26,6 +26,13 @@ struct Results {
     static let writeMemory = "memory, tree → ext4"
     static let peerMemory = "mmdebstrap or any program below it"
     static let mke2fsMemory = "mke2fs -d, memory"
+    static let diffImages = "diff of two images by themselves, ten packages updated"
+    static let diffListings = "diff of their listings"
+    static let diffBuilds = "diff of the two builds' folders"
+    static let diffIdentical = "diff of a build with its equal"
+    static let diffMemory = "memory, diff of two images"
+    static let diffMounts = "diff -r of the mounted images"
+    static let diffoscope = "diffoscope of the mounted images"
     private var changes = [VersionBlocks.Change]()
 
     mutating func add(_ name: String, _ value: Double) {
@@ -58,6 +65,12 @@ struct Results {
             line(Self.memory, of: Self.peerMemory, .amount(400), .mebibytes),
             line(Self.children, of: nil, nil, .mebibytes),
             line(Self.writeMemory, of: Self.mke2fsMemory, nil, .mebibytes),
+            line(Self.diffImages, of: Self.diffMounts, .amount(1)),
+            line(Self.diffImages, of: Self.diffoscope, nil),
+            line(Self.diffListings, of: Self.diffMounts, .amount(0.2)),
+            line(Self.diffBuilds, of: Self.diffMounts, nil),
+            line(Self.diffIdentical, of: Self.diffMounts, .amount(0.3)),
+            line(Self.diffMemory, of: nil, .amount(300), .mebibytes),
         ].compactMap { $0 } + changes.compactMap(line)
     }
 

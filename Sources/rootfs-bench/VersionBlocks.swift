@@ -1,4 +1,3 @@
-import Checks
 import Debian
 import Glibc
 import RootfsModel
@@ -63,54 +62,10 @@ struct VersionBlocks {
         return try change("a removed file", recipe: recipe, [])
     }
 
-    /// A package rebuilt: its libraries' code is other than before, its files are as new as the update, and its layer
-    /// and those above are made anew, a day later.
+    /// A package rebuilt, and its layer and those above made anew, a day later.
     func updatedPackage(_ name: String) throws -> Change {
-        guard let index = lock.packages.firstIndex(where: { $0.name == name }),
-            let old = try Store(at: store).file(lock.packages[index].sha256, size: lock.packages[index].size)
-        else { throw Failure("\(name) is not among the recipe's packages: name another with --update") }
-        var updated = lock
-        updated.moment += 86_400
-        let (tree, debs) = (work.appending("update"), work.appending("update-debs"))
-        for path in [tree, debs] { try removeTree(at: path) }
-        try makeDirectory(at: debs)
-        _ = try run(["dpkg-deb", "-R", old.string, tree.string])
-        var changed = 0
-        for path in try run(["find", tree.string, "-type", "f", "-size", "+0", "-name", "*.so.*", "-print0"]).output
-            .split(separator: 0).map({ FilePath(String(decoding: $0, as: UTF8.self)) })
-        {
-            var content = try readFile(at: path)
-            let old = content
-            let file = try ElfFile(reading: Blob(old)) { _, range in
-                Array(old[Int(range.lowerBound)..<Int(range.upperBound)])
-            }
-            // What is loaded to be run.
-            for code in file?.segments ?? [] where code.type == 1 && code.flags & 1 == 1 && code.offset > 0 {
-                guard code.offset < UInt64(old.count), code.fileSize <= UInt64(old.count) - code.offset else {
-                    continue
-                }
-                changed += Int(code.fileSize)
-                for index in Int(code.offset)..<Int(code.offset + code.fileSize) { content[index] ^= 0x55 }
-            }
-            try writeFile(content, to: path)
-        }
-        if changed == 0 { throw Failure("\(name) has no library whose code could change: name another with --update") }
-        let version = lock.packages[index].version + "+bench1"
-        _ = try run(["sed", "-i", "s/^Version: .*/Version: \(version)/", tree.appending("DEBIAN/control").string])
-        _ = try run(["find", tree.string, "-exec", "touch", "-h", "-d", "@\(updated.moment - 3600)", "{}", "+"])
-        let deb = debs.appending("\(name).deb")
-        _ = try run(["dpkg-deb", "--root-owner-group", "-Zxz", "-z1", "-b", tree.string, deb.string])
-        let content = try readFile(at: deb)
-        updated.packages[index].version = version
-        updated.packages[index].size = UInt64(content.count)
-        updated.packages[index].sha256 = Digest(hashing: content)
-        let recipe = "recipes/updated.manifest"
-        try writeFile(
-            try readFile(at: repository.appending("recipes/bench.manifest")),
-            to: repository.appending(FilePath(recipe).components))
-        try writeFile(
-            Array(updated.following(lock).text.utf8), to: repository.appending("recipes/updated.lock"))
-        return try change("\(name) updated", recipe: recipe, ["--package-dir", debs.string])
+        let update = try PackageUpdate(of: [name], in: lock, repository: repository, store: store, work: work)
+        return try change("\(name) updated", recipe: update.recipe, update.options)
     }
 
     /// An image's files with content by their path: the size, and what the listing says of the content.

@@ -219,16 +219,37 @@ struct Workbench {
 
     /// How much of the image is other than before at the same place when little changes; `update` names a package.
     func measureVersions(updating update: String, into results: inout Results) throws {
-        try removeTree(at: outputs)
-        _ = try run(
-            [program, Self.recipe, "--offline", "--cache", store.string, "-o", outputs.string, "--quiet"],
-            in: repository)
+        try buildFirst()
         let blocks = VersionBlocks(
             program: program, repository: repository, store: store,
             before: outputs.appending("\(lock.recipe).ext4"), lock: lock, work: directory)
         for change in [try blocks.newFile(), try blocks.removedFile(), try blocks.updatedPackage(update)] {
             results.add(change)
         }
+    }
+
+    /// How long the difference of two versions takes to tell, so many times; `updates` names the packages that one of them
+    /// has newer.
+    func measureDiff(updating updates: [String], rounds: Int, into results: inout Results) throws {
+        try buildFirst()
+        let update = try PackageUpdate(of: updates, in: lock, repository: repository, store: store, work: directory)
+        let updated = directory.appending("updated")
+        try removeTree(at: updated)
+        defer { try? removeTree(at: updated) }
+        _ = try run(
+            [program, update.recipe, "--offline", "--cache", store.string, "-o", updated.string, "--quiet"]
+                + update.options, in: repository)
+        let diff = VersionDiff(
+            program: program, old: outputs, new: updated, image: "\(lock.recipe).ext4", work: directory)
+        for round in 0..<rounds { try diff.measure(into: &results, withDiffoscope: round == 0) }
+    }
+
+    /// The recipe's outputs, as the versions are compared with them.
+    private func buildFirst() throws {
+        try removeTree(at: outputs)
+        _ = try run(
+            [program, Self.recipe, "--offline", "--cache", store.string, "-o", outputs.string, "--quiet"],
+            in: repository)
     }
 
     private func measureKernel(_ results: inout Results) throws {

@@ -3,25 +3,25 @@ import Storage
 import SystemPackage
 import Testing
 
+/// A second build beside the world's first, with a user, an overlay's file and a service's file more.
+func twoBuilds() throws -> Workspace {
+    let world = try World.shared()
+    let workspace = try world.warmWorkspace()
+    try shell("cp -a '\(world.warm.output("demo"))' old", in: workspace.root)
+    try workspace.write("overlays/first/etc/first.conf", "second\n")
+    try workspace.write("overlays/first/etc/sudoers.d/agent", "agent ALL=(ALL) ALL\n")
+    try workspace.recipe(
+        "demo",
+        Workspace.demo.replacing(
+            "shell: /bin/sh}",
+            with: "shell: /bin/sh}\n  - {name: more, uid: 1001, home: /home/more, shell: /bin/sh}"))
+    let built = try workspace.build("demo", ["-o", "new"])
+    #expect(built.status == 0, "\(built.stderr)")
+    return workspace
+}
+
 /// Two builds of one recipe, compared as a user does.
 @Suite(.enabled(if: World.isPossible, "needs root, gpg and dpkg's tools on amd64")) struct DiffTests {
-    /// A second build beside the world's first, with a user, an overlay's file and a service's file more.
-    private func twoBuilds() throws -> Workspace {
-        let world = try World.shared()
-        let workspace = try world.warmWorkspace()
-        try shell("cp -a '\(world.warm.output("demo"))' old", in: workspace.root)
-        try workspace.write("overlays/first/etc/first.conf", "second\n")
-        try workspace.write("overlays/first/etc/sudoers.d/agent", "agent ALL=(ALL) ALL\n")
-        try workspace.recipe(
-            "demo",
-            Workspace.demo.replacing(
-                "shell: /bin/sh}",
-                with: "shell: /bin/sh}\n  - {name: more, uid: 1001, home: /home/more, shell: /bin/sh}"))
-        let built = try workspace.build("demo", ["-o", "new"])
-        #expect(built.status == 0, "\(built.stderr)")
-        return workspace
-    }
-
     @Test func `what a recipe's change made of an image is told by its causes`() throws {
         let workspace = try twoBuilds()
         let ending = try workspace.program.run(["diff", "old", "new"])
