@@ -112,6 +112,8 @@ public struct ComparedImage: Sendable {
     public var tree: FileTree?
     /// Paths that cannot be read, and why; all below them is unknown.
     public var damaged: [(path: TreePath, problem: String)] = []
+    /// What keeps something of it from being compared, besides what is missing here.
+    public var obstacles: [Comparison.Obstacle] = []
     /// nil where nobody knows.
     public var packages: [Package]?
     /// By package: the paths of dpkg's list, dpkg's own. Empty where there is none.

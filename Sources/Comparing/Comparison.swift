@@ -87,7 +87,7 @@ public struct Comparison: Encodable, Sendable {
 
     /// A part that could not be compared.
     public struct Obstacle: Encodable, Sendable, Hashable {
-        /// `files`, `packages`, `changelogs`, `texts`, `kernel`, `services`, `accounts`, `causes`.
+        /// `files`, `packages`, `changelogs`, `texts`, `kernel`, `services`, `accounts`, `causes`, `records`.
         public var what: String
         public var because: String
 

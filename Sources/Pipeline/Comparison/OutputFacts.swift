@@ -53,6 +53,9 @@ struct OutputFacts {
             && output.modifiedNanoseconds == Int64(status.st_mtim.tv_nsec)
     }
 
+    /// When the build wrote the image, in UTC seconds since 1970; nil where nothing says it.
+    var built: Int64? { build?.outputs.first { $0.name == image.lastComponent?.string }?.modified }
+
     /// Reads the listing, if it is the record's.
     mutating func readListing() {
         guard let record else { return }
