@@ -13,7 +13,7 @@ struct LogCommand: AsyncParsableCommand {
             Takes images, builds' folders, and folders that hold them. A line has the image's moment, when it was built, \
             the content hash, the packages added, removed and with another version since the version before of the same \
             recipe, the bytes in use, and how its last boot ended; then the CVE numbers that the changelogs of what moved \
-            name. \(VersionLog.order).
+            name. The order is \(VersionLog.order).
 
             What cannot be read is named at the end, the others are listed, and the exit status is 1. \
             docs/log-bisect.md has the keys of the JSON.
