@@ -161,7 +161,7 @@ struct ComparisonEngine {
             let (kind, fields): (PathChange.Kind, [TreeDifference.Field]) =
                 switch difference.kind {
                 case .added: (.added, node.fields(firstNames: names.1))
-                case .missing: (.removed, [])
+                case .missing: (.removed, (node.blob?.size).map { [.init("size", String($0), nil)] } ?? [])
                 case .changed(let fields): (.changed, fields)
                 }
             changes.append(

@@ -86,11 +86,14 @@ public struct ComparedImage: Sendable {
         /// Where it is laid over the tree.
         public var target: TreePath
         public var digest: String
+        /// The image's paths that it has, as `shownPath` writes them; nil where nobody knows.
+        public var paths: Set<String>?
 
-        public init(name: String, target: TreePath, digest: String) {
+        public init(name: String, target: TreePath, digest: String, paths: Set<String>? = nil) {
             self.name = name
             self.target = target
             self.digest = digest
+            self.paths = paths
         }
     }
 

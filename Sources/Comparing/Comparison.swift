@@ -192,7 +192,7 @@ public struct PathChange: Encodable, Sendable {
     /// `file`, `directory`, `link`, …: what it is now, or was.
     public var type: String
     public var cause: Cause
-    /// Of an added path all that it has, of a removed one nothing.
+    /// Of an added path all that it has, of a removed one a file's size.
     public var fields: [Field]
     /// The path's bytes.
     public let treePath: TreePath

@@ -326,7 +326,8 @@ struct RecipeBuild: Sendable {
                     stage: $0.key.stage, fresh: $0.because.isEmpty, because: $0.because,
                     key: $0.key.digest.description, inputs: $0.key.inputs)
             },
-            unpinned: sources.unpinned, removed: provisioned.removed, warnings: warnings,
+            unpinned: sources.unpinned, removed: provisioned.removed,
+            overlays: sources.files.overlayEntries(in: finished.tree), warnings: warnings,
             outputs: try outputSignatures(in: staging))
         try writeFile(try recordBytes(buildRecord), to: staging.appending(BuildRecord.fileName))
         await leaving

@@ -28,7 +28,9 @@ public func listVersions(
             places[name] = read.image
             found.append((read.version, read.compared))
         } catch let failure as Failure {
-            problems.append(.init(name: name, problem: failure.message.replacing(path.string, with: name)))
+            let text = failure.message.replacing(path.string, with: name)
+            problems.append(
+                .init(name: name, problem: text.hasPrefix("\(name) is ") ? "it" + text.dropFirst(name.count) : text))
         } catch let failures as Failures {
             problems.append(.init(name: name, problem: failures.all.first?.message ?? "it cannot be read"))
         }
@@ -97,7 +99,8 @@ private struct ReadVersion {
         version.notes += side.strangeRecords
         add(side.facts, side.information)
         if !side.damaged.isEmpty {
-            version.notes.append("damaged: \(side.damaged[0].path) and \(side.damaged.count - 1) more cannot be read")
+            let paths = side.damaged.count == 1 ? "1 path" : "\(side.damaged.count) paths"
+            version.notes.append("damaged: \(paths) cannot be read, \(side.damaged[0].path) first")
         }
     }
 
