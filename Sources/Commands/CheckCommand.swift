@@ -101,7 +101,7 @@ struct CheckCommand: AsyncParsableCommand {
                 settings.store =
                     command.isRunning
                     ? try command.options.sources.store.open() : try command.options.sources.store.openExisting()
-                report = try await checkImage(at: path, settings)
+                report = try await checkImage(at: path, settings) { progress(.warning($0)) }
             }
             if command.sarif {
                 print(try report.sarif(toolVersion: toolVersion))

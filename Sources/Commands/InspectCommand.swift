@@ -56,7 +56,7 @@ struct InspectCommand: AsyncParsableCommand {
                 let name = command.source.image
                 let summary = try summarizeImage(
                     absolutePath(name), name: name, temporary: FilePath(environmentValue("TMPDIR") ?? "/tmp"),
-                    architecture: try hostArchitecture())
+                    architecture: try hostArchitecture(), warn: { progress(.warning($0)) })
                 let text =
                     command.html
                     ? summary.html(json: compactJSONText(summary))

@@ -34,8 +34,9 @@ public struct RootfsBuild: AsyncParsableCommand {
         version: toolVersion,
         subcommands: [
             BuildCommand.self, LockCommand.self, ExplainCommand.self, InspectCommand.self, InjectCommand.self,
-            DiffCommand.self, CheckCommand.self, VerifyCommand.self, ReproduceCommand.self, BootCommand.self,
-            AutopsyCommand.self, KernelCommand.self, CacheCommand.self, SchemaCommand.self,
+            DiffCommand.self, LogCommand.self, CheckCommand.self, VerifyCommand.self, ReproduceCommand.self,
+            BootCommand.self, BisectCommand.self, AutopsyCommand.self, KernelCommand.self, CacheCommand.self,
+            SchemaCommand.self,
         ],
         defaultSubcommand: BuildCommand.self)
 

@@ -38,16 +38,31 @@ struct Attribution {
         if let before = old.inputs, let after = new.inputs {
             let names = Set(before.settings.keys).union(after.settings.keys)
             changedSettings = names.filter { before.settings[$0] != after.settings[$0] }
-            let same = Set(before.overlays).intersection(after.overlays)
-            var seen = Set<String>()
-            changedOverlays = (after.overlays + before.overlays).filter {
-                !same.contains($0) && seen.insert("\($0.name) \($0.target)").inserted
-            }
+            changedOverlays = Self.changes(of: before.overlays, after.overlays)
             hasOtherRecipe = false
         } else {
             changedSettings = []
             changedOverlays = []
             hasOtherRecipe = old.recipeDigest != nil && new.recipeDigest != nil && old.recipeDigest != new.recipeDigest
+        }
+    }
+
+    /// The overlays that came, went, or have other content, each once, with the paths of both sides.
+    private static func changes(
+        of before: [ComparedImage.Overlay], _ after: [ComparedImage.Overlay]
+    ) -> [ComparedImage.Overlay] {
+        func key(_ overlay: ComparedImage.Overlay) -> String { "\(overlay.name) \(overlay.target)" }
+        let old = Dictionary(before.map { (key($0), $0) }, uniquingKeysWith: { first, _ in first })
+        let new = Dictionary(after.map { (key($0), $0) }, uniquingKeysWith: { first, _ in first })
+        var seen = Set<String>()
+        return (after + before).compactMap { overlay in
+            let key = key(overlay)
+            guard seen.insert(key).inserted, old[key]?.digest != new[key]?.digest else { return nil }
+            var overlay = overlay
+            let lists = [old[key], new[key]].compactMap { $0 }.map(\.paths)
+            let known = lists.compactMap { $0 }
+            overlay.paths = known.count == lists.count ? known.reduce(into: Set()) { $0.formUnion($1) } : nil
+            return overlay
         }
     }
 
@@ -123,9 +138,13 @@ struct Attribution {
         return old.tree?[known] != nil || new.tree?[known] != nil
     }
 
-    /// The changed overlay that is laid deepest over a path; several that are as deep cannot be told apart.
+    /// The changed overlay that has a path, or, where nobody knows what it has, is laid over it: the one that is laid
+    /// deepest; several that are as deep cannot be told apart.
     private func overlay(of path: TreePath) -> String? {
-        let over = changedOverlays.filter { path.isWithin($0.target) || $0.target.isWithin(path) }
+        let over = changedOverlays.filter { overlay in
+            if let paths = overlay.paths { return paths.contains(shownPath(path)) }
+            return path.isWithin(overlay.target) || overlay.target.isWithin(path)
+        }
         guard let deepest = over.map(\.target.bytes.count).max() else { return nil }
         let own = over.filter { $0.target.bytes.count == deepest }
         return Set(own.map(\.name)).sorted().joined(separator: " or ")

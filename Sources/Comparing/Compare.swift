@@ -119,6 +119,7 @@ struct ComparisonEngine {
         {
             add("causes", "nobody knows whose a path is: that is in the images' own files")
         }
+        result.notCompared += old.obstacles + new.obstacles.filter { !old.obstacles.contains($0) }
         if result.notCompared.isEmpty, old.inputs == nil || new.inputs == nil {
             let names = [old, new].filter { $0.inputs == nil && $0.recipeDigest == nil }.map(\.side.name)
             if !names.isEmpty, old.packages?.isEmpty == false {
@@ -160,7 +161,7 @@ struct ComparisonEngine {
             let (kind, fields): (PathChange.Kind, [TreeDifference.Field]) =
                 switch difference.kind {
                 case .added: (.added, node.fields(firstNames: names.1))
-                case .missing: (.removed, [])
+                case .missing: (.removed, (node.blob?.size).map { [.init("size", String($0), nil)] } ?? [])
                 case .changed(let fields): (.changed, fields)
                 }
             changes.append(

@@ -86,11 +86,14 @@ public struct ComparedImage: Sendable {
         /// Where it is laid over the tree.
         public var target: TreePath
         public var digest: String
+        /// The image's paths that it has, as `shownPath` writes them; nil where nobody knows.
+        public var paths: Set<String>?
 
-        public init(name: String, target: TreePath, digest: String) {
+        public init(name: String, target: TreePath, digest: String, paths: Set<String>? = nil) {
             self.name = name
             self.target = target
             self.digest = digest
+            self.paths = paths
         }
     }
 
@@ -112,6 +115,8 @@ public struct ComparedImage: Sendable {
     public var tree: FileTree?
     /// Paths that cannot be read, and why; all below them is unknown.
     public var damaged: [(path: TreePath, problem: String)] = []
+    /// What keeps something of it from being compared, besides what is missing here.
+    public var obstacles: [Comparison.Obstacle] = []
     /// nil where nobody knows.
     public var packages: [Package]?
     /// By package: the paths of dpkg's list, dpkg's own. Empty where there is none.

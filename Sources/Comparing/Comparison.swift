@@ -87,7 +87,7 @@ public struct Comparison: Encodable, Sendable {
 
     /// A part that could not be compared.
     public struct Obstacle: Encodable, Sendable, Hashable {
-        /// `files`, `packages`, `changelogs`, `texts`, `kernel`, `services`, `accounts`, `causes`.
+        /// `files`, `packages`, `changelogs`, `texts`, `kernel`, `services`, `accounts`, `causes`, `records`.
         public var what: String
         public var because: String
 
@@ -192,7 +192,7 @@ public struct PathChange: Encodable, Sendable {
     /// `file`, `directory`, `link`, …: what it is now, or was.
     public var type: String
     public var cause: Cause
-    /// Of an added path all that it has, of a removed one nothing.
+    /// Of an added path all that it has, of a removed one a file's size.
     public var fields: [Field]
     /// The path's bytes.
     public let treePath: TreePath

@@ -166,6 +166,13 @@ func deltaText(_ delta: Int64) -> String {
     delta == 0 ? "±0 B" : (delta < 0 ? "-" : "+") + byteText(delta.magnitude)
 }
 
+/// A moment in UTC to the minute: `2026-11-21 19:42`.
+func minuteText(_ seconds: Int64) -> String {
+    let minute = (seconds % 86_400 + 86_400) % 86_400 / 60
+    func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }
+    return "\(dateText(seconds)) \(two(minute / 60)):\(two(minute % 60))"
+}
+
 /// A moment's day in UTC: `2026-11-21` (days from civil, H. Hinnant).
 func dateText(_ seconds: Int64) -> String {
     let days = seconds >= 0 ? seconds / 86_400 : (seconds - 86_399) / 86_400

@@ -38,6 +38,8 @@ enum ConfigurationPaths {
 extension ComparisonEngine {
     /// Larger texts, and texts with more lines, have no patch: nobody reads it, and it would take long.
     private static let largestText: UInt64 = 1 << 20
+    /// In bytes: a longer line is nothing that a person wrote, and drowns the rest.
+    private static let longestLine = 8000
 
     /// Patches of the configuration and, where they are asked for, of all other texts.
     mutating func addTexts() throws {
@@ -78,6 +80,9 @@ extension ComparisonEngine {
         for text in texts {
             if text.contains(0) || String(validating: text, as: UTF8.self) == nil { return omitting("binary") }
             if text.contains(Array("PRIVATE KEY-----".utf8)) { return omitting("secret") }
+            if text.split(separator: UInt8(ascii: "\n")).contains(where: { $0.count > Self.longestLine }) {
+                return omitting("too large")
+            }
         }
         guard let made = unifiedPatch(texts[0], texts[1]) else { return patch }
         patch.patch = made.text

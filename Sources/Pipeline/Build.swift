@@ -24,7 +24,15 @@ public func build(
 ) async throws -> [BuildResult] {
     let loaded = try loadRecipes(recipes, settings: settings)
     if settings.isStrict { try refuseUnpinned(loaded, settings: settings) }
-    return try await withTaskExecutorPreference(ThreadExecutor()) {
+    return try await build(loaded.map { ($0.path, $0.recipe, nil) }, settings: settings, committed: committed)
+}
+
+/// Likewise of recipes that were read, with what they are given instead of what lies beside them.
+func build(
+    _ loaded: [(path: String, recipe: Recipe, given: RecipeBuild.Given?)], settings: BuildSettings,
+    committed: (BuildResult) -> Void = { _ in }
+) async throws -> [BuildResult] {
+    try await withTaskExecutorPreference(ThreadExecutor()) {
         var site = try BuildSite(loaded, settings: settings)
         await site.run(committed)
         // What the store gave may be to blame: then once more, without that.
@@ -42,14 +50,16 @@ private struct BuildSite {
     /// How many recipes, from the first on, `committed` was told of.
     private var told = 0
 
-    init(_ loaded: [(path: String, recipe: Recipe)], settings: BuildSettings) throws {
+    init(
+        _ loaded: [(path: String, recipe: Recipe, given: RecipeBuild.Given?)], settings: BuildSettings
+    ) throws {
         self.settings = settings
         let origin = settings.measure().wall
         let threads = ThreadTimes()
         builds = loaded.map {
             RecipeBuild(
-                path: $0.path, recipe: $0.recipe, isAlone: loaded.count == 1, settings: settings, threads: threads,
-                origin: origin)
+                path: $0.path, recipe: $0.recipe, given: $0.given, isAlone: loaded.count == 1, settings: settings,
+                threads: threads, origin: origin)
         }
         outcomes = builds.map { _ in nil }
     }

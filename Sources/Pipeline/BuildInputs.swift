@@ -1,3 +1,4 @@
+internal import Comparing
 internal import Debian
 internal import Dpkg
 internal import Provisioning
@@ -35,6 +36,30 @@ struct LocalFiles: Sendable {
         }
     }
 
+    /// The overlays' sources; one that is laid several times has a number from the second time on.
+    var overlayNames: [String] {
+        overlays.indices.map { index in
+            let source = overlays[index].overlay.source.value
+            let count = overlays[..<index].count { $0.overlay.source.value == source }
+            return source + (count > 0 ? " (\(count + 1))" : "")
+        }
+    }
+
+    /// How many paths of an overlay are listed: build.json is read by every comparison.
+    private static let mostPaths = 5000
+
+    /// What each overlay has, by the paths that it has in this tree.
+    func overlayEntries(in tree: FileTree) -> [BuildRecord.OverlayEntry] {
+        zip(overlayNames, overlays).map { name, entry in
+            let (overlay, content) = entry
+            if content.nodes.count > Self.mostPaths { return .init(name: name, paths: nil) }
+            let paths = content.nodes.map { node in
+                shownPath(tree.placement(of: overlay.target.value.appending(node.path)))
+            }
+            return .init(name: name, paths: paths.sorted())
+        }
+    }
+
     /// A layer that installs nothing is none, and its scripts would run nowhere.
     func checkScripts(of recipe: Recipe, lock: Lock) throws(Failure) {
         let made = Set(lock.layers.map(\.name))
@@ -66,10 +91,8 @@ func buildInputs(_ recipe: Recipe, _ held: HeldLock, files: LocalFiles, settings
             Input(
                 "\(role) package \(package.name) (\(package.architecture))", "\(package.version) \(package.sha256)"))
     }
-    for (index, (overlay, content)) in files.overlays.enumerated() {
-        let count = files.overlays[..<index].count { $0.overlay.source.value == overlay.source.value }
-        let name = "overlay \(overlay.source.value)" + (count > 0 ? " (\(count + 1))" : "")
-        inputs.append(Input(name, Digest(hashing: try Listing.bytes(of: content)).description))
+    for (name, (_, content)) in zip(files.overlayNames, files.overlays) {
+        inputs.append(Input("overlay \(name)", Digest(hashing: try Listing.bytes(of: content)).description))
     }
     for layer in recipe.layers {
         for (index, script) in (files.scripts[layer.name.value] ?? []).enumerated() {

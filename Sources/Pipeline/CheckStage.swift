@@ -40,8 +40,11 @@ public struct CheckSettings: Sendable {
 
 /// Checks an image or a directory: one that a build wrote, with its kernel and machine, or the root of a tree.
 ///
+/// - Parameter warn: takes what has to be known besides.
 /// - Throws: where it cannot be read, or is damaged, or its programs cannot be run as they are to be.
-public func checkImage(at path: FilePath, _ settings: CheckSettings) async throws -> CheckReport {
+public func checkImage(
+    at path: FilePath, _ settings: CheckSettings, warn: (String) -> Void = { _ in }
+) async throws -> CheckReport {
     guard exists(path) else { throw Failure("there is no image \(path)") }
     let isBuild = isDirectory(path) && exists(path.appending(ImageRecord.fileName))
     if isDirectory(path) && !isBuild {
@@ -49,11 +52,17 @@ public func checkImage(at path: FilePath, _ settings: CheckSettings) async throw
         if tree.nodes.count == 1 { throw Failure("\(path) is empty: there is nothing to check") }
         return try await checkTree(tree, named: path, record: nil, folder: nil, settings, suppressions: [])
     }
-    let image = try ImageReference.image(at: path)
+    let image = isBuild ? try imageOrListing(in: path) : path
+    if image.extension == "listing" {
+        throw Failure("\(path) has no image to check, only its listing", hint: "build again")
+    }
     let reader = try Ext4Reader(image)
     let tree = try reader.tree(digesting: false)
     let folder = image.removingLastComponent()
-    let record = try imageRecord(of: image)
+    for sentence in strangeRecords(beside: image) { warn("\(path): \(sentence); it is left aside") }
+    // Which image a record is of that cannot be read, another record does not say either.
+    let isStrange = ImageRecord.paths(beside: image).contains { strangeness(of: $0, as: ImageRecord.self) != nil }
+    let record = isStrange ? nil : try imageRecord(of: image)
     // What the recipe accepts holds for its image.
     let accepted = record == nil ? nil : checkReport(in: folder)
     var report = try await checkTree(

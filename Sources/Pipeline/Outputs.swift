@@ -48,11 +48,14 @@ extension ImageRecord.BootEntry {
     }
 }
 
+/// The name of the lock that the outputs of this recipe were made from.
+func lockName(of recipe: String) -> String { "\(recipe).lock" }
+
 /// The names that a build of this recipe writes, whatever its kernel.
 func outputNames(of recipe: String) -> [String] {
     [
-        "\(recipe).ext4", "\(recipe).listing", "vmlinux", "Image", "initrd", kernelConfigurationName,
-        "firecracker.json",
+        "\(recipe).ext4", "\(recipe).listing", lockName(of: recipe), "vmlinux", "Image", "initrd",
+        kernelConfigurationName, "firecracker.json",
         ImageRecord.fileName, CheckReport.fileName, BuildRecord.fileName, BootRecord.fileName, ConsoleLog.fileName,
     ]
 }

@@ -29,8 +29,15 @@ struct RecipeBuild: Sendable {
         var previous: BuildRecord?
     }
 
+    /// A lock and files to build from, instead of those beside the recipe.
+    struct Given: Sendable {
+        var held: HeldLock
+        var files: LocalFiles
+    }
+
     let path: String
     let recipe: Recipe
+    let given: Given?
     let settings: BuildSettings
     let directory: FilePath
     let clock: StageClock
@@ -43,10 +50,12 @@ struct RecipeBuild: Sendable {
 
     /// - Parameter origin: when the build began, in nanoseconds.
     init(
-        path: String, recipe: Recipe, isAlone: Bool, settings: BuildSettings, threads: ThreadTimes, origin: UInt64
+        path: String, recipe: Recipe, given: Given? = nil, isAlone: Bool, settings: BuildSettings,
+        threads: ThreadTimes, origin: UInt64
     ) {
         self.path = path
         self.recipe = recipe
+        self.given = given
         self.isAlone = isAlone
         self.settings = settings
         self.directory = settings.directory(of: recipe)
@@ -67,10 +76,12 @@ struct RecipeBuild: Sendable {
 
     private func run(_ visit: Visit) async throws -> BuildResult {
         try settings.checkArchitecture(of: recipe)
-        let held = try holdLock(
-            recipePath: path, recipe: recipe, settings: settings, client: visit.workshop.client, clock: clock)
+        let held =
+            try given?.held
+            ?? holdLock(
+                recipePath: path, recipe: recipe, settings: settings, client: visit.workshop.client, clock: clock)
         let unpinned = unpinnedInputs(recipe, lock: held.path, hasLock: !held.isNew, settings: settings)
-        let files = try LocalFiles(of: recipe)
+        let files = try given?.files ?? LocalFiles(of: recipe)
         let inputs = try buildInputs(recipe, held, files: files, settings: settings)
         let previous = PreviousBuild(in: directory)
         try files.checkScripts(of: recipe, lock: held.lock)
@@ -306,6 +317,7 @@ struct RecipeBuild: Sendable {
                 .init(name: $0.key.name, key: $0.key.digest.description, packages: $0.packages)
             }, packages: try packageEntries(lock, payloads))
         try writeOutputs(staging, finished, record)
+        try writeFile(Array(lock.text.utf8), to: staging.appending(lockName(of: name)))
         try writeFile(try recordBytes(report), to: staging.appending(CheckReport.fileName))
         let buildRecord = BuildRecord(
             inputs: sources.inputs, stages: clock.timings,
@@ -314,7 +326,8 @@ struct RecipeBuild: Sendable {
                     stage: $0.key.stage, fresh: $0.because.isEmpty, because: $0.because,
                     key: $0.key.digest.description, inputs: $0.key.inputs)
             },
-            unpinned: sources.unpinned, removed: provisioned.removed, warnings: warnings,
+            unpinned: sources.unpinned, removed: provisioned.removed,
+            overlays: sources.files.overlayEntries(in: finished.tree), warnings: warnings,
             outputs: try outputSignatures(in: staging))
         try writeFile(try recordBytes(buildRecord), to: staging.appending(BuildRecord.fileName))
         await leaving

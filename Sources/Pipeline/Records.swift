@@ -151,6 +151,14 @@ struct BuildRecord: Codable, Sendable {
         var paths: [String]
     }
 
+    /// What an overlay has.
+    struct OverlayEntry: Codable, Sendable, Equatable {
+        /// As its input is called.
+        var name: String
+        /// The image's paths, sorted, as `diff` shows them; nil where there are too many to list.
+        var paths: [String]?
+    }
+
     /// All that went in; equal inputs and untouched outputs make the next build fresh.
     var inputs: [Input]
     var stages: [StageTiming]
@@ -158,6 +166,8 @@ struct BuildRecord: Codable, Sendable {
     /// Inputs that no lock holds.
     var unpinned: [String]
     var removed: [Removal]
+    /// nil in a record of a version that did not list them.
+    var overlays: [OverlayEntry]?
     var warnings: [String]
     var outputs: [Output]
 }

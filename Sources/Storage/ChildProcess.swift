@@ -14,14 +14,34 @@ public enum ProgramEnd: Hashable, Sendable {
 public func runProgram(
     _ program: FilePath, _ arguments: [String], environment: [String], output: FilePath, errors: FilePath
 ) throws -> ProgramEnd {
+    let flags = O_WRONLY | O_CREAT | O_TRUNC
+    let process = try spawn(program, arguments, environment: environment, isLeader: false) { actions in
+        posix_spawn_file_actions_addopen(&actions, 1, output.string, flags, 0o600)
+        posix_spawn_file_actions_addopen(&actions, 2, errors.string, flags, 0o600)
+    }
+    return try wait(for: process, program)
+}
+
+/// Runs a command with the host's shell to its end, with stdin empty and both outputs to this program's stderr.
+/// Cancelling the task ends it and all that it started: politely first, and after some seconds for good.
+public func runShellCommand(_ command: String, environment: [String]) throws -> ProgramEnd {
+    let process = try spawn("/bin/sh", ["-c", command], environment: environment, isLeader: true) { actions in
+        posix_spawn_file_actions_adddup2(&actions, 2, 1)
+    }
+    return try wait(for: process, "/bin/sh", isLeader: true)
+}
+
+/// - Parameter isLeader: whether it gets a process group of its own, which has all that it starts.
+private func spawn(
+    _ program: FilePath, _ arguments: [String], environment: [String], isLeader: Bool,
+    outputs: (inout posix_spawn_file_actions_t) -> Void
+) throws -> pid_t {
     try Task.checkCancellation()
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
-    let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    posix_spawn_file_actions_addopen(&actions, 1, output.string, flags & ~O_CLOEXEC, 0o600)
-    posix_spawn_file_actions_addopen(&actions, 2, errors.string, flags & ~O_CLOEXEC, 0o600)
+    outputs(&actions)
 
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
@@ -32,7 +52,8 @@ public func runProgram(
     sigfillset(&all)
     posix_spawnattr_setsigmask(&attributes, &none)
     posix_spawnattr_setsigdefault(&attributes, &all)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+    let group = isLeader ? POSIX_SPAWN_SETPGROUP : 0
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | group))
 
     var process: pid_t = 0
     let status = withCStrings([program.string] + arguments) { argumentPointers in
@@ -41,29 +62,35 @@ public func runProgram(
         }
     }
     guard status == 0 else { throw Failure("cannot run \(program.string): \(errorText(status))") }
-    let ended = try wait(for: process, program)
-    let signal = ended & 0x7f
-    return signal == 0 ? .exited(ended >> 8 & 0xff) : .killed(signal)
+    return process
 }
 
-/// The status that a child ended with. It is looked for in steps of some milliseconds, so that a cancelled task
-/// does not wait for a child that hangs.
-private func wait(for process: pid_t, _ program: FilePath) throws -> Int32 {
+/// How a child ended. It is looked for in steps of some milliseconds, so that a cancelled task does not wait for a child
+/// that hangs: it is killed, a leader with its group after five seconds to end by itself.
+private func wait(for process: pid_t, _ program: FilePath, isLeader: Bool = false) throws -> ProgramEnd {
     var ended: Int32 = 0
-    var isKilled = false
+    /// The steps since the end was asked for.
+    var patience: Int?
     while true {
-        let result = waitpid(process, &ended, isKilled ? 0 : WNOHANG)
+        let result = waitpid(process, &ended, patience == 0 ? 0 : WNOHANG)
         if result == process { break }
         if result < 0 && errno != EINTR { throw systemFailure("wait for", program) }
-        if Task.isCancelled && !isKilled {
-            kill(process, SIGKILL)
-            isKilled = true
-        } else if result == 0 {
-            usleep(2000)
+        if let steps = patience, steps > 0 {
+            patience = steps - 1
+            if steps == 1 { kill(-process, SIGKILL) }
+        } else if Task.isCancelled, patience == nil {
+            patience = isLeader ? 2500 : 0
+            if isLeader { kill(-process, SIGTERM) } else { kill(process, SIGKILL) }
         }
+        if result == 0 { usleep(2000) }
     }
-    if isKilled { throw CancellationError() }
-    return ended
+    if patience != nil {
+        // What it started may have stayed.
+        if isLeader { kill(-process, SIGKILL) }
+        throw CancellationError()
+    }
+    let signal = ended & 0x7f
+    return signal == 0 ? .exited(ended >> 8 & 0xff) : .killed(signal)
 }
 
 /// A NULL-terminated array of C strings, for as long as the closure runs.

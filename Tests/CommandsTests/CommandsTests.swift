@@ -6,7 +6,7 @@ import Testing
         [], ["build"], ["lock"], ["explain"], ["inspect"], ["inspect", "show"], ["inspect", "list"],
         ["inspect", "cat"],
         ["inspect", "extract"],
-        ["inject"], ["diff"], ["check"], ["verify"], ["reproduce"],
+        ["inject"], ["diff"], ["log"], ["bisect"], ["check"], ["verify"], ["reproduce"],
         ["boot"], ["autopsy"], ["cache"], ["cache", "list"], ["cache", "verify"], ["cache", "gc"], ["cache", "clear"],
         ["kernel"],
         ["kernel", "extract"], ["schema"],

@@ -79,6 +79,19 @@ func twoBuilds() throws -> Workspace {
         #expect(ending.stdout.contains("/usr/bin/hello is another program outside of any package's change"))
         #expect(ending.stdout.contains("\nNot explained: "))
         #expect(!ending.stdout.contains("\nNot explained: nothing\n"))
+        // Nor by an overlay that is laid over the root, has other content, and has no such file.
+        try shell(
+            """
+            cp -a new evil-too; debugfs -w -R 'rm /usr/share/odd/setuid' evil-too/demo.ext4
+            debugfs -w -R 'write evil /opt' evil-too/demo.ext4
+            """, in: workspace.root)
+        let json = try JSON(workspace.program.run(["diff", "--json", "old", "evil-too"]).stdout)
+        #expect(json["notExplained"] == .array([.text("/opt"), .text("/usr/share/odd/setuid")]))
+        let removed = json["paths"].list.first { $0["path"] == .text("/usr/share/odd/setuid") }
+        #expect(removed?["fields"].list == [.object(["name": .text("size"), "old": .text("10")])])
+        let overlays = try JSON(workspace.text("new/build.json"))["overlays"].list
+        #expect(overlays.map { $0["name"].string } == ["overlays/first"])
+        #expect(overlays[0]["paths"].list.contains(.text("/etc/sudoers.d/agent")))
     }
 
     @Test func `locks are compared by their packages, and a lock with an image too`() throws {

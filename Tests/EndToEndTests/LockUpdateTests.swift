@@ -25,7 +25,7 @@ import Testing
         """
 
     /// The world's packages with newer versions of three, one of them a security fix.
-    private static func newer(_ world: World, keepingOld: Bool = true) throws -> FixtureArchive {
+    static func newer(_ world: World, keepingOld: Bool = true) throws -> FixtureArchive {
         let archive = try FixtureArchive(key: world.key)
         var packages = try World.packages()
         var fixes = [FixturePackage]()

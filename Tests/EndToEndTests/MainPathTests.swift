@@ -19,7 +19,7 @@ private let canLoopMount: Bool = {
         let names = try directoryNames(at: warm.output("demo")).map { String(decoding: $0, as: UTF8.self) }.sorted()
         #expect(
             names == [
-                "build.json", "check.json", "demo.ext4", "demo.listing", "firecracker.json", "image.json",
+                "build.json", "check.json", "demo.ext4", "demo.listing", "demo.lock", "firecracker.json", "image.json",
                 "kernel.config", "vmlinux",
             ])
         let image = Digest(hashing: try readFile(at: warm.output("demo", "demo.ext4")))
@@ -212,7 +212,7 @@ private let canLoopMount: Bool = {
         #expect(try workspace.build("bare").status == 0)
         let names = try directoryNames(at: workspace.output("bare")).map { String(decoding: $0, as: UTF8.self) }
             .sorted()
-        #expect(names == ["bare.ext4", "bare.listing", "build.json", "check.json", "image.json"])
+        #expect(names == ["bare.ext4", "bare.listing", "bare.lock", "build.json", "check.json", "image.json"])
         #expect(try workspace.text("recipes/bare.lock").contains("busybox") == false)
     }
 

@@ -141,7 +141,7 @@ import Testing
         let longer = try verify(["out/demo"], in: workspace)
         #expect(longer.status == 1)
         #expect(longer.stdout.contains("\n  the image has "), "\(longer.stdout)")
-        #expect(try directoryNames(at: workspace.output("demo")).count == 8)
+        #expect(try directoryNames(at: workspace.output("demo")).count == 9)
     }
 
     @Test func `a flipped bit of a sealed image is found in its file`() throws {

@@ -119,8 +119,22 @@ private final class Sides {
         squashfs.replaceSubrange(0..<4, with: Array("hsqs".utf8))
         var encrypted = squashfs
         encrypted.replaceSubrange(0..<6, with: Array("LUKS".utf8) + [0xBA, 0xBE])
+        var xfs = squashfs
+        xfs.replaceSubrange(0..<4, with: Array("XFSB".utf8))
+        // As mkfs.vfat writes it: a boot sector's signature too, which partition tables have.
+        var fat = [UInt8](repeating: 0, count: 4096)
+        fat.replaceSubrange(54..<62, with: Array("FAT16   ".utf8))
+        fat.replaceSubrange(510..<512, with: [0x55, 0xAA])
+        // A superblock that promises more than there is room for, and one of blocks of no size.
+        var greedy = bytes
+        greedy.replaceSubrange(0x404..<0x408, with: [0xFF, 0xFF, 0xFF, 0x7F])
+        var odd = bytes
+        odd[0x418] = 0xFF
         let bad: [(String, [UInt8], String)] = [
-            ("empty", [], "cannot be compared: it is empty"),
+            ("xfs", xfs, "it is an XFS file system"), ("vfat", fat, "it is a FAT file system"),
+            ("greedy.ext4", greedy, "it is cut off"), ("odd.ext4", odd, "its superblock is damaged"),
+            ("head.ext4", Array(bytes.prefix(1500)), "cannot read the image"),
+            ("empty", [], "is neither an image nor a tree: it is empty"),
             ("noise", [UInt8](repeating: 7, count: 5000), "it is no file system that this program knows"),
             ("squashfs", squashfs, "it is a squashfs file system"), ("luks", encrypted, "it is encrypted (LUKS)"),
             ("cut.ext4", Array(bytes.prefix(bytes.count / 2)), "it is cut off"),
@@ -137,6 +151,44 @@ private final class Sides {
             }
         }
         #expect(throws: Failure.self) { try sides.compare(image, sides.path.appending("nowhere")) }
+    }
+
+    /// Contents that are no text to be shown, and names that are none: told by their paths.
+    @Test func hugeAndBinaryAndUnreadableTextsAreToldWithoutBeingShown() throws {
+        let sides = try Sides()
+        func nodes(_ version: UInt8) throws -> [FileNode] {
+            func node(_ path: [UInt8], _ bytes: [UInt8]) throws -> FileNode {
+                FileNode(
+                    path: try #require(TreePath(normalizing: path)), kind: .file(Blob(bytes), linkGroup: 0),
+                    metadata: Metadata(mode: 0o644, mtime: Timestamp(seconds: 1_700_000_000)))
+            }
+            let huge = [UInt8](repeating: UInt8(ascii: "x"), count: 9 << 20) + [version, 10]
+            let binary: [UInt8] = [0x7F, 0x45, 0x4C, 0x46, 0, 0xFF, 0xFE, version]
+            return try Sides.nodes + [
+                node(Array("etc/huge.conf".utf8), huge), node(Array("etc/binary.conf".utf8), binary),
+                node(Array("etc/one-line.conf".utf8), [UInt8](repeating: version, count: 1 << 20)),
+                node(Array("etc/".utf8) + [0xFF, 0xC3, 0x28] + Array(".conf".utf8), [version, 10]),
+                node(Array("etc/line\nbreak.conf".utf8), [version, 10]),
+            ]
+        }
+        let (old, new) = (
+            try sides.image("old.ext4", nodes(UInt8(ascii: "1"))), try sides.image("new.ext4", nodes(UInt8(ascii: "2")))
+        )
+        let result = try sides.compare(old, new)
+        #expect(
+            result.paths.map(\.path) == [
+                "/etc/binary.conf", "/etc/huge.conf", "/etc/line\\012break.conf", "/etc/one-line.conf",
+                "/etc/\\377\\303(.conf",
+            ])
+        for text in [result.text(.patch), result.text(.normal), result.markdown()] {
+            #expect(text.utf8.count < 60_000)
+            #expect(text.utf8.allSatisfy { $0 >= 0x20 || $0 == 10 })
+        }
+        for path in [old, new] {
+            let summary = try summarizeImage(
+                path, name: "image", temporary: sides.path, architecture: "amd64", warn: { _ in })
+            #expect(summary.files == 9)
+        }
     }
 
     @Test func aDamagedFolderIsNamedAndTheRestCompared() throws {

@@ -15,6 +15,8 @@ struct OpenedSide {
     private(set) var lock: Lock?
     private(set) var facts: OutputFacts?
     private(set) var information: Ext4Information?
+    /// What lies beside it and is of another version of the program, a sentence each.
+    private(set) var strangeRecords: [String] = []
     /// Whether the digests of its files can be taken from beside it.
     private(set) var isUntouched = false
     /// The image, the listing, the folder; what was decompressed.
@@ -46,16 +48,8 @@ struct OpenedSide {
         case .tar: directory = try TemporaryDirectory(beside: temporary.appending("rootfs-build-diff"))
         case .output:
             directory = nil
-            let image = try ImageReference.image(at: path)
-            let listing = path.appending("\(image.stem ?? "").listing")
-            if exists(image) {
-                path = image
-            } else if exists(listing) {
-                form = .listing
-                path = listing
-            } else {
-                throw Failure("\(path) has neither \(image.lastComponent?.string ?? "an image") nor its listing")
-            }
+            path = try imageOrListing(in: path)
+            if path.extension == "listing" { form = .listing }
         case .image, .listing, .lock, .directory: directory = nil
         }
         self.form = form
@@ -85,6 +79,7 @@ struct OpenedSide {
             isUntouched = information.map(facts.isUntouched) ?? false
         case .compressed, .directory, .tar: break
         }
+        if let image = facts?.image { strangeRecords = Pipeline.strangeRecords(beside: image) }
     }
 
     /// The image's hash, where its record says it and nothing speaks against it.
@@ -187,6 +182,7 @@ struct OpenedSide {
         }
         var image = ComparedImage(side: side, tree: tree)
         image.damaged = damaged
+        image.obstacles = strangeRecords.map { Comparison.Obstacle("records", "of \(name): \($0)") }
         try image.addContents()
         facts?.add(to: &image)
         image.side.packages = image.packages?.count

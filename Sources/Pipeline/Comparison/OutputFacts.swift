@@ -53,6 +53,9 @@ struct OutputFacts {
             && output.modifiedNanoseconds == Int64(status.st_mtim.tv_nsec)
     }
 
+    /// When the build wrote the image, in UTC seconds since 1970; nil where nothing says it.
+    var built: Int64? { build?.outputs.first { $0.name == image.lastComponent?.string }?.modified }
+
     /// Reads the listing, if it is the record's.
     mutating func readListing() {
         guard let record else { return }
@@ -127,9 +130,10 @@ struct OutputFacts {
         let overlays = places.map { place in
             counts[place.source, default: 0] += 1
             let count = counts[place.source] ?? 1
-            let digest = digests[place.source + (count > 1 ? " (\(count))" : "")] ?? ""
+            let name = place.source + (count > 1 ? " (\(count))" : "")
             return ComparedImage.Overlay(
-                name: place.source, target: TreePath(normalizing: place.target) ?? .root, digest: digest)
+                name: place.source, target: TreePath(normalizing: place.target) ?? .root, digest: digests[name] ?? "",
+                paths: record.overlays?.first { $0.name == name }?.paths.map(Set.init))
         }
         return ComparedImage.Inputs(settings: settings, overlays: overlays)
     }

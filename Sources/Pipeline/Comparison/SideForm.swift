@@ -88,7 +88,7 @@ enum SideForm: Hashable {
         let what =
             head.isEmpty ? "it is empty" : name.map { "it is \($0)" } ?? "it is no file system that this program knows"
         return Failure(
-            "\(path) cannot be compared: \(what)",
+            "\(path) is neither an image nor a tree: \(what)",
             hint: "name an ext4 image (also .zst), a build's folder, a listing, a lock, a directory or a tarball")
     }
 }
