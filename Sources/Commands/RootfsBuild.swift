@@ -35,6 +35,7 @@ public struct RootfsBuild: AsyncParsableCommand {
         subcommands: [
             BuildCommand.self, LockCommand.self, ExplainCommand.self, InspectCommand.self, InjectCommand.self,
             DiffCommand.self, CheckCommand.self, VerifyCommand.self, ReproduceCommand.self, BootCommand.self,
+            NightlyCommand.self,
             AutopsyCommand.self, KernelCommand.self, CacheCommand.self, SchemaCommand.self,
         ],
         defaultSubcommand: BuildCommand.self)
