@@ -64,9 +64,12 @@ let package = Package(
                 "Comparing", "CLinux", systemPackage,
             ]),
         .target(
+            name: "Nightly",
+            dependencies: [model, "Recipes", "Storage", "Comparing", "Pipeline", systemPackage]),
+        .target(
             name: "Commands",
             dependencies: [
-                model, "Recipes", "Storage", "Comparing", "Pipeline", "CLinux", systemPackage,
+                model, "Recipes", "Storage", "Comparing", "Pipeline", "Nightly", "CLinux", systemPackage,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(

@@ -36,24 +36,23 @@ struct ReproduceCommand: AsyncParsableCommand {
             let settings = try command.options.settings(progress: progress)
             let report = try await reproduce(
                 recipe: command.recipe, settings: settings,
-                ReproduceSettings(
-                    program: try ownProgram(), environment: wholeEnvironment(),
-                    work: try absolutePath(command.work ?? environmentValue("TMPDIR") ?? "/var/tmp"),
-                    options: command.sharedOptions(settings)))
+                try reproduction(of: settings, work: command.work))
             print(command.output.json ? jsonText(report) : text(report))
             return report.reproducible ? .done : .negative
         }
     }
+}
 
-    /// What both builds are told besides what is varied.
-    private func sharedOptions(_ settings: BuildSettings) -> [String] {
-        var words = settings.variables.flatMap { ["--set", "\($0.0)=\($0.1)"] }
-        if let mirror = settings.mirror { words += ["--mirror", mirror] }
-        if settings.offline { words.append("--offline") }
-        words += settings.kept.sorted().flatMap { ["--keep", $0] }
-        words += settings.packageDirectories.flatMap { ["--package-dir", $0.string] }
-        return words
-    }
+/// How an image is built twice: with the options that its build has.
+func reproduction(of settings: BuildSettings, work: String?) throws -> ReproduceSettings {
+    var words = settings.variables.flatMap { ["--set", "\($0.0)=\($0.1)"] }
+    if let mirror = settings.mirror { words += ["--mirror", mirror] }
+    if settings.offline { words.append("--offline") }
+    words += settings.kept.sorted().flatMap { ["--keep", $0] }
+    words += settings.packageDirectories.flatMap { ["--package-dir", $0.string] }
+    return ReproduceSettings(
+        program: try ownProgram(), environment: wholeEnvironment(),
+        work: try absolutePath(work ?? environmentValue("TMPDIR") ?? "/var/tmp"), options: words)
 }
 
 /// The file of this program.

@@ -35,8 +35,8 @@ public struct RootfsBuild: AsyncParsableCommand {
         subcommands: [
             BuildCommand.self, LockCommand.self, ExplainCommand.self, InspectCommand.self, InjectCommand.self,
             DiffCommand.self, LogCommand.self, CheckCommand.self, VerifyCommand.self, ReproduceCommand.self,
-            BootCommand.self, BisectCommand.self, AutopsyCommand.self, KernelCommand.self, CacheCommand.self,
-            SchemaCommand.self,
+            BootCommand.self, BisectCommand.self, NightlyCommand.self, AutopsyCommand.self, KernelCommand.self,
+            CacheCommand.self, SchemaCommand.self,
         ],
         defaultSubcommand: BuildCommand.self)
 

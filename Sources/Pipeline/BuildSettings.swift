@@ -12,6 +12,8 @@ public struct BuildSettings: Sendable {
     public var outputParent: FilePath = "out"
     /// The outputs' directory itself, for one recipe.
     public var outputDirectory: FilePath?
+    /// The lock itself, for one recipe; nil: the one beside it.
+    public var lock: FilePath?
     public var mirror: String?
     /// `--package-dir`: where .debs may lie that neither store nor mirror has.
     public var packageDirectories: [FilePath] = []
@@ -63,6 +65,14 @@ public struct BuildSettings: Sendable {
     /// Where the outputs of a recipe go.
     func directory(of recipe: Recipe) -> FilePath {
         outputDirectory ?? outputParent.appending(recipe.name.value)
+    }
+
+    /// Where the lock of a recipe is: `recipes/browser.manifest` → `recipes/browser.lock`.
+    func lockPath(ofRecipe path: String) -> FilePath {
+        if let lock { return lock }
+        var path = FilePath(path)
+        path.extension = "lock"
+        return path
     }
 
     /// Throws where a recipe is for another architecture than the host's, whose programs the host does not run.

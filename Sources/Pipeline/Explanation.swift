@@ -58,7 +58,7 @@ private struct Explainer {
         if let held = try findLock(recipePath: path, recipe: recipe, settings: settings) {
             stages = try self.stages(recipe, held)
         } else {
-            stages = stagesWithoutLock(recipe, lock: lockPath(forRecipe: path))
+            stages = stagesWithoutLock(recipe, lock: settings.lockPath(ofRecipe: path))
         }
         return Explanation(
             recipe: path, name: recipe.name.value, directory: settings.directory(of: recipe).string,

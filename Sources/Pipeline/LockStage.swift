@@ -21,16 +21,9 @@ struct HeldLock {
     var digest: Digest { Digest(hashing: lock.text) }
 }
 
-/// `recipes/browser.manifest` → `recipes/browser.lock`.
-func lockPath(forRecipe path: String) -> FilePath {
-    var path = FilePath(path)
-    path.extension = "lock"
-    return path
-}
-
 /// The recipe's lock, checked against the recipe; nil where there is none.
 func findLock(recipePath: String, recipe: Recipe, settings: BuildSettings) throws -> HeldLock? {
-    let path = lockPath(forRecipe: recipePath)
+    let path = settings.lockPath(ofRecipe: recipePath)
     let wanted = Resolution(recipe, hostArchitecture: settings.hostArchitecture).wanted
     guard let lock = try readLock(of: recipe, at: recipePath, settings: settings) else { return nil }
     if let failure = lock.missingRequests(for: wanted, recipe: recipePath) { throw failure }
@@ -43,7 +36,7 @@ func findLock(recipePath: String, recipe: Recipe, settings: BuildSettings) throw
 
 /// The recipe's lock; nil where there is none. Another recipe's or architecture's is refused.
 private func readLock(of recipe: Recipe, at recipePath: String, settings: BuildSettings) throws -> Lock? {
-    let path = lockPath(forRecipe: recipePath)
+    let path = settings.lockPath(ofRecipe: recipePath)
     let owner = Lock.Owner(
         recipe: recipe.name.value,
         architecture: Resolution(recipe, hostArchitecture: settings.hostArchitecture).architecture,
@@ -69,7 +62,7 @@ func holdLock(
     if update == .nothing, let held = try findLock(recipePath: recipePath, recipe: recipe, settings: settings) {
         return held
     }
-    let path = lockPath(forRecipe: recipePath)
+    let path = settings.lockPath(ofRecipe: recipePath)
     let resolution = Resolution(recipe, hostArchitecture: settings.hostArchitecture)
     let old: Lock?
     var unusable: Failure?
@@ -154,7 +147,7 @@ private func updates(
     let known = try recipes.map { path, recipe in
         guard let lock = try readLock(of: recipe, at: path, settings: settings) else {
             throw Failure(
-                "there is no lock \(lockPath(forRecipe: path)) whose packages could be updated",
+                "there is no lock \(settings.lockPath(ofRecipe: path)) whose packages could be updated",
                 hint: "run rootfs-build lock \(path)")
         }
         // The kernel may be asked for by another name than its package has.
@@ -167,7 +160,7 @@ private func updates(
     let all = known.reduce(into: Set<String>()) { $0.formUnion($1) }
     let strangers = names.filter { !all.contains($0) }
     if !strangers.isEmpty {
-        let place = recipes.count == 1 ? lockPath(forRecipe: recipes[0].path).string : "none of the locks"
+        let place = recipes.count == 1 ? settings.lockPath(ofRecipe: recipes[0].path).string : "none of the locks"
         throw Failures(
             strangers.map { name in
                 let near = nearestName(to: name, among: all.sorted())

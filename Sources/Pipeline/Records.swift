@@ -1,6 +1,6 @@
 internal import FoundationEssentials
 public import Normalization
-internal import RootfsModel
+public import RootfsModel
 
 /// image.json: what the image is. The same for equal builds, whenever and wherever they ran.
 public struct ImageRecord: Codable, Sendable, Equatable {
@@ -173,7 +173,7 @@ struct BuildRecord: Codable, Sendable {
 }
 
 /// A record as JSON: sorted keys, indented, a newline at the end.
-func recordBytes(_ record: some Encodable) throws(Failure) -> [UInt8] {
+public func recordBytes(_ record: some Encodable) throws(Failure) -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     do {
@@ -184,6 +184,6 @@ func recordBytes(_ record: some Encodable) throws(Failure) -> [UInt8] {
 }
 
 /// A record read back; nil when it is not one of this version.
-func parseRecord<Record: Decodable>(_ type: Record.Type, from bytes: [UInt8]) -> Record? {
+public func parseRecord<Record: Decodable>(_ type: Record.Type, from bytes: [UInt8]) -> Record? {
     try? JSONDecoder().decode(type, from: Data(bytes))
 }

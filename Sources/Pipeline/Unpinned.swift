@@ -25,7 +25,7 @@ func unpinnedInputs(_ recipe: Recipe, lock: FilePath, hasLock: Bool, settings: B
 func refuseUnpinned(_ recipes: [(path: String, recipe: Recipe)], settings: BuildSettings) throws {
     var failures = [Failure]()
     for (path, recipe) in recipes {
-        let lock = lockPath(forRecipe: path)
+        let lock = settings.lockPath(ofRecipe: path)
         let hasLock = exists(lock)
         var notes = unpinnedInputs(recipe, lock: lock, hasLock: true, settings: settings)
         if !hasLock { notes.insert("packages: there is no \(lock)", at: 0) }

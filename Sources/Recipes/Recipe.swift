@@ -30,6 +30,8 @@ public struct Recipe: Hashable, Sendable {
     public var machine = Machine()
     public var check = Check()
     public var boot = Boot()
+    /// nil: what nothing is said of is as `Nightly()` has it.
+    public var nightly: Nightly?
     /// What `${…}` means, for the templates of overlays too.
     public var variables = Variables()
 

@@ -189,6 +189,7 @@ extension ValueFormat where Value == Recipe {
             RecipeKey("machine", \.machine, .machine, "the virtual machine"),
             RecipeKey("check", \.check, .check, "the checks of the tree"),
             RecipeKey("boot", \.boot, .boot, "what a first boot has to show"),
+            RecipeKey("nightly", \.nightly, .nightly, "what `rootfs-build nightly` may put in place by itself"),
         ],
         initial: { Recipe() },
         finish: { recipe, node, reader in

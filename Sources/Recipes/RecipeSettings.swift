@@ -12,11 +12,11 @@ extension Recipe {
     /// whatever their comments, spelling and bases.
     ///
     /// `archive` and `layers` are not among them: what they bring is in the lock, which is checked against them, and
-    /// where a package comes from does not change it. Nor are variables where no overlay has templates: elsewhere they
-    /// are put in already.
+    /// where a package comes from does not change it. Nor is `nightly`, which changes no output, nor are variables where
+    /// no overlay has templates: elsewhere they are put in already.
     public var settings: [Setting] {
         guard case .object(let keys)? = ValueFormat<Recipe>.recipe.write(self) else { return [] }
-        var left = ["archive", "layers"]
+        var left = ["archive", "layers", "nightly"]
         if overlays.allSatisfy(\.templates.isEmpty) { left.append("variables") }
         return keys.filter { !left.contains($0.name) }.flatMap { key in
             guard case .object(let members) = key.value else {

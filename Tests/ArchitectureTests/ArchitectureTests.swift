@@ -34,8 +34,12 @@ import Testing
             "Comparing",
             "FoundationEssentials",
         ]).union(system),
+        "Nightly": Set([
+            "RootfsModel", "Recipes", "Storage", "Comparing", "Pipeline", "FoundationEssentials",
+        ]).union(system),
         "Commands": Set([
-            "RootfsModel", "Recipes", "Storage", "Comparing", "Pipeline", "ArgumentParser", "FoundationEssentials",
+            "RootfsModel", "Recipes", "Storage", "Comparing", "Pipeline", "Nightly", "ArgumentParser",
+            "FoundationEssentials",
             "Dispatch",
         ]).union(system),
         "rootfs-build": ["ArgumentParser", "Commands"],

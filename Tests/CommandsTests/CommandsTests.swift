@@ -7,7 +7,8 @@ import Testing
         ["inspect", "cat"],
         ["inspect", "extract"],
         ["inject"], ["diff"], ["log"], ["bisect"], ["check"], ["verify"], ["reproduce"],
-        ["boot"], ["autopsy"], ["cache"], ["cache", "list"], ["cache", "verify"], ["cache", "gc"], ["cache", "clear"],
+        ["boot"], ["nightly"], ["autopsy"], ["cache"], ["cache", "list"], ["cache", "verify"], ["cache", "gc"],
+        ["cache", "clear"],
         ["kernel"],
         ["kernel", "extract"], ["schema"],
     ]

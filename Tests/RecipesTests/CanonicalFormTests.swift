@@ -78,6 +78,11 @@ struct RandomRecipe {
         }
         if maybe() { parts.append("machine: {vcpus: \(number(1...32)), memory: \(number(64...9000))MiB}") }
         if maybe() { parts.append("boot: {within: \(number(1...3))min, expect: [\"login:\", \(word())]}") }
+        if maybe() {
+            parts.append(
+                "nightly: {boot: \(maybe()), size-growth: \(number(0...1000))%, allow: \(pick(["all", "none", "security"])), keep: \(pick(["\"3 nights, 1 week\"", "\(number(1...9)) nights", "{weeks: 2}"])), report: \(word())}"
+            )
+        }
     }
 }
 
@@ -111,11 +116,11 @@ struct RandomRecipe {
             "files: {/a: x}\n", "files: {/a: y}\n",
             "machine: {vcpus: 2}\n", "overlays: [a, b]\n", "overlays: [b, a]\n", "hostname: other\n",
             "overlays: [{source: a, mode: {\"a\": 0755, \"*\": 0644}}]\n",
-            "overlays: [{source: a, mode: {\"*\": 0644, \"a\": 0755}}]\n",
+            "overlays: [{source: a, mode: {\"*\": 0644, \"a\": 0755}}]\n", "nightly: {boot: false}\n",
         ]
         #expect(Set(try texts.map { try load(least + $0).canonicalForm }).count == texts.count)
-        // A variable that nothing uses is in no output.
-        #expect(Set(try texts.map { try load(least + $0).digest }).count == texts.count - 1)
+        // A variable that nothing uses is in no output, nor is what a nightly build may do.
+        #expect(Set(try texts.map { try load(least + $0).digest }).count == texts.count - 2)
     }
 
     @Test func ofTheExampleIsPinned() throws {

@@ -35,7 +35,7 @@ import Testing
                 isInside = true
             } else if !line.hasPrefix("|") {
                 isInside = false
-            } else if isInside, let key = line.wholeMatch(of: /\| `([a-z0-9]+)` \|.*/)?.1 {
+            } else if isInside, let key = line.wholeMatch(of: /\| `([a-z0-9-]+)` \|.*/)?.1 {
                 tables[tables.count - 1].append(String(key))
             }
         }

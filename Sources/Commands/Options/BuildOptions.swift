@@ -94,6 +94,10 @@ struct SourceOptions: ParsableArguments {
     @Option(name: .long, help: .hidden)
     var now: Int64?
 
+    /// Likewise for a nightly build that is built twice: the lock, instead of the one beside the recipe.
+    @Option(name: .long, help: .hidden)
+    var lock: String?
+
     func validate() throws {
         if let jobs, jobs < 1 || jobs > 1024 { throw ValidationError("--jobs takes a number from 1 to 1024.") }
         for assignment in assignments where !assignment.dropFirst().contains("=") || assignment.hasPrefix("=") {
@@ -117,6 +121,7 @@ struct SourceOptions: ParsableArguments {
             toolVersion: toolVersion,
             measure: measureNow,
             progress: progress)
+        settings.lock = try lock.map { try absolutePath($0) }
         settings.packageDirectories = try packageDirectories.map { name in
             let path = try absolutePath(name)
             if isDirectory(path) { return path }

@@ -3,11 +3,13 @@ import RootfsModel
 extension Comparison {
     /// The comparison as a page that a browser shows: one file that needs no network.
     ///
-    /// - Parameter json: its encoded form, which the page's script reads.
-    public func html(json: String, _ detail: Detail = .normal) -> String {
+    /// - Parameters:
+    ///   - json: its encoded form, which the page's script reads.
+    ///   - before: what stands above it.
+    public func html(json: String, _ detail: Detail = .normal, before: PageSection? = nil) -> String {
         HTMLPage(
             title: "\(old.name) → \(new.name)", json: json, plain: text(detail),
-            script: HTMLPage.graphScript + HTMLPage.diffScript
+            script: HTMLPage.graphScript + HTMLPage.diffScript, before: before
         ).text
     }
 }
@@ -32,6 +34,8 @@ struct HTMLPage {
     var plain: String
     /// What comes after the parts that every page has.
     var script: String
+    /// What stands above what the script shows, and needs none.
+    var before: PageSection?
 
     var text: String {
         let script = "\n" + Self.baseScript + Self.tableScript + Self.treemapScript + script + "\n"
@@ -51,7 +55,7 @@ struct HTMLPage {
             <body>
             <a class="skip" href="#content">To the report</a>
             <nav id="sections" aria-label="Sections"></nav>
-            <main id="content" tabindex="-1"><noscript><pre>\(Self.escaped(plain))</pre></noscript></main>
+            \(before.map { "<header>\($0.markup)</header>\n" } ?? "")<main id="content" tabindex="-1"><noscript><pre>\(Self.escaped(plain))</pre></noscript></main>
             <script type="application/json" id="data">\(Self.inScript(json))</script>
             <script>\(script)</script>
             </body>

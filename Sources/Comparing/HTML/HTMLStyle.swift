@@ -117,6 +117,10 @@ extension HTMLPage {
         .graph.lit .node:not(.on) { opacity: .28 } .graph.lit path:not(.on) { stroke-opacity: .07 }
         .graph path.on { stroke: var(--link); stroke-opacity: .95; stroke-width: 1.8 }
 
+        .trend { display: block; width: 100%; max-width: 46rem; height: auto; font-size: 11px; margin: .2rem 0 .8rem }
+        .trend text { fill: var(--quiet) } .trend .line { fill: none; stroke: var(--link); stroke-width: 1.5 }
+        .trend circle { fill: var(--link) } .trend .axis { stroke: var(--line) } .trend .name { fill: var(--text); font-weight: 600 }
+
         @media print {
           :root, :root[data-scheme] { color-scheme: light }
           body { font-size: 9.5pt } nav, .tools, .skip, .more, .readout { display: none !important } .tile { font-size: 7pt }
