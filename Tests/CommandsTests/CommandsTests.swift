@@ -9,7 +9,8 @@ import Testing
         ["inject"], ["diff"], ["check"], ["verify"], ["reproduce"],
         ["boot"], ["autopsy"], ["cache"], ["cache", "list"], ["cache", "verify"], ["cache", "gc"], ["cache", "clear"],
         ["kernel"],
-        ["kernel", "extract"], ["schema"],
+        ["kernel", "extract"], ["schema"], ["licenses"],
+       
     ]
 
     @Test(arguments: commands) func helpIsAsItWasReadAndSaysTheExitStatuses(command: [String]) throws {
