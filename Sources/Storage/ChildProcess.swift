@@ -8,18 +8,20 @@ public enum ProgramEnd: Hashable, Sendable {
     case killed(Int32)
 }
 
-/// Runs a program of the host to its end, without a shell, with stdin empty and both outputs into files.
+/// Runs a program of the host to its end, without a shell, with stdin from a file (empty, where none is named) and both
+/// outputs into files.
 /// Its environment is only what is given here, and signals mean to it what they mean to any program: we ignore
 /// SIGPIPE, and some of our threads have signals blocked. Cancelling the task kills it.
 public func runProgram(
-    _ program: FilePath, _ arguments: [String], environment: [String], output: FilePath, errors: FilePath
+    _ program: FilePath, _ arguments: [String], environment: [String], input: FilePath = "/dev/null", output: FilePath,
+    errors: FilePath
 ) throws -> ProgramEnd {
     try Task.checkCancellation()
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 0, input.string, O_RDONLY, 0)
     posix_spawn_file_actions_addopen(&actions, 1, output.string, flags & ~O_CLOEXEC, 0o600)
     posix_spawn_file_actions_addopen(&actions, 2, errors.string, flags & ~O_CLOEXEC, 0o600)
 
