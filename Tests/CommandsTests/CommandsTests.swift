@@ -9,7 +9,7 @@ import Testing
         ["inject"], ["diff"], ["check"], ["verify"], ["reproduce"],
         ["boot"], ["autopsy"], ["cache"], ["cache", "list"], ["cache", "verify"], ["cache", "gc"], ["cache", "clear"],
         ["kernel"],
-        ["kernel", "extract"], ["schema"], ["licenses"], ["sbom"],
+        ["kernel", "extract"], ["schema"], ["licenses"], ["sbom"], ["provenance"],
         ["sign"],
     ]
 
