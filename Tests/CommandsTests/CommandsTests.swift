@@ -10,7 +10,7 @@ import Testing
         ["boot"], ["autopsy"], ["cache"], ["cache", "list"], ["cache", "verify"], ["cache", "gc"], ["cache", "clear"],
         ["kernel"],
         ["kernel", "extract"], ["schema"], ["licenses"], ["sbom"], ["provenance"],
-        ["sign"],
+        ["sign"], ["matrix"],
     ]
 
     @Test(arguments: commands) func helpIsAsItWasReadAndSaysTheExitStatuses(command: [String]) throws {
