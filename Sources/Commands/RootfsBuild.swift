@@ -36,7 +36,8 @@ public struct RootfsBuild: AsyncParsableCommand {
             BuildCommand.self, LockCommand.self, ExplainCommand.self, InspectCommand.self, InjectCommand.self,
             DiffCommand.self, LogCommand.self, CheckCommand.self, VerifyCommand.self, ReproduceCommand.self,
             BootCommand.self, BisectCommand.self, NightlyCommand.self, AutopsyCommand.self, KernelCommand.self,
-            CacheCommand.self, SchemaCommand.self,
+            CacheCommand.self, SchemaCommand.self, LicensesCommand.self, SbomCommand.self, ProvenanceCommand.self,
+            SignCommand.self, MatrixCommand.self,
         ],
         defaultSubcommand: BuildCommand.self)
 

@@ -26,12 +26,47 @@ struct VerifyCommand: AsyncParsableCommand {
             "An image.json or a listing to compare with (default: those beside the image).", valueName: "file"))
     var against: String?
 
+    @Flag(name: .long, help: "Check also who signed it, and that all outputs are those that were signed.")
+    var signature = false
+
+    @Option(
+        name: .customLong("allowed-signers"),
+        help: ArgumentHelp("With --signature: who may sign, as ssh-keygen(1) has it.", valueName: "file"))
+    var allowedSigners: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("With --signature: who must have signed (default: any of the file).", valueName: "name"))
+    var identity: String?
+
+    func validate() throws {
+        if signature != (allowedSigners != nil) {
+            throw ValidationError("--signature and --allowed-signers go together.")
+        }
+        if identity != nil && !signature { throw ValidationError("--identity goes with --signature.") }
+        if against != nil && signature {
+            throw ValidationError(
+                "--against and --signature exclude each other: signed is the image.json beside the image.")
+        }
+    }
+
     func run() async throws {
         let command = self
         try await output.perform { progress in
-            let report = try await verifyImage(
+            let signature = try command.allowedSigners.map { allowed in
+                try checkSignature(
+                    of: absolutePath(command.image), allowed: absolutePath(allowed), identity: command.identity,
+                    with: secureShellKeys())
+            }
+            var report = try await verifyImage(
                 at: absolutePath(command.image), against: command.against.map { try absolutePath($0) },
                 progress: progress)
+            if let signature {
+                report.add(signature)
+                if !signature.notSigned.isEmpty {
+                    progress(.note("not signed: \(signature.notSigned.joined(separator: ", "))"))
+                }
+            }
             print(command.output.json ? jsonText(report) : text(report))
             return report.succeeded ? .done : .negative
         }

@@ -41,6 +41,7 @@ extension ImageRecord {
         verity = written.hashTree.map { .init($0, verityObstacle: kernel?.verityObstacle) }
         paths = finished.tree.nodes.count
         proof = nil
+        outputs = nil
     }
 }
 

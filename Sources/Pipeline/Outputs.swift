@@ -57,6 +57,14 @@ func outputNames(of recipe: String) -> [String] {
         "\(recipe).ext4", "\(recipe).listing", lockName(of: recipe), "vmlinux", "Image", "initrd",
         kernelConfigurationName, "firecracker.json",
         ImageRecord.fileName, CheckReport.fileName, BuildRecord.fileName, BootRecord.fileName, ConsoleLog.fileName,
+    ] + attestationNames(of: recipe)
+}
+
+/// What may be put beside the outputs about them: they are the same outputs still, and it goes with them when new ones
+/// come.
+private func attestationNames(of recipe: String) -> [String] {
+    [
+        "\(ImageRecord.fileName).sig", "\(recipe).spdx.json", "\(recipe).cdx.json", "\(recipe).intoto.json",
     ]
 }
 
@@ -70,24 +78,44 @@ func writeKernel(_ directory: FilePath, _ kernel: BuiltKernel, arguments: [Strin
     return ImageRecord.KernelEntry(kernel, arguments: arguments)
 }
 
-/// Writes all outputs but the image, the kernel's and build.json.
-func writeOutputs(_ directory: FilePath, _ finished: FinishedTree, _ record: ImageRecord) throws {
+/// Writes all outputs but the image, the kernel's and build.json; gives the record with the digests of all.
+func writeOutputs(
+    _ directory: FilePath, _ finished: FinishedTree, _ report: CheckReport, _ record: ImageRecord
+) throws -> ImageRecord {
     try writeFile(finished.listing, to: directory.appending("\(record.name).listing"))
+    try writeFile(try recordBytes(report), to: directory.appending(CheckReport.fileName))
+    try writeMachine(directory, record)
+    var record = record
+    var digests = [String: String]()
+    for name in [CheckReport.fileName, machineName, kernelConfigurationName, lockName(of: record.name)]
+    where exists(directory.appending(name)) {
+        digests[name] = try Blob(file: directory.appending(name)).takeDigest().description
+    }
+    record.outputs = digests
     try writeFile(try recordBytes(record), to: directory.appending(ImageRecord.fileName))
+    return record
+}
+
+/// The configuration that Firecracker starts from.
+private let machineName = "firecracker.json"
+
+private func writeMachine(_ directory: FilePath, _ record: ImageRecord) throws {
     guard let kernel = record.kernel else { return }
     let configuration = FirecrackerConfiguration(
         kernel: kernel.file, initrd: kernel.initrd == nil ? nil : "initrd", image: "\(record.name).ext4",
         arguments: record.kernelArguments, vcpus: record.boot.vcpus, memory: record.boot.memoryMiB,
         isReadOnly: record.verity != nil)
-    try writeFile(Array(try configuration.text().utf8), to: directory.appending("firecracker.json"))
+    try writeFile(Array(try configuration.text().utf8), to: directory.appending(machineName))
 }
 
 /// How the outputs lie on the disk now, sorted by name: what tells later that nobody touched them.
 func outputSignatures(in directory: FilePath) throws -> [BuildRecord.Output] {
-    try directoryNames(at: directory).compactMap { name in
-        let text = String(decoding: name, as: UTF8.self)
-        // A boot's evidence comes and goes without the image being another.
+    let names = try directoryNames(at: directory).map { String(decoding: $0, as: UTF8.self) }
+    let attestations = names.filter { $0.hasSuffix(".ext4") }.flatMap { attestationNames(of: String($0.dropLast(5))) }
+    return try names.compactMap { text in
+        // A boot's evidence and attestations come and go without the image being another.
         if [BuildRecord.fileName, BootRecord.fileName, ConsoleLog.fileName].contains(text) { return nil }
+        if attestations.contains(text) { return nil }
         var status = stat()
         guard stat(directory.appending(text).string, &status) == 0 else {
             throw systemFailure("read", directory.appending(text))

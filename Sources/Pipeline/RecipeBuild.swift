@@ -303,7 +303,7 @@ struct RecipeBuild: Sendable {
         }
         var payloads = [Payload]()
         for index in lock.packages.indices { payloads.append(try await supply.package(index).payload) }
-        let record = ImageRecord(
+        var record = ImageRecord(
             name: name, description: recipe.description, architecture: architecture,
             contentHash: finished.contentHash.description, imageHash: image.digest.description, imageSize: image.size,
             imageFree: image.freeBytes, paths: finished.tree.nodes.count,
@@ -316,9 +316,8 @@ struct RecipeBuild: Sendable {
             layers: base.layers.map {
                 .init(name: $0.key.name, key: $0.key.digest.description, packages: $0.packages)
             }, packages: try packageEntries(lock, payloads))
-        try writeOutputs(staging, finished, record)
         try writeFile(Array(lock.text.utf8), to: staging.appending(lockName(of: name)))
-        try writeFile(try recordBytes(report), to: staging.appending(CheckReport.fileName))
+        record = try writeOutputs(staging, finished, report, record)
         let buildRecord = BuildRecord(
             inputs: sources.inputs, stages: clock.timings,
             layers: base.layers.map {

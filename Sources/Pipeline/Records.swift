@@ -117,6 +117,9 @@ public struct ImageRecord: Codable, Sendable, Equatable {
     public var verity: VerityEntry?
     public var boot: BootEntry
     public var proof: ProofEntry?
+    /// The digests of the outputs that nothing else here names, by file name: with them one signature of this record
+    /// covers all. nil for an image that was made from another.
+    public var outputs: [String: String]?
     /// Nil after `inject`, as the next one.
     public var lockDigest: String?
     /// Of the recipe's settings, besides what the lock holds.

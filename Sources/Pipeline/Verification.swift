@@ -28,12 +28,23 @@ public struct VerifyReport: Encodable, Sendable {
     }
 
     public var image: String
+    /// Who signed it, where that was asked.
+    public private(set) var signature: SignatureReport?
     public var checks: [Check]
     /// Paths that are not as the listing has them, in path order.
     public var differences: [Difference]
     /// What else is wrong, a sentence each.
     public var problems: [String]
     public var succeeded: Bool
+
+    /// Adds whose signature covers the record that the image was compared with.
+    public mutating func add(_ signature: SignatureReport) {
+        self.signature = signature
+        checks.insert(
+            Check(
+                name: "signature", found: "\(signature.signer), \(signature.key)", expected: nil,
+                source: signature.signature, isRight: true), at: 0)
+    }
 }
 
 /// Computes anew all that is said of an image and compares: its hash, its content's, its hash tree's; and whether the

@@ -63,9 +63,7 @@ extension ValueFormat where Value == String {
             ? nil : TextMistake("`\(shortened(text))` is not the name of a component", hint: "write for example `main`")
     }
 
-    static let architectures = [
-        "amd64", "arm64", "armel", "armhf", "i386", "loong64", "mips64el", "mipsel", "ppc64el", "riscv64", "s390x",
-    ]
+    static let architectures = architectureNames
 
     static let architecture = text("an architecture", pattern: wordPattern(architectures)) { text in
         if architectures.contains(text) { return nil }
@@ -277,3 +275,8 @@ func unknownWord(_ text: String, noun: String, words: [String], note: String? = 
         hint: nearestName(to: text, among: words).map { "did you mean `\($0)`?" }
             ?? note ?? "known: \(words.joined(separator: ", "))")
 }
+
+/// Debian's names of the architectures that a recipe can be for.
+public let architectureNames = [
+    "amd64", "arm64", "armel", "armhf", "i386", "loong64", "mips64el", "mipsel", "ppc64el", "riscv64", "s390x",
+]

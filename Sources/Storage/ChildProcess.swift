@@ -8,14 +8,16 @@ public enum ProgramEnd: Hashable, Sendable {
     case killed(Int32)
 }
 
-/// Runs a program of the host to its end, without a shell, with stdin empty and both outputs into files.
+/// Runs a program of the host to its end, without a shell, with stdin from a file (empty, where none is named) and both
+/// outputs into files.
 /// Its environment is only what is given here, and signals mean to it what they mean to any program: we ignore
 /// SIGPIPE, and some of our threads have signals blocked. Cancelling the task kills it.
 public func runProgram(
-    _ program: FilePath, _ arguments: [String], environment: [String], output: FilePath, errors: FilePath
+    _ program: FilePath, _ arguments: [String], environment: [String], input: FilePath = "/dev/null", output: FilePath,
+    errors: FilePath
 ) throws -> ProgramEnd {
     let flags = O_WRONLY | O_CREAT | O_TRUNC
-    let process = try spawn(program, arguments, environment: environment, isLeader: false) { actions in
+    let process = try spawn(program, arguments, environment: environment, input: input, isLeader: false) { actions in
         posix_spawn_file_actions_addopen(&actions, 1, output.string, flags, 0o600)
         posix_spawn_file_actions_addopen(&actions, 2, errors.string, flags, 0o600)
     }
@@ -25,7 +27,8 @@ public func runProgram(
 /// Runs a command with the host's shell to its end, with stdin empty and both outputs to this program's stderr.
 /// Cancelling the task ends it and all that it started: politely first, and after some seconds for good.
 public func runShellCommand(_ command: String, environment: [String]) throws -> ProgramEnd {
-    let process = try spawn("/bin/sh", ["-c", command], environment: environment, isLeader: true) { actions in
+    let process = try spawn("/bin/sh", ["-c", command], environment: environment, input: "/dev/null", isLeader: true) {
+        actions in
         posix_spawn_file_actions_adddup2(&actions, 2, 1)
     }
     return try wait(for: process, "/bin/sh", isLeader: true)
@@ -33,14 +36,14 @@ public func runShellCommand(_ command: String, environment: [String]) throws -> 
 
 /// - Parameter isLeader: whether it gets a process group of its own, which has all that it starts.
 private func spawn(
-    _ program: FilePath, _ arguments: [String], environment: [String], isLeader: Bool,
+    _ program: FilePath, _ arguments: [String], environment: [String], input: FilePath, isLeader: Bool,
     outputs: (inout posix_spawn_file_actions_t) -> Void
 ) throws -> pid_t {
     try Task.checkCancellation()
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 0, input.string, O_RDONLY, 0)
     outputs(&actions)
 
     var attributes = posix_spawnattr_t()

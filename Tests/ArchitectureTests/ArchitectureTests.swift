@@ -17,6 +17,8 @@ import Testing
         // Synchronization for what several rules read once.
         "Checks": ["RootfsModel", "Debian", "Synchronization"],
         "Comparing": ["RootfsModel", "Debian"],
+        // Crypto for the SHA-1 that SPDX wants of files.
+        "Attesting": ["RootfsModel", "Debian", "Crypto"],
         "Verity": ["RootfsModel", "Crypto"],
         "LibArchive": Set(["RootfsModel", "CArchive"]).union(system),
         "Storage": Set(["RootfsModel"]).union(system),
@@ -31,14 +33,14 @@ import Testing
         "Pipeline": Set([
             "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "LibArchive", "Storage",
             "DebianArchive", "Sandboxing", "Dpkg", "Ext4", "Verity", "Kernels", "Booting", "Checks", "Faults",
-            "Comparing",
+            "Comparing", "Attesting",
             "FoundationEssentials",
         ]).union(system),
         "Nightly": Set([
             "RootfsModel", "Recipes", "Storage", "Comparing", "Pipeline", "FoundationEssentials",
         ]).union(system),
         "Commands": Set([
-            "RootfsModel", "Recipes", "Storage", "Comparing", "Pipeline", "Nightly", "ArgumentParser",
+            "RootfsModel", "Recipes", "Storage", "Comparing", "Attesting", "Pipeline", "Nightly", "ArgumentParser",
             "FoundationEssentials",
             "Dispatch",
         ]).union(system),
@@ -55,7 +57,7 @@ import Testing
     /// Modules of values: no file system, clock, environment or process, not even by the back door.
     static let values = [
         "RootfsModel", "Recipes", "Debian", "Solving", "Provisioning", "Normalization", "Checks", "Faults", "Comparing",
-        "Verity",
+        "Attesting", "Verity",
         "Kernels",
     ]
 

@@ -10,7 +10,8 @@ import Testing
         ["boot"], ["nightly"], ["autopsy"], ["cache"], ["cache", "list"], ["cache", "verify"], ["cache", "gc"],
         ["cache", "clear"],
         ["kernel"],
-        ["kernel", "extract"], ["schema"],
+        ["kernel", "extract"], ["schema"], ["licenses"], ["sbom"], ["provenance"],
+        ["sign"], ["matrix"],
     ]
 
     @Test(arguments: commands) func helpIsAsItWasReadAndSaysTheExitStatuses(command: [String]) throws {

@@ -13,7 +13,7 @@ struct OutputFacts {
     var record: ImageRecord?
     /// The listing of which the record has the digest.
     var listing: [UInt8]?
-    private var build: BuildRecord?
+    private(set) var build: BuildRecord?
     private let folder: FilePath
 
     /// Looks beside an image; `information` is its superblock's. What is another image's is left out.
