@@ -129,6 +129,45 @@ struct BisectTests {
         #expect(json["steps"].list.count == 2)
         #expect(json["isExact"] == .boolean(true))
         #expect(json["diff"]["packages"].names == ["p7"])
+
+        // What is not the side's, but the recipe's of today, is named where it may be to blame.
+        try workspace.write("overlays/first/etc/first.conf", "second\n")
+        let since = try workspace.run(
+            [
+                "bisect", "recipes/ten.manifest", "--good", "found/good", "--bad", "found/bad", "--quiet", "-o",
+                "since",
+                "--test", "'\(Program.path)' inspect cat $ROOTFS_IMAGE /etc/first.conf | grep -q first",
+            ], mirror: ten.archive.uri)
+        #expect(
+            untimed(since.stderr).hasPrefix(
+                """
+                error: --good found/good is bad: exit status 1
+                  since that build these are others: overlay overlays/first
+
+                """), "\(since.stderr)")
+    }
+
+    @Test func `packages of other layers move all together`() throws {
+        let ten = try TenPackages.shared()
+        let workspace = try ten.copy()
+        try shell(
+            """
+            mkdir other && cp -r recipes overlays keys other/ && cp locks/old.lock recipes/ten.lock
+            sed -i 's/^kernel:/  - {name: more, packages: [extra]}\\nkernel:/' other/recipes/ten.manifest
+            """, in: workspace.root)
+        let locked = try workspace.run(["lock", "other/recipes/ten.manifest"], mirror: ten.archive.uri)
+        #expect(locked.status == 0, "\(locked.stderr)")
+        let ending = try ten.bisect(
+            workspace,
+            [
+                "--good", "recipes/ten.manifest", "--bad", "other/recipes/ten.manifest", "--json", "--test",
+                "! '\(Program.path)' inspect cat $ROOTFS_IMAGE /usr/share/extra",
+            ])
+        let json = try JSON(ending.stdout)
+        #expect(json["groups"] == .number(2), "\(ending.stderr)")
+        #expect(json["culprit"].list.first == .text("package extra 1.0 (new)"))
+        #expect(json["culprit"].list.count == 11)
+        #expect(json["isExact"] == .boolean(true))
     }
 
     @Test func `two packages that need each other are found together`() throws {
