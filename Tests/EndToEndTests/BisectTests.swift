@@ -24,14 +24,19 @@ private final class TenPackages: Sendable {
         }
     }
 
-    /// p0 to p9, of which p3 and p4 are of one version only.
+    /// p0 to p9, of which p3 and p4 are of one version only. The newer p8 does not say that it needs the newer p9.
     private static func packages(_ version: String) -> [FixturePackage] {
         (0..<10).map { number in
-            let fields =
-                number == 3 ? ["Depends": "p4 (= \(version))"] : number == 4 ? ["Breaks": "p3 (<< \(version))"] : [:]
-            return FixturePackage(
-                "p\(number)", version: version, fields: fields,
-                files: [.file("usr/share/p\(number)", "\(version)\n")])
+            var package = FixturePackage(
+                "p\(number)", version: version, files: [.file("usr/share/p\(number)", "\(version)\n")])
+            switch (number, version) {
+            case (3, _): package.fields = ["Depends": "p4 (= \(version))"]
+            case (4, _): package.fields = ["Breaks": "p3 (<< \(version))"]
+            case (8, "2.0"):
+                package.scripts = ["postinst": "#!/bin/sh\nread version < /usr/share/p9\n[ $version = 2.0 ]\n"]
+            default: break
+            }
+            return package
         }
     }
 
@@ -190,6 +195,10 @@ struct BisectTests {
             ending.stdout.contains("\nbroken by kernel linux-image-builtin 6.1.1-1 → 6.1.2-1\n"),
             "\(ending.stdout)\(ending.stderr)")
         #expect(ending.stdout.contains("  both have 10 of the 10 other changes\n"))
+        // What depends on more than it says cannot be built alone, which is no reason to stop.
+        #expect(
+            ending.stdout.contains(/step \d  9 of 11 changes  cannot be tested  it cannot be built: .*p8/),
+            "\(ending.stdout)")
         #expect(try proof(workspace).packages == [])
     }
 
