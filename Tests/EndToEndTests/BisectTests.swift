@@ -280,6 +280,22 @@ struct BisectTests {
         #expect(try workspace.text("mine/notes") == "mine\n")
     }
 
+    @Test(.enabled(if: OrdinaryUser.isPossible, "needs \(OrdinaryUser.words)"))
+    func `an ordinary user finds it too, and the proof is his own`() throws {
+        let ten = try TenPackages.shared()
+        let workspace = try ten.copy()
+        try removeTree(at: workspace.cache)
+        chmod(ten.archive.root.removingLastComponent().string, 0o755)
+        let program = try workspace.ordinaryUsersProgram()
+        let test = #"tr -d '\n ' < "$ROOTFS_DIR/image.json" | grep -q '"name":"p2","size":[0-9]*,"version":"1.0"'"#
+        let ending = try program.run(
+            workspace.words(
+                ["bisect", "-o", "found", "--quiet"] + TenPackages.locks + ["--test", test], mirror: ten.archive.uri))
+        #expect(ending.stdout.contains("\nbroken by package p2 1.0 → 2.0\n"), "\(ending.stdout)\(ending.stderr)")
+        #expect(try proof(workspace).packages == ["p2"])
+        #expect(try shell("find found ! -user \(OrdinaryUser.id)", in: workspace.root) == "")
+    }
+
     @Test func `Ctrl-C ends the test with all that it started, and leaves nothing`() throws {
         let ten = try TenPackages.shared()
         let workspace = try ten.copy()
