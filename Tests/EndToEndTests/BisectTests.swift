@@ -24,14 +24,19 @@ private final class TenPackages: Sendable {
         }
     }
 
-    /// p0 to p9, of which p3 and p4 are of one version only.
+    /// p0 to p9, of which p3 and p4 are of one version only. The newer p8 does not say that it needs the newer p9.
     private static func packages(_ version: String) -> [FixturePackage] {
         (0..<10).map { number in
-            let fields =
-                number == 3 ? ["Depends": "p4 (= \(version))"] : number == 4 ? ["Breaks": "p3 (<< \(version))"] : [:]
-            return FixturePackage(
-                "p\(number)", version: version, fields: fields,
-                files: [.file("usr/share/p\(number)", "\(version)\n")])
+            var package = FixturePackage(
+                "p\(number)", version: version, files: [.file("usr/share/p\(number)", "\(version)\n")])
+            switch (number, version) {
+            case (3, _): package.fields = ["Depends": "p4 (= \(version))"]
+            case (4, _): package.fields = ["Breaks": "p3 (<< \(version))"]
+            case (8, "2.0"):
+                package.scripts = ["postinst": "#!/bin/sh\nread version < /usr/share/p9\n[ $version = 2.0 ]\n"]
+            default: break
+            }
+            return package
         }
     }
 
@@ -129,6 +134,45 @@ struct BisectTests {
         #expect(json["steps"].list.count == 2)
         #expect(json["isExact"] == .boolean(true))
         #expect(json["diff"]["packages"].names == ["p7"])
+
+        // What is not the side's, but the recipe's of today, is named where it may be to blame.
+        try workspace.write("overlays/first/etc/first.conf", "second\n")
+        let since = try workspace.run(
+            [
+                "bisect", "recipes/ten.manifest", "--good", "found/good", "--bad", "found/bad", "--quiet", "-o",
+                "since",
+                "--test", "'\(Program.path)' inspect cat $ROOTFS_IMAGE /etc/first.conf | grep -q first",
+            ], mirror: ten.archive.uri)
+        #expect(
+            untimed(since.stderr).hasPrefix(
+                """
+                error: --good found/good is bad: exit status 1
+                  since that build these are others: overlay overlays/first
+
+                """), "\(since.stderr)")
+    }
+
+    @Test func `packages of other layers move all together`() throws {
+        let ten = try TenPackages.shared()
+        let workspace = try ten.copy()
+        try shell(
+            """
+            mkdir other && cp -r recipes overlays keys other/ && cp locks/old.lock recipes/ten.lock
+            sed -i 's/^kernel:/  - {name: more, packages: [extra]}\\nkernel:/' other/recipes/ten.manifest
+            """, in: workspace.root)
+        let locked = try workspace.run(["lock", "other/recipes/ten.manifest"], mirror: ten.archive.uri)
+        #expect(locked.status == 0, "\(locked.stderr)")
+        let ending = try ten.bisect(
+            workspace,
+            [
+                "--good", "recipes/ten.manifest", "--bad", "other/recipes/ten.manifest", "--json", "--test",
+                "! '\(Program.path)' inspect cat $ROOTFS_IMAGE /usr/share/extra",
+            ])
+        let json = try JSON(ending.stdout)
+        #expect(json["groups"] == .number(2), "\(ending.stderr)")
+        #expect(json["culprit"].list.first == .text("package extra 1.0 (new)"))
+        #expect(json["culprit"].list.count == 11)
+        #expect(json["isExact"] == .boolean(true))
     }
 
     @Test func `two packages that need each other are found together`() throws {
@@ -151,6 +195,10 @@ struct BisectTests {
             ending.stdout.contains("\nbroken by kernel linux-image-builtin 6.1.1-1 → 6.1.2-1\n"),
             "\(ending.stdout)\(ending.stderr)")
         #expect(ending.stdout.contains("  both have 10 of the 10 other changes\n"))
+        // What depends on more than it says cannot be built alone, which is no reason to stop.
+        #expect(
+            ending.stdout.contains(/step \d  9 of 11 changes  cannot be tested  it cannot be built: .*p8/),
+            "\(ending.stdout)")
         #expect(try proof(workspace).packages == [])
     }
 
@@ -216,11 +264,36 @@ struct BisectTests {
             try error(recipe, "--good", "nowhere", "--bad", "locks/new.lock", "--test", "true").hasPrefix("64 error: "))
         #expect(
             try error(recipe, "--good", recipe, "--bad", "locks/new.lock", "--test", "true").contains("has no lock"))
+        // A build of before locks were among the outputs, and one whose lock somebody changed.
+        let build = try World.shared().warm.output("demo")
+        try shell("mkdir before && cp '\(build)/image.json' before/", in: workspace.root)
+        func demo() throws -> String {
+            try error("recipes/demo.manifest", "--good", "before", "--bad", "recipes/demo.lock", "--test", "true")
+        }
+        #expect(try demo().hasPrefix("2 error: before does not have the lock that it was built from"))
+        try shell("sed 's/^Moment: .*/Moment: 7/' '\(build)/demo.lock' > before/demo.lock", in: workspace.root)
+        #expect(try demo().contains("demo.lock is not the lock that before was built from\n"))
         // Another's folder is left alone.
         try workspace.write("mine/notes", "mine\n")
         let foreign = try workspace.run(["bisect"] + TenPackages.locks + ["--test", "true", "-o", "mine"])
         #expect(foreign.stderr.contains("holds what no bisection wrote: notes"))
         #expect(try workspace.text("mine/notes") == "mine\n")
+    }
+
+    @Test(.enabled(if: OrdinaryUser.isPossible, "needs \(OrdinaryUser.words)"))
+    func `an ordinary user finds it too, and the proof is his own`() throws {
+        let ten = try TenPackages.shared()
+        let workspace = try ten.copy()
+        try removeTree(at: workspace.cache)
+        chmod(ten.archive.root.removingLastComponent().string, 0o755)
+        let program = try workspace.ordinaryUsersProgram()
+        let test = #"tr -d '\n ' < "$ROOTFS_DIR/image.json" | grep -q '"name":"p2","size":[0-9]*,"version":"1.0"'"#
+        let ending = try program.run(
+            workspace.words(
+                ["bisect", "-o", "found", "--quiet"] + TenPackages.locks + ["--test", test], mirror: ten.archive.uri))
+        #expect(ending.stdout.contains("\nbroken by package p2 1.0 → 2.0\n"), "\(ending.stdout)\(ending.stderr)")
+        #expect(try proof(workspace).packages == ["p2"])
+        #expect(try shell("find found ! -user \(OrdinaryUser.id)", in: workspace.root) == "")
     }
 
     @Test func `Ctrl-C ends the test with all that it started, and leaves nothing`() throws {
@@ -235,12 +308,14 @@ struct BisectTests {
             return (try? workspace.text("pid").hasSuffix("\n")) == true
         }
         let process = try #require(pid_t(workspace.text("pid").dropLast()))
-        #expect(kill(process, 0) == 0)
+        // One that nobody waits for any more has no command line.
+        func isGone() -> Bool { (try? readFile(at: FilePath("/proc/\(process)/cmdline")).isEmpty) ?? true }
+        #expect(!isGone())
         running.signal(SIGINT)
         let ending = try running.wait(within: 30)
         #expect(ending.status == 130)
         #expect(ending.stderr.hasSuffix("interrupted\n"), "\(ending.stderr)")
-        try waitUntil("its process is gone", within: 10) { kill(process, 0) != 0 }
+        try waitUntil("its process is gone", within: 10, isGone)
         #expect(!exists(workspace.path("found")))
     }
 }

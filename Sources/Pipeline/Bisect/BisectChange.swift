@@ -139,7 +139,7 @@ struct BisectPair: Sendable {
 
 extension Lock.Package {
     /// Whether it is the same .deb for the same use, wherever the archive has it.
-    fileprivate func isSame(as other: Lock.Package) -> Bool {
+    func isSame(as other: Lock.Package) -> Bool {
         name == other.name && version == other.version && architecture == other.architecture && sha256 == other.sha256
             && purpose == other.purpose
     }

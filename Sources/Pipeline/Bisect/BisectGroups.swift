@@ -140,10 +140,8 @@ extension PackageStanza {
         if relation.matches(name: name, version: version) { return true }
         return provides.contains { provided in
             guard provided.name == relation.name else { return false }
-            guard provided.comparison == .equal, let version = provided.version as DebianVersion? else {
-                return relation.comparison == .any
-            }
-            return relation.matches(name: relation.name, version: version)
+            if provided.comparison != .equal { return relation.comparison == .any }
+            return relation.matches(name: relation.name, version: provided.version)
         }
     }
 }

@@ -78,7 +78,7 @@ extension BisectPair {
         let layers = lock.layers
         for (index, layer) in layers.enumerated() {
             let origin = sides.first { _, own in
-                own.count > index && zip(layers[...index], own).allSatisfy { $0.packages == $1.packages }
+                own.count > index && zip(layers[...index], own).allSatisfy { $0.hasSamePackages(as: $1) }
             }
             if let origin { lock.layerMoments[layer.name] = origin.0.moment(ofLayer: origin.1[index].name) }
         }
@@ -104,6 +104,12 @@ extension BisectPair {
             }
             return Lock.RequestSet(set.purpose, (kept + stayed).sorted())
         }
+    }
+}
+
+extension Lock.Layer {
+    fileprivate func hasSamePackages(as other: Lock.Layer) -> Bool {
+        packages.count == other.packages.count && zip(packages, other.packages).allSatisfy { $0.isSame(as: $1) }
     }
 }
 

@@ -48,8 +48,8 @@ struct BisectSide {
 
     /// The folder of the build that is meant; nil where none is.
     private static func folder(of path: FilePath) -> FilePath? {
-        let folder = isDirectory(path) ? path : path.extension == "ext4" ? path.removingLastComponent() : nil
-        return folder
+        if isDirectory(path) { return path }
+        return path.extension == "ext4" ? path.removingLastComponent() : nil
     }
 
     private static func isLock(_ path: FilePath) throws -> Bool {
