@@ -140,6 +140,8 @@ let package = Package(
         .testTarget(name: "WebRTCTests", exclude: ["server.test.js", "fake-helper.py", "sources.py"]),
         .testTarget(name: "BenchTests", dependencies: [model, "rootfs-bench"]),
         .testTarget(
+            name: "NightlyTests", dependencies: [model, "Recipes", "Comparing", "Pipeline", "Nightly"]),
+        .testTarget(
             name: "CommandsTests", dependencies: ["rootfs-build", "Commands", "Pipeline"], exclude: ["Golden"]),
         .testTarget(
             name: "EndToEndTests",

@@ -21,10 +21,10 @@ enum ImageChangelog {
         if !closed.isEmpty { lines += ["Closes \(closed.joined(separator: ", ")).", ""] }
         for move in record.moved {
             lines.append("- \(move.text)")
-            lines += move.changelog.prefix(4).map { "  - \($0.prefix(200))" }
+            lines += move.changelog.prefix(4).map { item in "  - \(item.drop { "*-+ ".contains($0) }.prefix(200))" }
         }
         if record.moved.isEmpty {
-            lines += (record.oldLock == nil ? ["the first build"] : record.stale).prefix(12).map { "- \($0)" }
+            lines += (record.lastGood == nil ? ["the first image"] : record.stale).prefix(12).map { "- \($0)" }
         }
         return lines.joined(separator: "\n") + "\n"
     }

@@ -106,6 +106,7 @@ struct Night {
             record.because =
                 update.waiting.isEmpty
                 ? "nothing moved" : "what moved waits for a person: \(counted(update.waiting.count, "package"))"
+            record.figures = NightRecord.Figures(OutputRecords(in: state.outputs))
             return NightReport()
         }
         record.inputs = Digest(hashing: "\(inputs)\n\(policyText)").description
@@ -124,11 +125,11 @@ struct Night {
         return try await judge(versions, &record)
     }
 
-    /// What decides besides the inputs.
+    /// What decides besides the inputs: the gates, and what `unpinned` asks of.
     private var policyText: String {
         var policy = policy
         policy.report = nil
-        return "\(policy)"
+        return "\(policy)" + settings.build.variables.map { "\n\($0.0)=\($0.1)" }.joined()
     }
 
     /// Asks the gates, the dear ones last and only while all others are open.
@@ -142,7 +143,7 @@ struct Night {
             NightRecord.Gate.unpinned(made.unpinned, policy.unpinned),
         ]
         let lastGood = self.lastGood(versions)
-        record.lastGood = lastGood.first?.1
+        record.lastGood = lastGood.first.flatMap { OutputRecords(in: $0.0).image?.imageHash }
         do {
             report.comparison = try clock.time("compare") { try compare(with: lastGood) }
             gates +=
@@ -163,18 +164,16 @@ struct Night {
         // The boot says so in its records.
         let proven = OutputRecords(in: places.attemptOutputs)
         report.boot = proven.boot
-        if let image = proven.image {
-            record.figures = NightRecord.Figures(
-                imageHash: image.imageHash, contentHash: image.contentHash, imageSize: image.imageSize,
-                usedSize: image.imageSize - min(image.imageSize, image.imageFree), packages: image.packages.count,
-                buildSeconds: proven.buildSeconds, bootSeconds: proven.boot?.times.ready)
-        }
+        record.figures = NightRecord.Figures(proven)
         let closed = gates.filter { $0.outcome == .refused }
         record.decision = closed.isEmpty ? .accepted : .refused
-        record.because =
-            closed.isEmpty
-            ? (record.moved.isEmpty ? record.stale.first ?? "" : counted(record.moved.count, "move"))
-            : closed.map { "\($0.name): \($0.because)" }.joined(separator: "; ")
+        if !closed.isEmpty {
+            record.because = closed.map { "\($0.name): \($0.because)" }.joined(separator: "; ")
+        } else if record.lastGood == nil {
+            record.because = "the first image"
+        } else {
+            record.because = record.moved.isEmpty ? record.stale.first ?? "" : counted(record.moved.count, "move")
+        }
         return report
     }
 

@@ -70,14 +70,14 @@ extension NightReport {
         section.heading("Trend over \(all.count) builds", level: 2)
         func chart(
             _ name: String, _ value: (NightRecord.Figures) -> Double?, _ shown: @escaping @Sendable (Double) -> String
-        ) {
-            section.chart(
-                TrendChart(
-                    name, all.map { (String($0.moment.prefix(10)), $0.figures.flatMap(value)) }, shown: shown))
+        ) -> TrendChart {
+            TrendChart(name, all.map { (String($0.moment.prefix(10)), $0.figures.flatMap(value)) }, shown: shown)
         }
-        chart("in use in the image", { Double($0.usedSize) }, { byteText(UInt64($0)) })
-        chart("packages", { Double($0.packages) }, { "\(Int($0))" })
-        chart("build", { $0.buildSeconds }, { secondsText($0) })
-        chart("boot", { $0.bootSeconds }, { secondsText($0) })
+        section.charts([
+            chart("in use in the image", { Double($0.usedSize) }, { byteText(UInt64($0)) }),
+            chart("packages", { Double($0.packages) }, { "\(Int($0))" }),
+            chart("build", { $0.buildSeconds }, { secondsText($0) }),
+            chart("boot", { $0.bootSeconds }, { secondsText($0) }),
+        ])
     }
 }

@@ -83,7 +83,7 @@ public struct NightRecord: Codable, Sendable {
     public var because: String
     /// The directory of this attempt, below `NAME.nights`; nil where none is kept.
     public var version: String?
-    /// What it was compared with; nil for the first one.
+    /// The hash of the image that it was compared with; nil where there was none.
     public var lastGood: String?
     /// Digests of the lock before and after; nil where there was, or is, none.
     public var oldLock: String?
@@ -94,6 +94,7 @@ public struct NightRecord: Codable, Sendable {
     /// Why outputs had to be made anew.
     public var stale: [String] = []
     public var gates: [Gate] = []
+    /// Of the image that was made, or that is in place unchanged.
     public var figures: Figures?
     public var failures: [Mistake] = []
     public var notes: [String] = []
@@ -115,6 +116,17 @@ public struct NightRecord: Codable, Sendable {
     public var succeeded: Bool { decision == .unchanged || decision == .accepted }
 
     static let fileName = "nightly.json"
+}
+
+extension NightRecord.Figures {
+    /// nil where there is no image.
+    init?(_ records: OutputRecords) {
+        guard let image = records.image else { return nil }
+        self.init(
+            imageHash: image.imageHash, contentHash: image.contentHash, imageSize: image.imageSize,
+            usedSize: image.imageSize - min(image.imageSize, image.imageFree), packages: image.packages.count,
+            buildSeconds: records.buildSeconds, bootSeconds: records.boot?.times.ready)
+    }
 }
 
 extension NightRecord.Move {

@@ -29,6 +29,7 @@ import Testing
         let second = try nights.night()
         #expect(second.ending.stdout == "unchanged  demo: nothing moved\n", "\(second.ending.stderr)")
         #expect(second.ending.status == 0)
+        #expect(second.record["figures"]["imageHash"] == image["imageHash"])
         #expect(try nights.inPlace() == before)
         #expect(try nights.versions() == [version])
 
@@ -36,6 +37,7 @@ import Testing
         try nights.publish()
         let third = try nights.night()
         #expect(third.ending.status == 0, "\(third.ending.stderr)\(third.ending.stdout)")
+        #expect(third.record["lastGood"] == image["imageHash"])
         #expect(third.record["moved"].list.map { $0["name"].string } == ["hello"])
         #expect(third.record.gate("new-setuid") == "passed" && third.record.gate("size-growth") == "passed")
         #expect(try workspace.text("recipes/demo.lock").contains("2.12-1"))
@@ -44,7 +46,7 @@ import Testing
 
         let changelog = try workspace.text("out/demo.nights/CHANGELOG.md")
         let newest = try #require(changelog.firstRange(of: "- upgraded hello from 2.10-3 to 2.12-1"))
-        let oldest = try #require(changelog.firstRange(of: "- the first build"))
+        let oldest = try #require(changelog.firstRange(of: "- the first image"))
         #expect(changelog.hasPrefix("# demo\n") && newest.lowerBound < oldest.lowerBound)
         for file in [
             "report.md", "report.html", "junit.xml", "check.sarif", "diff.json", "nightly.json", "CHANGELOG.md",
@@ -107,6 +109,35 @@ import Testing
         try nights.workspace.recipe("demo", Nights.recipe("{new-setuid: allow}"))
         #expect(try nights.night().ending.status == 0)
         #expect(try nights.inPlace() != before)
+    }
+
+    @Test func `what nothing pins is refused, and an image that is built twice is the same`() throws {
+        let nights = try Nights("{reproduced: true, boot: false}")
+        let recipe = "variables: {word: a}\n" + Nights.recipe("{reproduced: true, boot: false}")
+        try nights.workspace.recipe("demo", recipe)
+        let refused = try nights.night(["--set", "word=b"])
+        #expect(refused.ending.status == 1)
+        #expect(refused.record.gate("unpinned") == "refused" && refused.record.gate("reproduced") == "skipped")
+        #expect(!exists(nights.workspace.path("out/demo")) && !exists(nights.workspace.path("recipes/demo.lock")))
+        let accepted = try nights.night(["--work", nights.workspace.path("tmp").string])
+        #expect(accepted.ending.status == 0, "\(accepted.ending.stderr)")
+        #expect(accepted.record.gate("reproduced") == "passed" && accepted.record.gate("boot") == "off")
+    }
+
+    @Test func `several recipes are decided each alone`() throws {
+        let nights = try Nights()
+        let other = Nights.recipe("{boot: false}").replacing("[daemon]", with: "[daemon, broken]")
+        try nights.workspace.recipe("other", other)
+        try nights.workspace.recipe("wrong", "layers: none")
+        let words = nights.words().filter { $0 != "nightly" }
+        let ending = try nights.program.run(["nightly", "recipes/other.manifest", "recipes/wrong.manifest"] + words)
+        #expect(ending.status == 2)
+        #expect(ending.stdout.hasPrefix("failed  other: "), "\(ending.stdout)")
+        #expect(ending.stdout.contains("\naccepted  demo: the first image\n"))
+        #expect(ending.stderr.contains("recipes/wrong.manifest:4:9: error: "), "\(ending.stderr)")
+        let two = try nights.program.run(["nightly", "recipes/other.manifest"] + words)
+        #expect(two.status == 1)
+        #expect(two.stdout.contains("\nunchanged  demo: nothing moved\n"), "\(two.stdout)")
     }
 
     @Test func `what was decided is carried out by the next night, wherever it was killed`() throws {

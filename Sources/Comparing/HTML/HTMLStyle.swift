@@ -117,7 +117,9 @@ extension HTMLPage {
         .graph.lit .node:not(.on) { opacity: .28 } .graph.lit path:not(.on) { stroke-opacity: .07 }
         .graph path.on { stroke: var(--link); stroke-opacity: .95; stroke-width: 1.8 }
 
-        .trend { display: block; width: 100%; max-width: 46rem; height: auto; font-size: 11px; margin: .2rem 0 .8rem }
+        header h2 { margin-top: 1.2rem } header h3 { margin-top: .8rem }
+        .trends { display: grid; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); gap: .4rem 1.2rem }
+        .trend { display: block; width: 100%; height: auto; font-size: 13px }
         .trend text { fill: var(--quiet) } .trend .line { fill: none; stroke: var(--link); stroke-width: 1.5 }
         .trend circle { fill: var(--link) } .trend .axis { stroke: var(--line) } .trend .name { fill: var(--text); font-weight: 600 }
 

@@ -38,7 +38,10 @@ public struct PageSection: Sendable {
         markup += "</tbody></table></div>\n"
     }
 
-    public mutating func chart(_ chart: TrendChart) { markup += chart.svg }
+    /// Charts side by side, where there is room.
+    public mutating func charts(_ charts: [TrendChart]) {
+        markup += "<div class=\"trends\">\n\(charts.map(\.svg).joined())</div>\n"
+    }
 
     /// A page that has nothing else.
     public func page(title: String) -> String {
