@@ -40,8 +40,8 @@ test: build-packages test-packages sbom-validators
 # What the tests hold bills of materials against, beside their own rules: validators of others, which have the published
 # schemas with them. Without a network there are none, and these tests say that they skip.
 sbom-validators: test-packages
-	@test -d .build/validators/spdx_tools || python3 -m pip install --quiet --target .build/validators \
-		'cyclonedx-python-lib[json-validation]' spdx-tools || { rm -rf .build/validators; echo "no validators of bills"; }
+	@test -d .build/validators/spdx_tools || python3 -m pip install --quiet --no-warn-conflicts --retries 1 \
+		--target .build/validators 'cyclonedx-python-lib[json-validation]' spdx-tools || { rm -rf .build/validators; echo "no validators of bills"; }
 
 install: release
 	install -D -m 0755 .build/release/rootfs-build $(DESTDIR)$(PREFIX)/bin/rootfs-build

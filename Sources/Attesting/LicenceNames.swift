@@ -43,7 +43,7 @@ enum LicenceNames {
     private static let gnu: [(prefix: String, identifier: String, versions: [String])] = [
         ("gpl-", "GPL", ["1.0", "2.0", "3.0"]), ("gplv", "GPL", ["1.0", "2.0", "3.0"]),
         ("lgpl-", "LGPL", ["2.0", "2.1", "3.0"]), ("lgplv", "LGPL", ["2.0", "2.1", "3.0"]),
-        ("agpl-", "AGPL", ["1.0", "3.0"]), ("gfdl-niv-", "GFDL", []), ("gfdl-", "GFDL", ["1.1", "1.2", "1.3"]),
+        ("agpl-", "AGPL", ["1.0", "3.0"]), ("gfdl-", "GFDL", ["1.1", "1.2", "1.3"]),
     ]
 
     /// The exceptions that SPDX knows, by how they begin in copyright files and the licences that they go with.

@@ -131,6 +131,16 @@ import Testing
         }
     }
 
+    @Test(arguments: ["(", ")", "(a", "a)", ", a", " or a, and b", "a with "])
+    func `a line that never ends is read to its end`(
+        _ piece: String
+    ) {
+        for count in [300, 1_000, 100_000] {
+            let text = "MIT " + String(repeating: piece, count: count)
+            #expect(LicenceExpression(parsing: text)?.names.first?.hasPrefix("MIT") == true)
+        }
+    }
+
     @Test func `nothing is no expression`() {
         for text in ["", " , ", "and", "()", "or , and"] { #expect(LicenceExpression(parsing: text) == nil) }
     }

@@ -130,7 +130,7 @@ struct SignatureTests {
             try writeFile(good, to: path)
         }
         try workspace.write("out/demo/initrd", "a stranger\n")
-        refused("initrd is no output that image.json names", try verify(workspace))
+        refused("initrd is not among the files whose digests image.json has", try verify(workspace))
         try shell("rm out/demo/initrd", in: workspace.root)
         #expect(try verify(workspace).status == 0)
 
@@ -173,6 +173,43 @@ struct SignatureTests {
             ["--signature", "--allowed-signers", "signers", "--against", "x"],
         ] { #expect(try workspace.program.run(["verify", "out/demo"] + arguments).status == 64) }
         #expect(try verify(workspace, signers: "nobody").status == 64)
+    }
+
+    @Test func `what is put beside the outputs about them leaves a build fresh and goes with them`() throws {
+        let workspace = try World.shared().warmWorkspace()
+        #expect(try workspace.build("demo").status == 0)
+        try shell("ssh-keygen -q -t ed25519 -N '' -C '' -f key", in: workspace.root)
+        #expect(try workspace.program.run(["sign", "out/demo", "--key", "key"]).status == 0)
+        for (form, name) in [("spdx", "demo.spdx.json"), ("cyclonedx", "demo.cdx.json")] {
+            let bill = ["sbom", "out/demo", "--format", form, "-o", "out/demo/\(name)"]
+            #expect(try workspace.program.run(bill).status == 0)
+        }
+        let statement = ["provenance", "out/demo", "-o", "out/demo/demo.intoto.json"]
+        #expect(try workspace.program.run(statement).status == 0)
+        let again = try workspace.build("demo")
+        #expect(again.stderr.contains("demo: fresh, nothing to do"), "\(again.stderr)")
+        try workspace.write("overlays/first/etc/first.conf", "second\n")
+        let other = try workspace.build("demo")
+        #expect(other.status == 0, "\(other.stderr)")
+        for name in ["image.json.sig", "demo.spdx.json", "demo.cdx.json", "demo.intoto.json"] {
+            #expect(!exists(workspace.output("demo", name)), "\(name)")
+        }
+    }
+
+    @Test func `an image that inject made is signed by its own record`() throws {
+        let workspace = try signed()
+        try shell("mkdir new", in: workspace.root)
+        let injected = ["inject", "out/demo/demo.ext4", "--overlay", "overlays/first", "-o", "new/new.ext4"]
+        #expect(try workspace.program.run(injected).status == 0)
+        let check = ["verify", "new/new.ext4", "--signature", "--allowed-signers", "signers", "--quiet"]
+        #expect(try workspace.program.run(check).status == 1)
+        #expect(try workspace.program.run(["sign", "new/new.ext4", "--key", "key"]).status == 0)
+        #expect(exists(workspace.path("new/new.ext4.json.sig")))
+        let good = try workspace.program.run(check)
+        #expect(good.status == 0, "\(good)")
+        // The build's signature is not the new image's.
+        try shell("cp out/demo/image.json.sig new/new.ext4.json.sig", in: workspace.root)
+        #expect(try workspace.program.run(check).status == 1)
     }
 
     @Test func `a key that only the agent has signs`() throws {

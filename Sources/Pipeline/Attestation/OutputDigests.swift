@@ -45,7 +45,7 @@ struct OutputDigests {
         if isBuild {
             let named = Set(outputs.map(\.name))
             for name in try names() where Self.mustBeNamed.contains(name) && !named.contains(name) {
-                faults.append("\(name) is no output that image.json names")
+                faults.append("\(name) is not among the files whose digests image.json has")
             }
         }
         return faults
