@@ -60,15 +60,17 @@ import Testing
             """
             mkdir builds/.demo.new builds/foreign && cp -a builds/1 builds/cut
             truncate -s 100000 builds/cut/demo.ext4; echo notes > builds/README; cp builds/1/demo.ext4 builds/alone.ext4
+            cp -a builds/1 builds/mixed; cp builds/2/demo.ext4 builds/mixed/
             """, in: workspace.root)
         let ending = try log(workspace, "builds")
         #expect(ending.status == 1)
         let lines = ending.stdout.split(separator: "\n")
-        #expect(lines.count == 5, "\(ending.stdout)")
-        #expect(lines.prefix(3).count { $0.contains("  builds/") } == 3)
+        #expect(lines.count == 6, "\(ending.stdout)")
+        #expect(lines.prefix(4).count { $0.contains("  builds/") } == 4)
+        #expect(lines.contains { $0.contains("builds/mixed") && $0.hasSuffix("image.json is of another image") })
         #expect(lines.contains { $0.contains("builds/alone.ext4") && $0.contains("5 packages") })
-        #expect(lines[3].hasPrefix("not listed: builds/cut: cannot read the image builds/cut/demo.ext4: it is cut off"))
-        #expect(lines[4] == "not listed: builds/foreign: it holds no build: it has no image.json")
+        #expect(lines[4].hasPrefix("not listed: builds/cut: cannot read the image builds/cut/demo.ext4: it is cut off"))
+        #expect(lines[5] == "not listed: builds/foreign: it holds no build: it has no image.json")
         let json = try JSON(log(workspace, "builds", "--json").stdout)
         #expect(json["problems"].names == ["builds/cut", "builds/foreign"])
 

@@ -97,6 +97,9 @@ private struct ReadVersion {
         }
         image = side.file
         version.notes += side.strangeRecords
+        if form == .output, side.facts?.record == nil, side.strangeRecords.isEmpty {
+            version.notes.append("\(ImageRecord.fileName) is of another image")
+        }
         add(side.facts, side.information)
         if !side.damaged.isEmpty {
             let paths = side.damaged.count == 1 ? "1 path" : "\(side.damaged.count) paths"
