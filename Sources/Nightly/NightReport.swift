@@ -8,6 +8,8 @@ struct NightReport {
     var check: CheckReport?
     var comparison: Comparison?
     var boot: BootRecord?
+    /// Of the build.
+    var stages: [StageTiming] = []
 
     /// All reports by their names; some are for people, some for machines.
     ///
