@@ -11,6 +11,10 @@ struct NightReport {
     /// Of the build.
     var stages: [StageTiming] = []
 
+    static let fileNames = [
+        NightRecord.fileName, "report.md", "report.html", "junit.xml", "check.sarif", "diff.json",
+    ]
+
     /// All reports by their names; some are for people, some for machines.
     ///
     /// - Parameter kept: the records of the accepted builds before, the oldest first.

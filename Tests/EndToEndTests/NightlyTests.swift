@@ -195,6 +195,19 @@ import Testing
         #expect(text.ranges(of: "<!-- \(version) -->").count == 1)
     }
 
+    @Test func `outputs that a cache brought back are the last good ones, others are made again`() throws {
+        let nights = try Nights("{boot: false}")
+        #expect(try nights.night().ending.status == 0)
+        let root = nights.workspace.root
+        try shell("tar -cf out.tar out && rm -r out && sleep 0.1 && tar -xf out.tar && touch out/demo/*", in: root)
+        #expect(try nights.night().ending.stdout == "unchanged  demo: nothing moved\n")
+        #expect(untimed(try nights.workspace.build("demo").stderr) == "demo: fresh, nothing to do\n")
+        try shell("printf x | dd of=out/demo/demo.ext4 bs=1 seek=5000 conv=notrunc 2>/dev/null", in: root)
+        let night = try nights.night()
+        #expect(night.record["decision"].string == "accepted", "\(night.ending.stdout)")
+        #expect(night.record["stale"].list.map(\.string) == ["demo.ext4: not what the build wrote"])
+    }
+
     @Test func `killed at any moment it is simply run again`() throws {
         let nights = try Nights("{boot: false}")
         #expect(try nights.night().ending.status == 0)
