@@ -9,7 +9,7 @@ struct NightlyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "nightly",
         abstract: "Update, build, prove, compare and decide: an image every night, unattended.",
-        usage: "rootfs-build nightly <recipe> ... [--allow <moves>] [--again] [<options>]",
+        usage: "rootfs-build nightly <recipe> ... [--allow <moves>] [--again] [--report <directory>] [<options>]",
         discussion: """
             Updates each recipe's lock without touching it. Where nothing moved nothing is built. Else the image is built \
             aside, checked, booted and compared with the last good one, and the recipe's 'nightly:' says what it has to \
@@ -32,6 +32,11 @@ struct NightlyCommand: AsyncParsableCommand {
                 + "\(Recipe.Nightly.Moves.allCases.map(\.rawValue).joined(separator: ", ")).",
             valueName: "moves"))
     var allow: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Where each night's reports go, instead of where the recipe says.", valueName: "directory"))
+    var report: String?
 
     @Flag(name: .long, help: "Build again what was refused before and is the same still.")
     var again = false
@@ -102,6 +107,7 @@ struct NightlyCommand: AsyncParsableCommand {
         var settings = NightSettings(
             build: build, boot: boot, reproduction: try reproduction(of: build, work: work), temporary: scratch)
         settings.allow = allow.flatMap { Recipe.Nightly.Moves(rawValue: $0) }
+        settings.report = try report.map { try absolutePath($0) }
         settings.isAgain = again
         settings.retries = retries
         settings.retryAfter = (Duration(recipeText: retryAfter)?.wholeMilliseconds ?? 0) / 1000

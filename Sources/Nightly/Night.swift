@@ -137,7 +137,7 @@ struct Night {
         _ versions: [(name: String, record: NightRecord?)], _ record: inout NightRecord
     ) async throws -> NightReport {
         let made = OutputRecords(in: places.attemptOutputs)
-        var report = NightReport(check: made.check)
+        var report = NightReport(check: made.check, stages: made.stages)
         var gates = [
             NightRecord.Gate.findings(made.check, policy.findings),
             NightRecord.Gate.unpinned(made.unpinned, policy.unpinned),

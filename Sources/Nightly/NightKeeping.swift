@@ -55,12 +55,17 @@ extension Night {
 
     /// Writes the reports where the recipe wants them.
     private func tell(_ files: [(name: String, bytes: [UInt8])]) throws {
-        guard let report = policy.report else { return }
-        let directory = FilePath(state.recipe.resolve(report.value))
+        guard let directory = settings.report ?? policy.report.map({ FilePath(state.recipe.resolve($0.value)) }) else {
+            return
+        }
         do throws(Failure) {
             try makeDirectory(at: directory)
             let name = state.recipe.name.value
             for (file, bytes) in files { try writeFile(bytes, to: directory.appending("\(name).\(file)")) }
+            // What this night has not is another night's.
+            for file in NightReport.fileNames where !files.contains(where: { $0.name == file }) {
+                try removeTree(at: directory.appending("\(name).\(file)"))
+            }
             let changelog = places.root.appending(ImageChangelog.fileName)
             if exists(changelog) {
                 try writeFile(

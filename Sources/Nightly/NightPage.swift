@@ -3,7 +3,7 @@ internal import Pipeline
 internal import RootfsModel
 
 extension NightReport {
-    /// What stands above the comparison on the page: the decision, the gates, how it booted and how it went from build
+    /// What stands above the comparison on the page: the decision, the gates, how it was built and booted and how it went from build
     /// to build.
     func nightSection(of record: NightRecord, boot: BootRecord?, since kept: [NightRecord]) -> PageSection {
         var section = PageSection()
@@ -28,6 +28,18 @@ extension NightReport {
         section.list(record.notes)
         section.table(["", ""], facts(of: record).map { [($0.0, "quiet"), ($0.1, nil)] })
         if let boot { add(boot, to: &section) }
+        if !stages.isEmpty {
+            section.heading("Build", level: 2)
+            section.table(
+                ["stage", "from", "took", "processor", ""],
+                stages.sorted { $0.startSeconds < $1.startSeconds }.map { stage in
+                    [
+                        (stage.stage, nil), (secondsText(stage.startSeconds), nil),
+                        (secondsText(stage.wallSeconds), nil),
+                        (secondsText(stage.cpuSeconds), nil), (stage.detail, "quiet"),
+                    ]
+                })
+        }
         addTrend(kept, record, to: &section)
         return section
     }

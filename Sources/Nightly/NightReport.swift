@@ -8,6 +8,12 @@ struct NightReport {
     var check: CheckReport?
     var comparison: Comparison?
     var boot: BootRecord?
+    /// Of the build.
+    var stages: [StageTiming] = []
+
+    static let fileNames = [
+        NightRecord.fileName, "report.md", "report.html", "junit.xml", "check.sarif", "diff.json",
+    ]
 
     /// All reports by their names; some are for people, some for machines.
     ///

@@ -22,6 +22,8 @@ public struct NightSettings: Sendable {
     public var reproduction: ReproduceSettings
     /// What may move, instead of what the recipe says.
     public var allow: Recipe.Nightly.Moves?
+    /// Where the reports go, instead of where the recipe says.
+    public var report: FilePath?
     /// Whether an attempt that failed before on the very same inputs is made again.
     public var isAgain = false
     /// How often what failed is tried again in the same night, and the seconds before that.

@@ -26,7 +26,7 @@ public struct RecipeState: Sendable {
     }
 
     /// Why a build with the lock that the settings name would make the outputs anew, nothing where they are fresh; and
-    /// what names all that it would make them of.
+    /// what names all that it would make them of. Outputs that were copied since are fresh if they are still the same.
     ///
     /// - Throws: where there is no lock that fits the recipe.
     public func staleness(_ settings: BuildSettings) throws -> (reasons: [Reason], inputs: Digest) {
@@ -34,8 +34,17 @@ public struct RecipeState: Sendable {
             throw Failure("there is no lock \(settings.lockPath(ofRecipe: path))")
         }
         let inputs = try buildInputs(recipe, held, files: LocalFiles(of: recipe), settings: settings)
-        let reasons = try PreviousBuild(in: outputs).staleness(
-            for: inputs, acceptingFindings: settings.acceptsFindings)
+        let previous = PreviousBuild(in: outputs)
+        func staleness(_ previous: PreviousBuild) throws -> [Reason] {
+            try previous.staleness(for: inputs, acceptingFindings: settings.acceptsFindings)
+        }
+        var reasons = try staleness(previous)
+        if !reasons.isEmpty, let record = previous.record, inputs.changes(since: record.inputs).isEmpty,
+            try previous.areRestored()
+        {
+            try previous.signAgain()
+            reasons = try staleness(PreviousBuild(in: outputs))
+        }
         return (reasons, inputs.digest)
     }
 }

@@ -84,6 +84,30 @@ import Testing
         #expect(try nights.night(["--allow", "all"]).record["moved"].list.map { $0["name"].string } == ["hello"])
     }
 
+    @Test func `a kernel's security fix is a package of another name, and is taken too`() throws {
+        let nights = try Nights("{allow: security}")
+        func kernels(_ version: String, _ name: String) throws -> [FixturePackage] {
+            let meta = FixturePackage(
+                "linux-image-amd64", version: version, architecture: "amd64", fields: ["Depends": name])
+            return [meta, try FixtureKernel.package(name, modular: false)]
+        }
+        let recipe = Nights.recipe("{allow: security}").replacing("linux-image-builtin", with: "linux-image-amd64")
+        try nights.workspace.recipe("demo", recipe)
+        nights.packages += try kernels("6.1.1", "linux-image-6.1.0-1-amd64")
+        try nights.publish()
+        #expect(try nights.night().ending.status == 0)
+        nights.security = try kernels("6.1.2", "linux-image-6.1.0-2-amd64")
+        try nights.move("hello", to: "2.12-1")
+        try nights.publish()
+        let night = try nights.night()
+        #expect(night.ending.status == 0, "\(night.ending.stderr)\(night.ending.stdout)")
+        #expect(
+            Set(night.record["moved"].list.compactMap { $0["name"].string })
+                == ["linux-image-6.1.0-1-amd64", "linux-image-6.1.0-2-amd64"])
+        #expect(night.record["waiting"].list.map { $0["name"].string } == ["hello"])
+        #expect(night.record.gate("package-removed") == "passed")
+    }
+
     @Test func `what was refused is not built again while it is the same`() throws {
         let nights = try Nights()
         #expect(try nights.night().ending.status == 0)
@@ -169,6 +193,50 @@ import Testing
         #expect(!exists(nights.workspace.path("out/demo.nights/attempt")))
         let text = try nights.workspace.text("out/demo.nights/CHANGELOG.md")
         #expect(text.ranges(of: "<!-- \(version) -->").count == 1)
+    }
+
+    @Test func `outputs that a cache brought back are the last good ones, others are made again`() throws {
+        let nights = try Nights("{boot: false}")
+        #expect(try nights.night().ending.status == 0)
+        let root = nights.workspace.root
+        try shell("tar -cf out.tar out && rm -r out && sleep 0.1 && tar -xf out.tar && touch out/demo/*", in: root)
+        #expect(try nights.night().ending.stdout == "unchanged  demo: nothing moved\n")
+        #expect(untimed(try nights.workspace.build("demo").stderr) == "demo: fresh, nothing to do\n")
+        try shell("printf x | dd of=out/demo/demo.ext4 bs=1 seek=5000 conv=notrunc 2>/dev/null", in: root)
+        let night = try nights.night()
+        #expect(night.record["decision"].string == "accepted", "\(night.ending.stdout)")
+        #expect(night.record["stale"].list.map(\.string) == ["demo.ext4: not what the build wrote"])
+    }
+
+    @Test func `killed at any moment it is simply run again`() throws {
+        let nights = try Nights("{boot: false}")
+        #expect(try nights.night().ending.status == 0)
+        var generator = SystemRandomNumberGenerator()
+        for number in 1...4 {
+            try nights.move("hello", to: "2.\(20 + number)-1")
+            try nights.publish()
+            let before = try nights.inPlace()
+            nights.now += 86_400
+            for _ in 1...3 {
+                let running = try nights.program.start(nights.words())
+                let wait = UInt32.random(in: 0...2_500_000, using: &generator)
+                usleep(wait)
+                kill(-running.process, SIGKILL)
+                _ = try running.wait()
+                // Whatever was replaced is whole.
+                let verified = try nights.workspace.program.run(["verify", "out/demo", "--quiet"])
+                #expect(verified.status == 0, "killed after \(wait) µs: \(verified.stderr)")
+            }
+            let night = try nights.night()
+            #expect(night.ending.status == 0, "\(night.ending.stderr)")
+            #expect(try nights.inPlace() != before)
+            #expect(try nights.workspace.text("recipes/demo.lock").contains("2.\(20 + number)-1"))
+            #expect(untimed(try nights.workspace.build("demo").stderr) == "demo: fresh, nothing to do\n")
+            #expect(try nights.versions().count == number + 1)
+        }
+        // Of twelve that were killed and four that were not, each image is told once.
+        let text = try nights.workspace.text("out/demo.nights/CHANGELOG.md")
+        #expect(text.ranges(of: "<!-- ").count == 5)
     }
 
     @Test func `two nights at once: the second says so and does nothing`() throws {
