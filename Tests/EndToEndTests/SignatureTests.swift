@@ -52,8 +52,11 @@ struct SignatureTests {
         #expect(
             report["signature"]["outputs"]
                 == .array(
-                    ["check.json", "demo.ext4", "demo.listing", "demo.lock", "firecracker.json", "kernel.config", "vmlinux"]
-                        .filter { exists(workspace.output("demo", $0)) }.map { .text($0) }))
+                    [
+                        "check.json", "demo.ext4", "demo.listing", "demo.lock", "firecracker.json", "kernel.config",
+                        "vmlinux",
+                    ]
+                    .filter { exists(workspace.output("demo", $0)) }.map { .text($0) }))
         // The signature and what else is said of the outputs does not make them others.
         try shell("touch out/demo/demo.spdx.json out/demo/demo.cdx.json out/demo/demo.intoto.json", in: workspace.root)
         #expect(try verify(workspace).status == 0)
