@@ -25,6 +25,11 @@ public struct RecipeState: Sendable {
         if case .package(let request)? = recipe.kernel?.source { [request.value.name] } else { [] }
     }
 
+    /// Throws where the lock beside the recipe cannot be read, or is another recipe's.
+    public func checkLock(_ settings: BuildSettings) throws {
+        _ = try readLock(of: recipe, at: path, settings: settings)
+    }
+
     /// Why a build with the lock that the settings name would make the outputs anew, nothing where they are fresh; and
     /// what names all that it would make them of. Outputs that were copied since are fresh if they are still the same.
     ///

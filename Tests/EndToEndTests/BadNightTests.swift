@@ -68,6 +68,15 @@ import Testing
         #expect(try nights.night().ending.status == 0)
     }
 
+    @Test func `a lock that cannot be read is not replaced`() throws {
+        let nights = try nights()
+        let lock = try nights.workspace.text("recipes/demo.lock")
+        try nights.workspace.write("recipes/demo.lock", lock.replacing("Moment: ", with: "Momnet: "))
+        let record = try expectNothingReplaced(nights, "failed")
+        #expect(record["because"].string == "recipes/demo.lock:4: unknown field Momnet")
+        #expect(try nights.versions().count == 1)
+    }
+
     @Test func `an update that grows the image, one that takes a package away`() throws {
         let nights = try nights("{size-growth: 5%}")
         try nights.move("hello", to: "2.12-1") {
