@@ -55,7 +55,7 @@ public struct RecipeState: Sendable {
 }
 
 extension Reason {
-    /// For people: `lock: sha256:… instead of sha256:…`, `outputs: none in out/demo`.
+    /// For people: `lock changed`, `outputs: none in out/demo`.
     public var text: String {
         if let state { return "\(what): \(state)" }
         return switch (old, new) {
