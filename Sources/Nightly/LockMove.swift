@@ -15,6 +15,8 @@ struct LockMove {
     var waiting: [LockResult.Change] = []
 
     init(of state: RecipeState, to path: FilePath, allow: Recipe.Nightly.Moves, _ settings: BuildSettings) throws {
+        // What somebody has spoilt is for somebody to mend.
+        try state.checkLock(settings)
         var settings = settings
         settings.lock = path
         let text = exists(state.lock) ? try readFile(at: state.lock) : nil

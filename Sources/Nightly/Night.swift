@@ -157,7 +157,7 @@ struct Night {
             let failures = try Self.failures(error)
             gates += Self.ofComparison.map { .unanswered($0, failures) }
         }
-        func isOpen() -> Bool { !gates.contains { $0.outcome == .refused } }
+        func isOpen() -> Bool { !gates.contains(where: \.isClosed) }
         gates.append(try await bootGate(isOpen: isOpen()))
         gates.append(try await reproducedGate(isOpen: isOpen(), imageHash: made.image?.imageHash))
         record.gates = gates
@@ -165,8 +165,9 @@ struct Night {
         let proven = OutputRecords(in: places.attemptOutputs)
         report.boot = proven.boot
         record.figures = NightRecord.Figures(proven)
-        let closed = gates.filter { $0.outcome == .refused }
-        record.decision = closed.isEmpty ? .accepted : .refused
+        let closed = gates.filter(\.isClosed)
+        let isAnswered = !closed.contains { $0.outcome == .unanswered }
+        record.decision = closed.isEmpty ? .accepted : isAnswered ? .refused : .failed
         if !closed.isEmpty {
             record.because = closed.map { "\($0.name): \($0.because)" }.joined(separator: "; ")
         } else if record.lastGood == nil {

@@ -102,7 +102,7 @@ extension NightRecord.Gate {
 
     /// A gate whose question could not be asked.
     static func unanswered(_ name: String, _ failures: [Failure]) -> Self {
-        Self(name, .refused, failures.first?.message ?? "", failures.flatMap(\.notes) + failures.compactMap(\.hint))
+        Self(name, .unanswered, failures.first?.message ?? "", failures.flatMap(\.notes) + failures.compactMap(\.hint))
     }
 }
 

@@ -16,14 +16,16 @@ extension NightReport {
                 switch gate.outcome {
                 case .passed: ""
                 case .refused: element("failure", gate.because, gate.evidence)
+                case .unanswered: element("error", gate.because, gate.evidence)
                 case .skipped, .off: "<skipped message=\"\(xml(gate.because))\"/>"
                 }
             add(gate.name, body, seconds: seconds(gate.name == "reproduced" ? "reproduce" : gate.name))
         }
         let refused = record.gates.count { $0.outcome == .refused }
+        let errors = record.gates.count { $0.outcome == .unanswered } + (record.failures.isEmpty ? 0 : 1)
         let skipped = record.gates.count { [.skipped, .off].contains($0.outcome) }
         let counts =
-            "tests=\"\(cases.count)\" failures=\"\(refused)\" errors=\"\(record.failures.isEmpty ? 0 : 1)\" "
+            "tests=\"\(cases.count)\" failures=\"\(refused)\" errors=\"\(errors)\" "
             + "skipped=\"\(skipped)\""
         let time = record.timings.reduce(0) { $0 + $1.seconds }
         return """

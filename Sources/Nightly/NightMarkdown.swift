@@ -15,11 +15,11 @@ extension NightReport {
         if !record.gates.isEmpty {
             lines += ["| gate | | because |", "| --- | --- | --- |"]
             for gate in record.gates {
-                let outcome = gate.outcome == .refused ? "**refused**" : gate.outcome.rawValue
+                let outcome = gate.isClosed ? "**\(gate.outcome.rawValue)**" : gate.outcome.rawValue
                 lines.append("| \(gate.name) | \(outcome) | \(escaped(gate.because)) |")
             }
             lines.append("")
-            for gate in record.gates where gate.outcome == .refused && !gate.evidence.isEmpty {
+            for gate in record.gates where gate.isClosed && !gate.evidence.isEmpty {
                 lines += ["`\(gate.name)`:", ""] + gate.evidence.prefix(20).map { "- \(escaped($0))" } + [""]
             }
         }

@@ -19,7 +19,7 @@ extension NightReport {
             record.gates.map { gate in
                 [(gate.name, nil), (gate.outcome.rawValue, tone(of: gate.outcome)), (gate.because, nil)]
             })
-        for gate in record.gates where gate.outcome == .refused && !gate.evidence.isEmpty {
+        for gate in record.gates where gate.isClosed && !gate.evidence.isEmpty {
             section.heading(gate.name, level: 3)
             section.lines(gate.evidence)
         }
@@ -47,7 +47,7 @@ extension NightReport {
     private func tone(of outcome: NightRecord.Gate.Outcome) -> String {
         switch outcome {
         case .passed: "good"
-        case .refused: "bad"
+        case .refused, .unanswered: "bad"
         case .skipped, .off: "quiet"
         }
     }

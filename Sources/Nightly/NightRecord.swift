@@ -10,7 +10,7 @@ public struct NightRecord: Codable, Sendable {
         case accepted
         /// A gate is closed: the last good image stays.
         case refused
-        /// There is no new image: it could not be made.
+        /// There is no new image: it could not be made, or a gate not be asked.
         case failed
     }
 
@@ -18,6 +18,8 @@ public struct NightRecord: Codable, Sendable {
     public struct Gate: Codable, Sendable, Equatable {
         public enum Outcome: String, Codable, Sendable {
             case passed, refused
+            /// Nobody could say: there was no machine to boot it in, no room to build it twice. Closed as `refused` is.
+            case unanswered
             /// Nothing could be asked, or another gate was closed before.
             case skipped
             /// The recipe does not ask for it.
@@ -31,6 +33,8 @@ public struct NightRecord: Codable, Sendable {
         public var because: String
         /// What shows it, a line each.
         public var evidence: [String]
+
+        public var isClosed: Bool { outcome == .refused || outcome == .unanswered }
     }
 
     /// Something of the lock that is another.

@@ -35,7 +35,7 @@ func findLock(recipePath: String, recipe: Recipe, settings: BuildSettings) throw
 }
 
 /// The recipe's lock; nil where there is none. Another recipe's or architecture's is refused.
-private func readLock(of recipe: Recipe, at recipePath: String, settings: BuildSettings) throws -> Lock? {
+func readLock(of recipe: Recipe, at recipePath: String, settings: BuildSettings) throws -> Lock? {
     let path = settings.lockPath(ofRecipe: recipePath)
     let owner = Lock.Owner(
         recipe: recipe.name.value,

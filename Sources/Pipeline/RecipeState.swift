@@ -25,6 +25,11 @@ public struct RecipeState: Sendable {
         if case .package(let request)? = recipe.kernel?.source { [request.value.name] } else { [] }
     }
 
+    /// Throws where the lock beside the recipe cannot be read, or is another recipe's.
+    public func checkLock(_ settings: BuildSettings) throws {
+        _ = try readLock(of: recipe, at: path, settings: settings)
+    }
+
     /// Why a build with the lock that the settings name would make the outputs anew, nothing where they are fresh; and
     /// what names all that it would make them of. Outputs that were copied since are fresh if they are still the same.
     ///
@@ -50,7 +55,7 @@ public struct RecipeState: Sendable {
 }
 
 extension Reason {
-    /// For people: `lock: sha256:… instead of sha256:…`, `outputs: none in out/demo`.
+    /// For people: `lock changed`, `outputs: none in out/demo`.
     public var text: String {
         if let state { return "\(what): \(state)" }
         return switch (old, new) {

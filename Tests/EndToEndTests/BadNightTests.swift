@@ -56,6 +56,27 @@ import Testing
         #expect(exists(nights.workspace.path("out/demo.nights/\(version)/demo/boot.json")))
     }
 
+    @Test func `a host that can start no machine says nothing against an image, and lets none through`() throws {
+        let nights = try nights()
+        try nights.move("hello", to: "2.12-1")
+        try nights.publish()
+        try shell("mv bin/qemu-system-x86_64 bin/away", in: nights.workspace.root)
+        try nights.workspace.write("bin/qemu-system-x86_64", "#!/bin/sh\necho no room >&2\nexit 1\n", mode: 0o755)
+        #expect(try expectNothingReplaced(nights, "failed").gate("boot") == "unanswered")
+        // It is asked again as soon as there is one.
+        try shell("mv bin/away bin/qemu-system-x86_64", in: nights.workspace.root)
+        #expect(try nights.night().ending.status == 0)
+    }
+
+    @Test func `a lock that cannot be read is not replaced`() throws {
+        let nights = try nights()
+        let lock = try nights.workspace.text("recipes/demo.lock")
+        try nights.workspace.write("recipes/demo.lock", lock.replacing("Moment: ", with: "Momnet: "))
+        let record = try expectNothingReplaced(nights, "failed")
+        #expect(record["because"].string == "recipes/demo.lock:4: unknown field Momnet")
+        #expect(try nights.versions().count == 1)
+    }
+
     @Test func `an update that grows the image, one that takes a package away`() throws {
         let nights = try nights("{size-growth: 5%}")
         try nights.move("hello", to: "2.12-1") {
