@@ -26,12 +26,15 @@ struct Compare: ParsableCommand {
     @Option(help: "A package that the recipe does not have and that needs no other: what is changed late.")
     var late = "tree"
 
-    @Option(help: "A package of the recipe with a library, to be updated to see how much of the image changes.")
-    var update = "libvpx7"
+    @Option(
+        help:
+            "A package with a library that no script of a build loads, to be updated to see how much of the image changes."
+    )
+    var update = "libharfbuzz-subset0"
 
     @Option(help: "Packages likewise, separated by commas, that one of two versions to be compared has newer.")
     var updates =
-        "libvpx7,libx264-164,libx265-199,libaom3,libdav1d6,libflac12,libmp3lame0,libtwolame0,libwebp7,libopenjp2-7"
+        "libz3-4,libharfbuzz-subset0,libcups2,libcolord2,libxaw7,libxfont2,libxkbfile1,libdrm-intel1,libxft2,libdouble-conversion3"
 
     @Option(help: "How often each is run, in turn; 0: only count what of the image changes.")
     var rounds = 3
