@@ -72,6 +72,7 @@ equivalence: release bench-program bench-packages
 # Builds in turn with mmdebstrap and mke2fs, as root: bench.json, and the table in the README.
 bench: release bench-program bench-packages
 	.build/release/rootfs-bench compare --recipe $(RECIPE) --work $(BENCH_WORK)
+	.build/release/rootfs-bench compare --recipe $(RECIPE) --work $(BENCH_WORK) --diff --output bench-diff.json
 
 # How time and memory grow with the size of a tree and of an archive.
 bench-scale: bench-program

@@ -119,7 +119,7 @@ public struct NightRecord: Codable, Sendable {
     /// Whether what is there now is as good as a night can make it.
     public var succeeded: Bool { decision == .unchanged || decision == .accepted }
 
-    static let fileName = "nightly.json"
+    static let fileName = nightRecordName
 }
 
 extension NightRecord.Figures {

@@ -32,6 +32,9 @@ struct Compare: ParsableCommand {
     )
     var update = "libharfbuzz-subset0"
 
+    @Flag(help: "Measure how versions of an image are compared, and nothing else.")
+    var diff = false
+
     @Option(help: "Packages likewise, separated by commas, that one of two versions to be compared has newer.")
     var updates =
         "libz3-4,libharfbuzz-subset0,libcups2,libcolord2,libxaw7,libxfont2,libxkbfile1,libdrm-intel1,libxft2,libdouble-conversion3"
@@ -70,14 +73,17 @@ struct Compare: ParsableCommand {
             store: absolutePath(store ?? userStore()))
         machine.loadBefore = try Machine.load()
         var results = Results()
-        for round in 0..<rounds {
+        for round in 0..<rounds where !diff {
             note("round \(round + 1) of \(rounds)")
             try bench.measure(into: &results)
         }
         note("versions of the image")
-        try bench.measureVersions(updating: update, into: &results)
-        let names = updates.split(separator: ",").map(String.init)
-        try bench.measureDiff(updating: names, rounds: rounds, into: &results)
+        if diff {
+            let names = updates.split(separator: ",").map(String.init)
+            try bench.measureDiff(updating: names, rounds: rounds, into: &results)
+        } else {
+            try bench.measureVersions(updating: update, into: &results)
+        }
         machine.loadAfter = try Machine.load()
         let lines = results.lines
         if rounds == 0 {
@@ -105,8 +111,9 @@ struct Compare: ParsableCommand {
             """ + markdownTable(report.lines)
         print(part, terminator: "")
         let text = String(decoding: try readFile(at: FilePath(readme)), as: UTF8.self)
-        guard let changed = replacingBenchPart(of: text, with: part) else {
-            throw Failure("\(readme) has no <!-- bench --> … <!-- /bench --> to put the table in")
+        let mark = diff ? "bench diff" : "bench"
+        guard let changed = replacingPart(mark, of: text, with: part) else {
+            throw Failure("\(readme) has no <!-- \(mark) --> … <!-- /\(mark) --> to put the table in")
         }
         try writeFile(Array(changed.utf8), to: FilePath(readme))
     }

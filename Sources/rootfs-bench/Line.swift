@@ -72,11 +72,11 @@ func markdownTable(_ lines: [Line]) -> String {
     return rows.map { "| " + $0.joined(separator: " | ") + " |\n" }.joined()
 }
 
-/// A text with another in place of what stands between `<!-- bench -->` and `<!-- /bench -->`; nil where it has not
+/// A text with another in place of what stands between `<!-- MARK -->` and `<!-- /MARK -->`; nil where it has not
 /// both marks, in this order.
-func replacingBenchPart(of text: String, with part: String) -> String? {
-    guard let start = text.firstRange(of: "<!-- bench -->"),
-        let end = text[start.upperBound...].firstRange(of: "<!-- /bench -->")
+func replacingPart(_ mark: String, of text: String, with part: String) -> String? {
+    guard let start = text.firstRange(of: "<!-- \(mark) -->"),
+        let end = text[start.upperBound...].firstRange(of: "<!-- /\(mark) -->")
     else { return nil }
     return text[..<start.upperBound] + "\n" + part + text[end.lowerBound...]
 }

@@ -15,8 +15,11 @@ struct VersionDiff {
     /// Where it may write, on the images' file system.
     let work: FilePath
 
-    /// Runs all of it once, in turn; diffoscope takes minutes, so it is asked only where `withDiffoscope` says so.
-    func measure(into results: inout Results, withDiffoscope: Bool) throws {
+    /// Before each run, so that nobody waits for another's writing.
+    let prepare: () throws -> Void
+
+    /// Runs all of it so many times, in turn; diffoscope, which takes minutes, once.
+    func measure(rounds: Int, into results: inout Results) throws {
         let bare = work.appending("bare")
         try makeDirectory(at: bare)
         defer { try? removeTree(at: bare) }
@@ -30,26 +33,24 @@ struct VersionDiff {
         try removeTree(at: twin)
         _ = try run(["cp", "-a", "--reflink=never", old.string, twin.string])
         defer { try? removeTree(at: twin) }
-
-        let images = try timed(Results.diffImages, diff(sides.0, sides.1), &results, watchingMemory: true)
-        results.add(Results.diffMemory, Double(images.ownPeak) / 1_048_576)
-        let listings = try timed(Results.diffListings, diff(listing(of: old), listing(of: new)), &results)
-        _ = try timed(Results.diffBuilds, diff(old, new), &results)
-        _ = try timed(Results.diffIdentical, diff(old, twin), &results)
         let mounts = try Mounts(sides.0, sides.1, at: work)
-        let peer = try timed(
-            Results.diffMounts,
-            ["sh", "-c", "diff -rq --no-dereference '\(mounts.old)' '\(mounts.new)'; [ $? -le 1 ]"], &results)
-        let ours = try paths(images.output)
-        try expectSame(ours, try paths(listings.output), "a diff of the listings")
-        try expectSame(ours, mounts.paths(peer.output), "diff -r of the mounted images")
-        guard withDiffoscope else { return }
-        _ = try timed(
-            Results.diffoscope,
-            [
-                "sh", "-c",
-                "diffoscope --exclude-directory-metadata=yes --text /dev/null '\(mounts.old)' '\(mounts.new)'; [ $? -le 1 ]",
-            ], &results)
+        let (a, b) = (mounts.old.string, mounts.new.string)
+        for round in 0..<rounds {
+            note("round \(round + 1) of \(rounds)")
+            let images = try timed(Results.diffImages, diff(sides.0, sides.1), &results, watchingMemory: true)
+            results.add(Results.diffMemory, Double(images.ownPeak) / 1_048_576)
+            let listings = try timed(Results.diffListings, diff(listing(of: old), listing(of: new)), &results)
+            _ = try timed(Results.diffBuilds, diff(old, new), &results)
+            _ = try timed(Results.diffIdentical, diff(old, twin), &results)
+            let peer = try timed(
+                Results.diffMounts, ["sh", "-c", "diff -rq --no-dereference '\(a)' '\(b)'; [ $? -le 1 ]"], &results)
+            let ours = try paths(images.output)
+            try expectSame(ours, try paths(listings.output), "a diff of the listings")
+            try expectSame(ours, mounts.paths(peer.output), "diff -r of the mounted images")
+        }
+        if rounds == 0 { return }
+        let words = "diffoscope --exclude-directory-metadata=yes --text /dev/null '\(a)' '\(b)'; [ $? -le 1 ]"
+        _ = try timed(Results.diffoscope, ["sh", "-c", words], &results)
     }
 
     private func listing(of folder: FilePath) -> FilePath {
@@ -65,6 +66,7 @@ struct VersionDiff {
     private func timed(
         _ name: String, _ words: [String], _ results: inout Results, watchingMemory: Bool = false
     ) throws -> Run {
+        try prepare()
         let ended = try run(words, watchingMemory: watchingMemory)
         note("  \(name): \(fixed(ended.seconds, 2)) s")
         results.add(name, ended.seconds)

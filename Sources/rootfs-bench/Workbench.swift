@@ -240,8 +240,9 @@ struct Workbench {
             [program, update.recipe, "--offline", "--cache", store.string, "-o", updated.string, "--quiet"]
                 + update.options, in: repository)
         let diff = VersionDiff(
-            program: program, old: outputs, new: updated, image: "\(lock.recipe).ext4", work: directory)
-        for round in 0..<rounds { try diff.measure(into: &results, withDiffoscope: round == 0) }
+            program: program, old: outputs, new: updated, image: "\(lock.recipe).ext4", work: directory,
+            prepare: prepare)
+        try diff.measure(rounds: rounds, into: &results)
     }
 
     /// The recipe's outputs, as the versions are compared with them.

@@ -46,9 +46,9 @@ import Testing
 
     @Test func theTableReplacesWhatStandsBetweenTheMarks() {
         let text = "a\n<!-- bench -->\nold\n<!-- /bench -->\nb\n"
-        #expect(replacingBenchPart(of: text, with: "new\n") == "a\n<!-- bench -->\nnew\n<!-- /bench -->\nb\n")
-        #expect(replacingBenchPart(of: "no marks", with: "new\n") == nil)
-        #expect(replacingBenchPart(of: "<!-- /bench --><!-- bench -->", with: "new\n") == nil)
+        #expect(replacingPart("bench", of: text, with: "new\n") == "a\n<!-- bench -->\nnew\n<!-- /bench -->\nb\n")
+        #expect(replacingPart("bench", of: "no marks", with: "new\n") == nil)
+        #expect(replacingPart("bench", of: "<!-- /bench --><!-- bench -->", with: "new\n") == nil)
     }
 
     @Test func aTableOfStepsTellsTheExponentOfProcessorTime() {

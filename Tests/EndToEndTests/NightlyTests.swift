@@ -44,6 +44,12 @@ import Testing
         #expect(try nights.inPlace() != before)
         #expect(try nights.versions().count == 2)
 
+        // The kept nights are versions of the image.
+        let log = try workspace.program.run(["log", "out/demo.nights"])
+        #expect(log.status == 0, "\(log.stderr)")
+        let lines = log.stdout.split(separator: "\n")
+        #expect(lines.count == 2 && lines[0].contains("+0 -0 ~1") && lines[1].contains("packages"), "\(log.stdout)")
+
         let changelog = try workspace.text("out/demo.nights/CHANGELOG.md")
         let newest = try #require(changelog.firstRange(of: "- upgraded hello from 2.10-3 to 2.12-1"))
         let oldest = try #require(changelog.firstRange(of: "- the first image"))

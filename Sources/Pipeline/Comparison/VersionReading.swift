@@ -45,20 +45,33 @@ public func listVersions(
 private func versions(at path: FilePath, name: String) throws -> [(path: FilePath, name: String)] {
     guard exists(path) else { throw Failure("there is no \(path)", status: .usage) }
     if !isDirectory(path) || exists(path.appending(ImageRecord.fileName)) { return [(path, name)] }
-    let below = try directoryNames(at: path).map { String(decoding: $0, as: UTF8.self) }.sorted()
-        // What a build has in the making begins with a dot.
-        .filter { !$0.hasPrefix(".") }
-        .filter { entry in
-            isDirectory(path.appending(entry)) || [".ext4", ".ext4.zst"].contains { entry.hasSuffix($0) }
-        }
+    let below = try builds(below: path, name: name)
     if below.isEmpty {
         throw Failure(
             "\(name) holds neither builds nor images", hint: "name a folder of builds, a build's folder, or images",
             status: .usage)
     }
-    let prefix = name.hasSuffix("/") ? name : name + "/"
-    return below.map { (path.appending($0), prefix + $0) }
+    return below
 }
+
+/// What could be a version in a folder; of a kept night, or a folder of such, what is in it.
+private func builds(below path: FilePath, name: String) throws -> [(path: FilePath, name: String)] {
+    let prefix = name.hasSuffix("/") ? name : name + "/"
+    // What a build has in the making begins with a dot.
+    return try directoryNames(at: path).map { String(decoding: $0, as: UTF8.self) }.sorted()
+        .filter { !$0.hasPrefix(".") }
+        .flatMap { entry in
+            let place = path.appending(entry)
+            if isDirectory(place) {
+                let isNight = exists(place.appending(nightRecordName))
+                return isNight ? try builds(below: place, name: prefix + entry) : [(place, prefix + entry)]
+            }
+            return [".ext4", ".ext4.zst"].contains { entry.hasSuffix($0) } ? [(place, prefix + entry)] : []
+        }
+}
+
+/// What a night writes of its decision, and by which a folder that keeps nights is known.
+public let nightRecordName = "nightly.json"
 
 /// One version, as far as records and superblock say it.
 private struct ReadVersion {
