@@ -17,15 +17,33 @@ public struct TreePath: Hashable, Comparable, Sendable, CustomStringConvertible 
     /// Brings a path into the form above: drops leading `/` and `./`, trailing and doubled slashes and `.`
     /// components. nil when it has a `..` component or a NUL: such a path could leave the tree.
     public init?(normalizing bytes: some Collection<UInt8>) {
+        let result =
+            bytes.withContiguousStorageIfAvailable(Self.normalized)
+            ?? Array(bytes).withUnsafeBufferPointer(Self.normalized)
+        guard let result else { return nil }
+        self.bytes = result
+    }
+
+    /// Over bytes in memory: hundreds of thousands of paths are read from lists.
+    private static func normalized(_ bytes: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
+        let dot = UInt8(ascii: ".")
         var result = [UInt8]()
         result.reserveCapacity(bytes.count)
-        for component in bytes.split(separator: Self.slash) {
-            if component.elementsEqual(".".utf8) { continue }
-            if component.elementsEqual("..".utf8) || component.contains(0) { return nil }
-            if !result.isEmpty { result.append(Self.slash) }
+        var start = 0
+        while start < bytes.count {
+            var end = start
+            while end < bytes.count, bytes[end] != slash {
+                if bytes[end] == 0 { return nil }
+                end += 1
+            }
+            let component = UnsafeBufferPointer(rebasing: bytes[start..<end])
+            start = end + 1
+            if component.isEmpty || component.count == 1 && component[0] == dot { continue }
+            if component.count == 2 && component[0] == dot && component[1] == dot { return nil }
+            if !result.isEmpty { result.append(slash) }
             result.append(contentsOf: component)
         }
-        self.bytes = result
+        return result
     }
 
     public init?(normalizing text: String) {
