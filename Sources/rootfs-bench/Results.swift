@@ -27,7 +27,7 @@ struct Results {
     static let peerMemory = "mmdebstrap or any program below it"
     static let mke2fsMemory = "mke2fs -d, memory"
     static let diffImages = "diff of two images by themselves, ten packages updated"
-    static let diffListings = "diff of their listings"
+    static let diffListings = "diff of their listings alone"
     static let diffBuilds = "diff of the two builds' folders"
     static let diffIdentical = "diff of a build with its equal"
     static let diffMemory = "memory, diff of two images"
