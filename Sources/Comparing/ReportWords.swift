@@ -168,22 +168,9 @@ func deltaText(_ delta: Int64) -> String {
 
 /// A moment in UTC to the minute: `2026-11-21 19:42`.
 func minuteText(_ seconds: Int64) -> String {
-    let minute = (seconds % 86_400 + 86_400) % 86_400 / 60
-    func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }
-    return "\(dateText(seconds)) \(two(minute / 60)):\(two(minute % 60))"
+    let date = CivilDate(seconds)
+    return "\(date.dayText) \(CivilDate.padded(date.hour)):\(CivilDate.padded(date.minute))"
 }
 
-/// A moment's day in UTC: `2026-11-21` (days from civil, H. Hinnant).
-func dateText(_ seconds: Int64) -> String {
-    let days = seconds >= 0 ? seconds / 86_400 : (seconds - 86_399) / 86_400
-    let shifted = days + 719_468
-    let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
-    let dayOfEra = shifted - era * 146_097
-    let year = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-    let dayOfYear = dayOfEra - (365 * year + year / 4 - year / 100)
-    let month = (5 * dayOfYear + 2) / 153
-    let day = dayOfYear - (153 * month + 2) / 5 + 1
-    let number = month < 10 ? month + 3 : month - 9
-    func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }
-    return "\(year + era * 400 + (number <= 2 ? 1 : 0))-\(two(number))-\(two(day))"
-}
+/// A moment's day in UTC: `2026-11-21`.
+func dateText(_ seconds: Int64) -> String { CivilDate(seconds).dayText }

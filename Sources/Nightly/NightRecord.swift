@@ -154,31 +154,12 @@ extension NightRecord.Move {
     }
 }
 
-/// Seconds since 1970 as `2026-11-20T12:00:00Z` (days to civil, H. Hinnant).
-func momentText(_ seconds: Int64) -> String {
-    let days = seconds >= 0 ? seconds / 86_400 : (seconds - 86_399) / 86_400
-    let rest = seconds - days * 86_400
-    let shifted = days + 719_468
-    let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
-    let day = shifted - era * 146_097
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365
-    let inYear = day - (365 * year + year / 4 - year / 100)
-    let month = (5 * inYear + 2) / 153
-    let number = month < 10 ? month + 3 : month - 9
-    func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }
-    return "\(year + era * 400 + (number <= 2 ? 1 : 0))-\(two(number))-\(two(inYear - (153 * month + 2) / 5 + 1))"
-        + "T\(two(rest / 3600)):\(two(rest / 60 % 60)):\(two(rest % 60))Z"
-}
+/// Seconds since 1970 as `2026-11-20T12:00:00Z`.
+func momentText(_ seconds: Int64) -> String { CivilDate(seconds).momentText }
 
 /// The day of a moment as text, in days since 1970; nil for another text.
 func dayNumber(_ moment: String) -> Int64? {
-    let parts = moment.prefix(10).split(separator: "-").compactMap { Int64($0) }
+    let parts = moment.prefix(10).split(separator: "-").compactMap { Int($0) }
     guard parts.count == 3, (1...12).contains(parts[1]) else { return nil }
-    // Days from civil, likewise.
-    let year = parts[1] <= 2 ? parts[0] - 1 : parts[0]
-    let era = (year >= 0 ? year : year - 399) / 400
-    let inEra = year - era * 400
-    let month = (parts[1] + 9) % 12
-    let day = (153 * month + 2) / 5 + parts[2] - 1
-    return era * 146_097 + inEra * 365 + inEra / 4 - inEra / 100 + day - 719_468
+    return Int64(CivilDate.days(year: parts[0], month: parts[1], day: parts[2]))
 }

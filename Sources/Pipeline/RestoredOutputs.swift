@@ -11,16 +11,7 @@ extension PreviousBuild {
         guard now.map(\.name) == record.outputs.map(\.name),
             zip(now, record.outputs).allSatisfy({ $0.name == ImageRecord.fileName || $0.size == $1.size })
         else { return false }
-        var files = [("\(image.name).ext4", image.imageHash), ("\(image.name).listing", image.contentHash)]
-        if let kernel = image.kernel {
-            files.append((kernel.file, kernel.digest))
-            if let initrd = kernel.initrd { files.append(("initrd", initrd)) }
-        }
-        files += (image.outputs ?? [:]).map { ($0.key, $0.value) }
-        return try files.allSatisfy { name, digest in
-            let path = directory.appending(name)
-            return exists(path) ? try Blob(file: path).takeDigest().description == digest : false
-        }
+        return try OutputDigests(of: image, image: "\(image.name).ext4", in: directory, isBuild: true).areRight()
     }
 
     /// Takes the outputs as they lie for the build's own from now on.

@@ -276,7 +276,7 @@ extension ValueFormat where Value == Timestamp {
     /// RFC 3339 in UTC, to the second.
     static let moment = parsed(
         "a moment such as 2026-11-20T00:00:00Z", pattern: "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
-        write: { momentText($0) },
+        write: { CivilDate($0.seconds).momentText },
         parse: { text, reader, place in
             if let moment = parseMoment(text) { return moment }
             reader.report(
@@ -284,15 +284,6 @@ extension ValueFormat where Value == Timestamp {
                 hint: "write for example `2026-11-20T00:00:00Z`")
             return nil
         })
-}
-
-/// Days since 1970-01-01 of a date of the proleptic Gregorian calendar.
-private func days(year: Int, month: Int, day: Int) -> Int {
-    let shifted = month <= 2 ? year - 1 : year
-    let era = (shifted >= 0 ? shifted : shifted - 399) / 400
-    let yearOfEra = shifted - era * 400
-    let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
-    return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
 }
 
 private func parseMoment(_ text: String) -> Timestamp? {
@@ -312,26 +303,12 @@ private func parseMoment(_ text: String) -> Timestamp? {
     guard year >= 1970, (1...12).contains(month), day >= 1, fields[3] < 24, fields[4] < 60, fields[5] < 60 else {
         return nil
     }
-    let next = month == 12 ? days(year: year + 1, month: 1, day: 1) : days(year: year, month: month + 1, day: 1)
-    let number = days(year: year, month: month, day: day)
+    let next =
+        month == 12
+        ? CivilDate.days(year: year + 1, month: 1, day: 1) : CivilDate.days(year: year, month: month + 1, day: 1)
+    let number = CivilDate.days(year: year, month: month, day: day)
     guard number < next else { return nil }
     return Timestamp(seconds: Int64(number * 86_400 + fields[3] * 3600 + fields[4] * 60 + fields[5]))
-}
-
-private func momentText(_ moment: Timestamp) -> String {
-    let seconds = Int(moment.seconds)
-    let day = seconds / 86_400
-    var year = 1970 + day / 366
-    while days(year: year + 1, month: 1, day: 1) <= day { year += 1 }
-    var month = 1
-    while month < 12, days(year: year, month: month + 1, day: 1) <= day { month += 1 }
-    func padded(_ number: Int, _ width: Int = 2) -> String {
-        let text = String(number)
-        return String(repeating: "0", count: max(0, width - text.count)) + text
-    }
-    let date = [padded(year, 4), padded(month), padded(day - days(year: year, month: month, day: 1) + 1)]
-    let time = [seconds % 86_400 / 3600, seconds % 3600 / 60, seconds % 60].map { padded($0) }
-    return date.joined(separator: "-") + "T" + time.joined(separator: ":") + "Z"
 }
 
 typealias PackageFormat = ValueFormat<Recipe.PackageRequest>

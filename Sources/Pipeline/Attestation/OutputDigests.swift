@@ -17,10 +17,15 @@ struct OutputDigests {
     private let isBuild: Bool
 
     init(_ signed: SignedRecord, image: FilePath) {
-        let record = signed.record
-        folder = image.removingLastComponent()
-        isBuild = signed.path.lastComponent?.string == ImageRecord.fileName
-        var outputs = [Output(name: image.lastComponent?.string ?? "", digest: record.imageHash)]
+        self.init(
+            of: signed.record, image: image.lastComponent?.string ?? "", in: image.removingLastComponent(),
+            isBuild: signed.path.lastComponent?.string == ImageRecord.fileName)
+    }
+
+    init(of record: ImageRecord, image: String, in folder: FilePath, isBuild: Bool) {
+        self.folder = folder
+        self.isBuild = isBuild
+        var outputs = [Output(name: image, digest: record.imageHash)]
         if isBuild { outputs.append(Output(name: "\(record.name).listing", digest: record.contentHash)) }
         if let kernel = record.kernel {
             outputs.append(Output(name: kernel.file, digest: kernel.digest))
@@ -30,16 +35,25 @@ struct OutputDigests {
         self.outputs = outputs.sorted { $0.name < $1.name }
     }
 
+    /// The digest of an output as it is now; nil where it is missing.
+    private func found(_ output: Output) throws -> String? {
+        let path = folder.appending(output.name)
+        return exists(path) ? try Blob(file: path).takeDigest().description : nil
+    }
+
+    /// Whether each is there and as the record says. Reads them up to the first that is not.
+    func areRight() throws -> Bool {
+        try outputs.allSatisfy { try found($0) == $0.digest }
+    }
+
     /// What is not as the record says, a sentence each.
     func faults() throws -> [String] {
         var faults = [String]()
         for output in outputs {
-            let path = folder.appending(output.name)
-            guard exists(path) else {
+            guard let found = try found(output) else {
                 if isBuild { faults.append("\(output.name) is missing") }
                 continue
             }
-            let found = try Blob(file: path).takeDigest().description
             if found != output.digest { faults.append("\(output.name) is \(found) instead of \(output.digest)") }
         }
         if isBuild {
